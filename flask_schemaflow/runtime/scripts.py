@@ -1,0 +1,130 @@
+"""Alembic's script directory, reading revision files without running each of them.
+
+Everything that Alembic can do with a :class:`alembic.script.ScriptDirectory` works on this one, with the
+same answers; only the work differs. A file whose header is certain is run when its ``module`` is first
+wanted, usually because its ``upgrade()`` is about to be called.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import types
+import typing as t
+
+from alembic import util
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+
+from ..errors.revisions import RevisionChanged
+from .header_source import ABSENT, NAMES
+from .headers import Header, Locations, read_headers
+from .revision_map import is_checked_release, revision_map
+
+__all__ = ["HeaderScript", "locations_of", "script_directory"]
+
+
+def script_directory(config: Config) -> ScriptDirectory:
+    """Alembic's script directory for *config*, over revision files that are run only when that is needed.
+
+    With a release of Alembic that wasn't checked, it is Alembic's own, unchanged.
+
+    :raises alembic.util.CommandError: as ``ScriptDirectory.from_config()``.
+    """
+    script = ScriptDirectory.from_config(config)
+    if is_checked_release():
+        script.revision_map = revision_map(lambda: _load(script))
+    return script
+
+
+def locations_of(script: ScriptDirectory) -> Locations:
+    """Where a script directory looks for revision files."""
+    named = [str(util.coerce_resource_to_filename(path).absolute()) for path in script.version_locations]
+    paths = tuple(named or [os.path.abspath(os.path.join(script.dir, "versions"))])
+    return Locations(paths, script.recursive_version_locations, script.sourceless)
+
+
+class HeaderScript(Script):
+    """A revision that is known by its header; its file runs when :attr:`module` is first read.
+
+    :param header: a static header.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        known = types.ModuleType(_module_name(header.path))
+        vars(known).update(header.values())
+        super().__init__(known, header.revision, header.path)
+        self._module: types.ModuleType | None = None
+
+    @property
+    def module(self) -> types.ModuleType:
+        """The file's module.
+
+        :raises Exception: what the file raises when it is run; reading it again runs it again.
+        :raises RevisionChanged: if the file doesn't say any more what its header said.
+        """
+        if self._module is None:
+            module = _run(self._header)
+            # Another thread may have been faster; all see the same module.
+            self._module = self._module or module
+        return self._module
+
+    @module.setter
+    def module(self, module: types.ModuleType) -> None:
+        self._module = module
+
+    @property
+    def longdoc(self) -> str:
+        """The docstring, which needn't run the file."""
+        return (self._header.doc or "").strip()
+
+
+def _load(script: ScriptDirectory) -> t.Iterator[Script]:
+    """The revisions in Alembic's order; what isn't certain is loaded by Alembic itself."""
+    reading = read_headers(locations_of(script))
+    if not reading.plain:
+        yield from script._load_revisions()
+        return
+    for header in reading.headers:
+        found = HeaderScript(header) if header.static else Script._from_path(script, header.path)
+        if found is not None:
+            yield found
+
+
+def _module_name(path: str) -> str:
+    """The name that Alembic gives to a revision's module."""
+    return "".join(char if char.isalnum() or char == "_" else "_" for char in os.path.basename(path))
+
+
+def _run(header: Header) -> types.ModuleType:
+    """Run the file and make sure that its header was read rightly.
+
+    Bytecode is trusted by the second and the size, so a file that was changed twice within a second may run
+    in its older form; then it is compiled from its text.
+    """
+    folder, name = os.path.split(header.path)
+    module = util.load_python_file(folder, name)
+    if not _agrees(module, header):
+        module = _run_source(header.path)
+    if not _agrees(module, header):
+        raise RevisionChanged(
+            f"The file {name} no longer has the revision identifiers that were read from it.",
+            hint="It was changed while the command ran; run the command again.",
+        )
+    return module
+
+
+def _run_source(path: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    code = compile(pathlib.Path(path).read_bytes(), path, "exec", dont_inherit=True)
+    exec(code, vars(module))
+    return module
+
+
+def _agrees(module: types.ModuleType, header: Header) -> bool:
+    found = tuple(getattr(module, name, ABSENT) for name in NAMES)
+    return found == header.assigned

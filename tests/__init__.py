@@ -1,0 +1,1 @@
+"""The tests of Flask-SchemaFlow; a package, so that its parts can import ``tests.support``."""

@@ -1,0 +1,118 @@
+"""Running commands as a person or a deployment would: real processes, their output, their exit status."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+# What a developer's shell may hold and a test must not see.
+_PRIVATE = ("FLASK_", "SCHEMAFLOW_", "DATABASE_URL", "SQLALCHEMY_", "PG", "MYSQL_", "EDITOR", "VISUAL", "NO_COLOR")
+_KEPT = ("SCHEMAFLOW_TEST_",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a finished process left: its exit status and what it wrote."""
+
+    args: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """Both streams, standard output first."""
+        return self.stdout + self.stderr
+
+    def __str__(self) -> str:
+        shown = " ".join(self.args)
+        return f"$ {shown}\n{self.stdout}\n--- stderr ---\n{self.stderr}\n--- exit status {self.returncode} ---"
+
+
+def clean_environment(**extra: str | None) -> dict[str, str]:
+    """Return this process's environment without what steers Flask or a database client.
+
+    :param extra: what to add; None removes a name.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_KEPT) or not name.startswith(_PRIVATE)
+    }
+    environment["PYTHONIOENCODING"] = "utf-8"
+    for name, value in extra.items():
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    return environment
+
+
+def run(
+    args: t.Sequence[str | Path],
+    *,
+    cwd: Path,
+    env: t.Mapping[str, str | None] | None = None,
+    input: str | None = None,
+    check: bool = True,
+    timeout: float = 120,
+) -> Result:
+    """Run a command to its end and return what it wrote.
+
+    :param env: added to :func:`clean_environment`.
+    :param input: what it reads; None is an empty input, not a terminal.
+    :param check: fail the test, showing everything that was written, unless the exit status is 0.
+    :param timeout: seconds after which it is killed and the test fails.
+    """
+    command = tuple(str(arg) for arg in args)
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environment(**(env or {})),
+        input=input or "",
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=timeout,
+    )
+    result = Result(command, done.returncode, done.stdout, done.stderr)
+    if check and result.returncode != 0:
+        raise AssertionError(f"a command that should succeed did not:\n{result}")
+    return result
+
+
+def start(
+    args: t.Sequence[str | Path], *, cwd: Path, env: t.Mapping[str, str | None] | None = None
+) -> subprocess.Popen[str]:
+    """Start a command and return at once; its streams are text pipes, its input is empty.
+
+    It is the leader of a process group of its own, so that a signal reaches its children too.
+    """
+    return subprocess.Popen(
+        [str(arg) for arg in args],
+        cwd=cwd,
+        env=clean_environment(**(env or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="backslashreplace",
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 120) -> Result:
+    """Wait for a process from :func:`start` and return what it wrote."""
+    stdout, stderr = process.communicate(timeout=timeout)
+    return Result(tuple(t.cast("list[str]", process.args)), process.returncode, stdout, stderr)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a process that still runs, and close its pipes."""
+    if process.poll() is None:
+        process.kill()
+    if not (process.stdout and process.stdout.closed):
+        process.communicate()

@@ -86,8 +86,9 @@ def main() -> None:
     for kind, tally in tallies.items():
         figures |= tally.figures(kind)
         print(
-            f"{kind}s: {tally.right} right, {tally.wrong} wrong, {tally.missed} not accepted, {tally.unjudged} "
-            f"accepted that nobody can judge; {tally.questions} questions, {tally.answered} of them about true renames"
+            f"{kind}s: {tally.right} right, {tally.wrong} wrong, {tally.missed} not accepted, "
+            f"{tally.unjudged} accepted that nobody can judge; {tally.questions} questions, "
+            f"{tally.answered} of them about true renames"
         )
     print(json.dumps(figures))
 

@@ -61,7 +61,8 @@ def changed_sites(
     :param renamed: Tables taken as renamed, old name to new name.
     :param settled: Columns in it are no longer among the lost and won ones.
     """
-    pairs = [(name, name) for name in before if name in after and name not in renamed]
+    targets = set(renamed.values())
+    pairs = [(name, name) for name in before if name in after and name not in renamed and name not in targets]
     pairs += [(old, new) for old, new in renamed.items() if old in before and new in after]
     sites = (_site(old, new, before[old], after[new], settled) for old, new in pairs)
     return sorted((site for site in sites if site.lost and site.won), key=lambda site: site.new)

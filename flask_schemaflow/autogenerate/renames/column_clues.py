@@ -79,7 +79,7 @@ def _names(old: str, new: str) -> t.Iterator[Clue]:
     alike = names.similarity(old, new)
     if alike == 1.0:
         yield Clue("same letters", 1.0, "same name but for case, separators or number")
-    yield Clue("similar name", alike, "similar names" if alike >= 0.5 else "")
+    yield Clue("similar name", alike, "similar names" if 0.5 <= alike < 1.0 else "")
     before, after = names.words(old), names.words(new)
     if before and after and before[-1] == after[-1]:
         yield Clue("same last word", 1.0, f'both names end in "{after[-1]}"' if after[-1] != "id" else "")

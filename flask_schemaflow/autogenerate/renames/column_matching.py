@@ -15,12 +15,14 @@ from .weights import COLUMNS
 __all__ = ["column_beliefs", "column_context", "column_pairs"]
 
 
-def column_pairs(sites: t.Iterable[Site], settled: Settled) -> list[tuple[Site, str, str]]:
+def column_pairs(sites: t.Sequence[Site], settled: Settled) -> list[tuple[Site, str, str]]:
     """Return the pairs of a lost and a won column of every table."""
     return [
         (site, old, new)
         for site in sites
-        for old, new in related_pairs(site.lost, site.won, _traits(site.before), _traits(site.after))
+        for old, new in related_pairs(
+            site.lost, site.won, _traits(site.before), _traits(site.after), len(sites)
+        )
         if (site.new, old, new) not in settled.not_columns
     ]
 

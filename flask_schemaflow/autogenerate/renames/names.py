@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import re
 
 __all__ = ["Swap", "bare", "is_shadow", "letters", "original", "similarity", "swap", "words"]
@@ -100,7 +101,7 @@ def _shared_words(old: tuple[str, ...], new: tuple[str, ...]) -> float:
 
 
 def _weight(word: str) -> float:
-    return min(len(word), 6) ** 0.5
+    return math.sqrt(min(len(word), 6))
 
 
 def _same_word(one: str, other: str) -> float:

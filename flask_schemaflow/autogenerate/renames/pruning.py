@@ -13,11 +13,17 @@ import typing as t
 
 __all__ = ["related_pairs"]
 
-# Up to so many pairs, all of them are compared.
+# Up to so many pairs of one place (the tables of a schema, the columns of a table) all of them are compared;
+# less if there are so many places that even this would be too much, but never less than four.
 _ALL = 900
+_ALL_EVERYWHERE = 20_000
 
 # A trait shared by more names than this is no trait (the "v" of v_1 to v_300).
 _COMMON = 12
+
+# A trait's worth, divided among its holders. Whole numbers add up to the same in any order, and this one can
+# be divided by all numbers up to twelve.
+_ONE = 27_720
 
 # So many of the best related partners are kept for each name.
 _PARTNERS = 4
@@ -26,15 +32,16 @@ Traits = t.Callable[[str], t.Iterable[t.Hashable]]
 
 
 def related_pairs(
-    lost: t.Sequence[str], won: t.Sequence[str], before: Traits, after: Traits
+    lost: t.Sequence[str], won: t.Sequence[str], before: Traits, after: Traits, places: int = 1
 ) -> list[tuple[str, str]]:
     """Return the pairs of a lost and a won name that are worth comparing.
 
     :param before: Gives the traits of a lost name (its words, its columns, what it refers to).
     :param after: The same of a won name.
+    :param places: For how many places this is done.
     :returns: Every pair while they are few; else those with the most rare traits in common.
     """
-    if len(lost) * len(won) <= _ALL:
+    if len(lost) * len(won) <= min(_ALL, max(4, _ALL_EVERYWHERE // places)):
         return [(old, new) for old in lost for new in won]
     by_trait: dict[t.Hashable, list[str]] = collections.defaultdict(list)
     for new in won:
@@ -47,10 +54,10 @@ def related_pairs(
 
 
 def _partners(traits: set[t.Hashable], by_trait: t.Mapping[t.Hashable, list[str]]) -> list[str]:
-    scores: dict[str, float] = collections.defaultdict(float)
+    scores: dict[str, int] = collections.defaultdict(int)
     for trait in traits:
         holders = by_trait.get(trait, ())
         if len(holders) <= _COMMON:
             for new in holders:
-                scores[new] += 1.0 / len(holders)
-    return sorted(scores, key=lambda new: (-round(scores[new], 6), new))[:_PARTNERS]
+                scores[new] += _ONE // len(holders)
+    return sorted(scores, key=lambda new: (-scores[new], new))[:_PARTNERS]

@@ -81,11 +81,12 @@ def shape_overlap(
     :param guesses: Tables that were likely renamed, old name to new name.
     """
     by_words, by_target = _by_swapped_name(one, pair), _by_target(one, other, guesses)
-    shared = 0.0
+    agreed = []
     for name, column in other.by_name.items():
         match = one.by_name.get(name) or by_words.get(names.words(name)) or by_target.get(name)
         if match is not None:
-            shared += _weight(name) * _type_agreement(match.type, column.type)
+            agreed.append(_weight(name) * _type_agreement(match.type, column.type))
+    shared = math.fsum(agreed)  # the same in any order of the columns
     return min(1.0, shared / (_total(one) or 1.0)), min(1.0, shared / (_total(other) or 1.0))
 
 
@@ -93,7 +94,9 @@ def _by_swapped_name(table: TableShape, pair: tuple[str, str]) -> dict[tuple[str
     exchanged, _ = names.swap(*map(names.bare, pair))
     if not exchanged.lost:
         return {}
-    replaced = ((_replace(names.words(column.name), exchanged), column) for column in table.columns)
+    replaced = (
+        (_replace(names.words(column.name), exchanged), column) for column in sorted(table.columns, key=str)
+    )
     return {words: column for words, column in replaced if words is not None}
 
 
@@ -109,7 +112,7 @@ def _by_target(one: TableShape, other: TableShape, guesses: t.Mapping[str, str])
     """Return, for columns that only the second table has, one of the first with the same, renamed target."""
     sources = {
         guesses[target]: one.by_name[name]
-        for name, targets in one.targets.items()
+        for name, targets in sorted(one.targets.items())
         for target in sorted(targets)
         if target in guesses and name in one.by_name and name not in other.by_name
     }
@@ -153,7 +156,7 @@ def _table_names(old: str, new: str, around: Surroundings) -> t.Iterator[Clue]:
         yield Clue("moved", 1.0, "same name in another schema")
     elif alike == 1.0:
         yield Clue("same letters", 1.0, "same name but for case, separators or number")
-    yield Clue("similar name", alike, "similar names" if alike >= 0.5 else "")
+    yield Clue("similar name", alike, "similar names" if 0.5 <= alike < 1.0 else "")
     if names.is_shadow(old) != names.is_shadow(new):
         yield Clue("only one a copy", 1.0)
     support = around.support.get((old, new), 0)

@@ -8,6 +8,9 @@ is needed most and can't be written again.
 
 A file can be changed without a visible change of its time if both fall within the clock's granularity (git
 calls this the racy index problem). So only entries count whose file was at rest when it was read.
+
+Where the cache can't be written, the process that has read the files remembers them, so that a server that
+asks again and again doesn't read them each time.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ AT_REST_NS = 3_000_000_000
 # mtime_ns, size, then the four values of header_source.Static (the revision None: not static), the docstring.
 Record: t.TypeAlias = "tuple[int, int, str | None, t.Any, t.Any, t.Any, str | None]"
 
+# What couldn't be written, by the path where it would be.
+_unwritten: dict[str, dict[str, Record]] = {}
+
 
 class HeaderCache:
     """The records of one version location.
@@ -43,15 +49,14 @@ class HeaderCache:
     def __init__(self, location: str) -> None:
         self.path = _cache_path(location)
         self._started = time.time_ns()
-        self._known, self._written = _load(self.path)
+        self._written = _load(self.path)
+        self._known = _unwritten.get(self.path) or self._written
         self._current: dict[str, Record] = {}
 
     def get(self, key: str, mtime_ns: int, size: int) -> Record | None:
         """The record of a file, or None if it isn't known or the file has changed since."""
         record = self._known.get(key)
         if record is None or record[0] != mtime_ns or record[1] != size:
-            return None
-        if mtime_ns > self._written - AT_REST_NS:
             return None
         self._current[key] = record
         return record
@@ -62,23 +67,33 @@ class HeaderCache:
             self._current[key] = record
 
     def save(self) -> None:
-        """Write what is known of the files that are there, if that differs from what was read."""
-        if sys.dont_write_bytecode or self._current == self._known:
-            return
-        payload = marshal.dumps(self._current)
-        temporary = f"{self.path}.{os.getpid()}.{threading.get_ident()}"
-        try:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(MAGIC + _checksum(payload) + payload)
-            os.replace(temporary, self.path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        """Write what is known of the files that are there, if that differs from what was written before."""
+        if self._current == self._written or _write(self.path, self._current):
+            _unwritten.pop(self.path, None)
+        else:
+            _unwritten[self.path] = self._current
+
+
+def _write(path: str, records: dict[str, Record]) -> bool:
+    """Replace the file in one step; False if that can't be or isn't wanted."""
+    if sys.dont_write_bytecode:
+        return False
+    payload = marshal.dumps(records)
+    temporary = f"{path}.{os.getpid()}.{threading.get_ident()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(MAGIC + _checksum(payload) + payload)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        return False
+    return True
 
 
 def _cache_path(location: str) -> str:
-    """Beside the bytecode of the location's files; interpreters that read a file differently don't share it."""
+    """Beside the bytecode of the files; interpreters that may read a file differently don't share it."""
     folder = os.path.dirname(importlib.util.cache_from_source(os.path.join(location, "_.py")))
     name = f"schemaflow-headers.{sys.implementation.cache_tag}-{sys.flags.optimize}.{FORMAT}"
     return os.path.join(folder, name)
@@ -88,21 +103,22 @@ def _checksum(payload: bytes) -> bytes:
     return zlib.crc32(payload).to_bytes(CHECKSUM_SIZE, "big")
 
 
-def _load(path: str) -> tuple[dict[str, Record], int]:
-    """The records in the file and the time in nanoseconds when it was written; nothing if it isn't sound."""
+def _load(path: str) -> dict[str, Record]:
+    """The records in the file, without those of files that weren't at rest; none if it isn't sound."""
     try:
         with open(path, "rb") as file:
             written = os.fstat(file.fileno()).st_mtime_ns
             content = file.read()
     except OSError:
-        return {}, 0
+        return {}
     start = len(MAGIC) + CHECKSUM_SIZE
     payload = content[start:]
     # Unmarshalling damaged bytes may crash the interpreter, so they are checked before.
     if content[:start] != MAGIC + _checksum(payload):
-        return {}, 0
+        return {}
     try:
         records: dict[str, Record] = marshal.loads(payload)
     except (EOFError, ValueError, TypeError):
-        return {}, 0
-    return records, written
+        return {}
+    latest = written - AT_REST_NS
+    return {key: record for key, record in records.items() if record[0] <= latest}

@@ -9,27 +9,19 @@ the file runs to its end, these are the values it leaves behind.
 from __future__ import annotations
 
 import ast
-import re
 import typing as t
+
+from .header_text import NAMES, PROTECTED, REFLECTION, bodies_are_harmless, without_functions
 
 __all__ = ["ABSENT", "NAMES", "Static", "read_static"]
 
-NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 # Stands for a name that the file doesn't assign; marshal keeps it, and no header can hold it.
 ABSENT = ...
 
 Value: t.TypeAlias = "str | tuple[str, ...] | list[str] | None"
 
-# Alembic reads this name of a module, too.
-PROTECTED = frozenset((*NAMES, "_alembic_source_encoding"))
-# Names through which code reaches a module's variables without naming them.
-REFLECTION = frozenset(
-    "globals locals vars exec eval compile setattr delattr builtins inspect gc ctypes runpy importlib currentframe"
-    " __import__ __builtins__ __globals__ __dict__ __code__ _getframe _current_frames f_globals f_locals f_back"
-    " settrace setprofile __setattr__ __delattr__ __loader__ __spec__".split()
-)
-REACHES_OUT = re.compile(rb"\b(?:global|%s)\b" % "|".join(sorted(REFLECTION)).encode())
 PLAIN_STATEMENTS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Pass)
+LEAVES = (ast.Constant, ast.expr_context)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -55,12 +47,23 @@ def read_static(source: bytes, filename: str) -> Static | None:
     :return: None where only running the file can tell.
     """
     try:
-        # Compiling finds the errors that parsing doesn't, so that a broken file is never taken for a good one.
+        # Compiling all of it finds the errors that parsing doesn't: no broken file is taken for a good one.
         compile(source, filename, "exec", dont_inherit=True)
-        tree = ast.parse(source, filename)
-        return _header(tree, _may_skip_bodies(source))
+        harmless = bodies_are_harmless(source)
+        return _header(_parse(source, filename, harmless), harmless)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError, NotStatic):
         return None
+
+
+def _parse(source: bytes, filename: str, harmless: bool) -> ast.Module:
+    excerpt = without_functions(source) if harmless else None
+    if excerpt is not None and not excerpt.whole:
+        try:
+            return ast.parse(excerpt.source, filename)
+        except SyntaxError:
+            # The cut wasn't between two statements.
+            pass
+    return ast.parse(source, filename)
 
 
 def _header(tree: ast.Module, skip_bodies: bool) -> Static:
@@ -135,16 +138,6 @@ def _docstring(tree: ast.Module) -> str | None:
     return doc
 
 
-def _may_skip_bodies(source: bytes) -> bool:
-    """True if the text shows that no function's body can reach the module's variables.
-
-    Only in plain ASCII does a name look the same in the file and in the syntax tree.
-    """
-    if not source.isascii() or any(b"coding" in line for line in source.split(b"\n", 2)[:2]):
-        return False
-    return REACHES_OUT.search(source) is None
-
-
 class _Scan:
     """One pass over the syntax tree, looking for anything that could bind a header name unseen."""
 
@@ -169,12 +162,15 @@ class _Scan:
         self.waiting.extend((node, scope) for node in nodes if node is not None)
 
     def _look(self, node: ast.AST, scope: str) -> None:
-        if isinstance(node, (*DEFINITIONS, ast.Lambda)):
-            self._definition(node, scope)
+        if isinstance(node, LEAVES):
             return
         if isinstance(node, ast.Name):
             self._name(node, scope)
-        elif isinstance(node, (ast.Attribute, ast.Subscript)):
+            return
+        if isinstance(node, (*DEFINITIONS, ast.Lambda)):
+            self._definition(node, scope)
+            return
+        if isinstance(node, (ast.Attribute, ast.Subscript)):
             if scope == "module" and not isinstance(node.ctx, ast.Load):
                 raise NotStatic("assignment to a part of something")
             if isinstance(node, ast.Attribute):

@@ -11,7 +11,8 @@ import typing as t
 
 from .header_cache import HeaderCache, Record
 from .header_files import Locations, RevisionFile, find_files
-from .header_source import ABSENT, NAMES, read_static
+from .header_source import ABSENT, read_static
+from .header_text import NAMES
 
 __all__ = ["Header", "Locations", "Reading", "read_headers"]
 
@@ -26,7 +27,7 @@ class Header(t.NamedTuple):
     :ivar depends_on: ids or labels, as written.
     :ivar doc: the docstring as the module would have it.
     :ivar static: False: the file must be imported, and all other values but *path* are empty.
-    :ivar assigned: the four values as written, in the order of ``header_source.NAMES``.
+    :ivar assigned: the four values as written, in the order of ``header_text.NAMES``.
     """
 
     path: str
@@ -39,10 +40,9 @@ class Header(t.NamedTuple):
     assigned: tuple[t.Any, ...] = ()
 
     def values(self) -> dict[str, t.Any]:
-        """The header's variables by name, as the module would have them; names that it doesn't set are left out."""
-        return {
-            name: value for name, value in zip(NAMES, self.assigned, strict=False) if value is not ABSENT
-        }
+        """The header's variables by name, as the module would have them, without those not set."""
+        pairs = zip(NAMES, self.assigned, strict=False)
+        return {name: value for name, value in pairs if value is not ABSENT}
 
 
 class Reading(t.NamedTuple):

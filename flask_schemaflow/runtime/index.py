@@ -101,7 +101,7 @@ class RevisionIndex:
         return self._known(ancestor) in below and ancestor != revision
 
     def unknown(self, current: t.Iterable[str]) -> tuple[str, ...]:
-        """Those of the given ids that no file has, for example of a version table; partial ids count as unknown."""
+        """Those of the given ids that no file has; a partial id counts as one."""
         return tuple(name for name in current if name not in self._down)
 
     def applied(self, current: t.Iterable[str]) -> set[str]:

@@ -10,9 +10,20 @@ from __future__ import annotations
 import collections
 import typing as t
 
-__all__ = ["descending", "inherited_dependencies", "parents_first", "reachable"]
+__all__ = ["CycleError", "descending", "inherited_dependencies", "parents_first", "reachable"]
 
 Edges: t.TypeAlias = t.Mapping[str, t.Sequence[str]]
+
+
+class CycleError(Exception):
+    """The revisions form a cycle.
+
+    :param names: the ids that lie on it or above it.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
 
 
 def reachable(start: t.Iterable[str], edges: Edges) -> set[str]:
@@ -79,6 +90,7 @@ def descending(todo: set[str], heads: t.Iterable[str], parents: Edges) -> list[s
     :param todo: the wanted ids; consumed.
     :param heads: where to start; those outside *todo* are passed over. In the order of the files.
     :param parents: the immediate parents of every revision of the graph.
+    :raises CycleError: if there is no such order; only noticed where branches meet.
     """
     frontier = [head for head in dict.fromkeys(heads) if head in todo]
     members = set(frontier)
@@ -116,44 +128,33 @@ class _Crossings:
     def __init__(self, parents: Edges, heads: list[str]) -> None:
         self._parents = parents
         self._heads = heads
-        self._bits: dict[str, int] | None = None
+        self._bits: dict[str, int] = {}
         self._masks: dict[str, int] = {}
 
     def above(self, at: int, frontier: list[str]) -> int | None:
         """The first other place of the *frontier* that is above the one at index *at*."""
-        if self._bits is None:
-            self._bits = self._number_crossings()
+        if not self._bits:
+            self._prepare()
         bit = self._bits.get(frontier[at])
         if bit is None:
             return None
         for index, name in enumerate(frontier):
-            if index != at and self._mask(name) & bit:
+            if index != at and self._masks[name] & bit:
                 return index
         return None
 
-    def _number_crossings(self) -> dict[str, int]:
-        counts = collections.Counter(parent for found in self._parents.values() for parent in found)
-        names = dict.fromkeys((*self._heads, *(name for name, count in counts.items() if count > 1)))
-        return {name: 1 << index for index, name in enumerate(names)}
-
-    def _mask(self, name: str) -> int:
-        """The bits of all crossings that *name* is, or is above of."""
-        masks = self._masks
-        waiting = [name]
-        while waiting:
-            current = waiting[-1]
-            missing = [parent for parent in self._parents[current] if parent not in masks]
-            if current not in masks and missing:
-                waiting.extend(missing)
-                continue
-            waiting.pop()
-            if current not in masks:
-                masks[current] = self._combined(current)
-        return masks[name]
-
-    def _combined(self, name: str) -> int:
-        assert self._bits is not None
-        mask = self._bits.get(name, 0)
-        for parent in self._parents[name]:
-            mask = mask | self._masks[parent] if mask else self._masks[parent]
-        return mask
+    def _prepare(self) -> None:
+        """Give each crossing a bit, and each revision those of all crossings that it is or is above of."""
+        parents, masks = self._parents, self._masks
+        counts = collections.Counter(parent for found in parents.values() for parent in found)
+        crossings = dict.fromkeys((*self._heads, *(name for name, count in counts.items() if count > 1)))
+        self._bits = bits = {name: 1 << index for index, name in enumerate(crossings)}
+        order = parents_first(parents)
+        if len(order) != len(parents):
+            raise CycleError(sorted(set(parents).difference(order)))
+        for name in order:
+            mask = bits.get(name, 0)
+            for parent in parents[name]:
+                # Where there is nothing to add, the parent's number itself is kept, not a copy of it.
+                mask = mask | masks[parent] if mask else masks[parent]
+            masks[name] = mask

@@ -13,9 +13,9 @@ import typing as t
 
 import alembic
 from alembic import util
-from alembic.script.revision import Revision, RevisionMap
+from alembic.script.revision import CycleDetected, Revision, RevisionMap
 
-from .ordering import descending, inherited_dependencies, parents_first, reachable
+from .ordering import CycleError, descending, inherited_dependencies, parents_first, reachable
 
 __all__ = ["LinearRevisionMap", "is_checked_release", "revision_map"]
 
@@ -57,7 +57,8 @@ class LinearRevisionMap(RevisionMap):
         bases = tuple(revision for revision in revisions if revision.is_base)
         real_bases = tuple(revision for revision in revisions if revision._is_real_base)
         # Alembic annotates sets, and only iterates over them.
-        self._detect_cycles(by_id, t.cast("set[Revision]", heads), bases, t.cast("set[Revision]", effective), real_bases)
+        tips, real_tips = t.cast("set[Revision]", heads), t.cast("set[Revision]", effective)
+        self._detect_cycles(by_id, tips, bases, real_tips, real_bases)
         result: Map = {**names, None: None, (): None}
         self.heads, self._real_heads = _ids(heads), _ids(effective)
         self.bases, self._real_bases = _ids(bases), _ids(real_bases)
@@ -90,7 +91,11 @@ class LinearRevisionMap(RevisionMap):
         }
         todo = {revision.revision for revision in revisions}
         start = sorted({head.revision for head in heads}, key=position.__getitem__)
-        order = descending(todo, start, parents)
+        try:
+            order = descending(todo, start, parents)
+        except CycleError as error:
+            # A cycle that Alembic's own check overlooks; its sort may then never end.
+            raise CycleDetected(error.names) from error
         assert not todo
         return order
 

@@ -18,7 +18,8 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 from ..errors.revisions import RevisionChanged
-from .header_source import ABSENT, NAMES
+from .header_source import ABSENT
+from .header_text import NAMES
 from .headers import Header, Locations, read_headers
 from .revision_map import is_checked_release, revision_map
 
@@ -111,7 +112,7 @@ def _run(header: Header) -> types.ModuleType:
     if not _agrees(module, header):
         raise RevisionChanged(
             f"The file {name} no longer has the revision identifiers that were read from it.",
-            hint="It was changed while the command ran; run the command again.",
+            hint="Run the command again; if that doesn't help, assign plain strings to them in the file.",
         )
     return module
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from .support import databases
+from .support import legacy
 from .support.application import Project
-from .support.servers import KINDS
+from .support.pooler import Pooler
 from .support.servers import Kind
-from .support.terminal import Screen
+from .support.servers import KINDS
 from .support.terminal import run_in_terminal
+from .support.terminal import Screen
 
 
 class MakeDatabase(t.Protocol):
@@ -82,6 +84,23 @@ def mariadb_url(make_database: MakeDatabase) -> str:
     return make_database("mariadb")
 
 
+@pytest.fixture(scope="session")
+def _pooler() -> t.Iterator[Pooler]:
+    started = Pooler()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def pgbouncer_url(postgres_url: str, _pooler: Pooler) -> str:
+    """The URL of a fresh PostgreSQL database, through a real PgBouncer in transaction pooling.
+
+    ``postgres_url`` in the same test is the same database, directly. PgBouncer before 1.21 knows no prepared
+    statements: connect with ``connect_args={"prepare_threshold": None}``.
+    """
+    return _pooler.url(postgres_url)
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, make_database: MakeDatabase) -> str:
     """Runs the test three times, with a fresh database of each kind."""
@@ -138,3 +157,28 @@ def tty(tmp_path: Path) -> RunInTerminal:
         return run_in_terminal(args, **{"cwd": tmp_path, **options})
 
     return run
+
+
+class WriteRepository(t.Protocol):
+    """``legacy_repository(project, version, kind)``: see the fixture of that name."""
+
+    def __call__(
+        self, project: Project, version: str, kind: legacy.Kind = "single", directory: str = "migrations"
+    ) -> Path: ...
+
+
+@pytest.fixture
+def legacy_repository() -> WriteRepository:
+    """A function that gives a project the repository which ``flask db init`` of an old Flask-Migrate made.
+
+    ``@pytest.mark.parametrize("version", legacy.VERSIONS["single"])`` runs a test with all of them.
+    """
+
+    def write(
+        project: Project, version: str, kind: legacy.Kind = "single", directory: str = "migrations"
+    ) -> Path:
+        folder = project.root / directory
+        legacy.write_repository(folder, version, kind)
+        return folder
+
+    return write

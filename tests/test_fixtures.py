@@ -12,12 +12,14 @@ import sqlalchemy as sa
 from .conftest import MakeDatabase
 from .conftest import MakeProject
 from .conftest import RunInTerminal
+from .conftest import WriteRepository
 from .support import databases
+from .support import legacy
 from .support import processes
 from .support.dumps import dump_rows
 from .support.dumps import dump_schema
-from .support.servers import Kind
 from .support.servers import admin_engine
+from .support.servers import Kind
 
 SCHEMA = (
     "CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(10) DEFAULT 'x')",
@@ -37,7 +39,7 @@ def _names(kind: Kind) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_dropped_database_is_gone_even_with_a_session_in_it(kind: Kind, make_database: MakeDatabase) -> None:
+def test_a_dropped_database_is_gone_whoever_is_in_it(kind: Kind, make_database: MakeDatabase) -> None:
     """Dropping ends the sessions that are still in the database."""
     url = make_database(kind)
     engine = sa.create_engine(url)
@@ -127,8 +129,8 @@ def test_a_terminal_is_one_for_the_command(tty: RunInTerminal) -> None:
 
 def test_ctrl_c_at_a_terminal_is_a_signal(tty: RunInTerminal) -> None:
     """Typing Ctrl-C interrupts the command as a person would."""
-    program = "import time\nprint('ready')\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('interrupted')"
-    assert "interrupted" in tty([sys.executable, "-c", program], typed=[("ready", "\x03")]).text
+    program = "import time\nprint('ready')\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('stopped')"
+    assert "stopped" in tty([sys.executable, "-c", program], typed=[("ready", "\x03")]).text
 
 
 def test_a_command_that_never_asks_is_an_error(tty: RunInTerminal) -> None:
@@ -137,3 +139,34 @@ def test_a_command_that_never_asks_is_an_error(tty: RunInTerminal) -> None:
         tty([sys.executable, "-c", "print('hello')"], typed=[("name?", "x\n")])
 
 
+def test_a_pooler_shares_server_connections(pgbouncer_url: str, postgres_url: str) -> None:
+    """Through PgBouncer a client gets another's server connection as soon as its transaction ends."""
+    engine = sa.create_engine(pgbouncer_url, connect_args={"prepare_threshold": None})
+    with engine.connect() as first, engine.connect() as second:
+        backends = set()
+        for connection in (first, second):
+            backends.add(connection.scalar(sa.text("SELECT pg_backend_pid()")))
+            connection.commit()
+        assert len(backends) == 1
+        assert first.scalar(sa.text("SELECT current_database()")) == sa.make_url(postgres_url).database
+    engine.dispose()
+
+
+@pytest.mark.parametrize("kind", legacy.VERSIONS)
+def test_old_templates_are_those_that_were_published(
+    kind: legacy.Kind, project: MakeProject, legacy_repository: WriteRepository
+) -> None:
+    """Each listed version has its own set of files, and what is written is a complete repository."""
+    published = {version: legacy.templates(version, kind) for version in legacy.VERSIONS[kind]}
+    assert len({repr(sorted(files.items())) for files in published.values()}) == len(published)
+    made = project()
+    for version in published:
+        folder = legacy_repository(made, version, kind, directory=version)
+        assert {path.name for path in folder.iterdir()} == {
+            "README",
+            "alembic.ini",
+            "env.py",
+            "script.py.mako",
+            "versions",
+        }
+        assert "%%" in made.read(f"{version}/alembic.ini")

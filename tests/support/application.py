@@ -26,7 +26,7 @@ from . import terminal
 
 PACKAGE = "shop"
 
-_APPLICATION = '''\
+_APPLICATION = """\
 import os
 
 from flask import Flask
@@ -48,7 +48,7 @@ def create_app():
 
     migrate.init_app(app, db)
     return app
-'''
+"""
 _MODELS = f"import sqlalchemy as sa\nfrom {PACKAGE} import db\n\n"
 _REVISION = '''\
 """{message}
@@ -216,7 +216,9 @@ class Project:
         options["env"] = self._env(options.get("env"))
         return processes.run([self.python, "-c", textwrap.dedent(source)], cwd=self.root, **options)
 
-    def popen(self, *args: str | Path, env: t.Mapping[str, str | None] | None = None) -> subprocess.Popen[str]:
+    def popen(
+        self, *args: str | Path, env: t.Mapping[str, str | None] | None = None
+    ) -> subprocess.Popen[str]:
         """Start ``flask ARGS`` and return at once; it is killed when the test ends.
 
         ``processes.finish(process)`` waits for it and returns its output.

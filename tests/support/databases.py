@@ -13,8 +13,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from .servers import Kind
 from .servers import admin_engine
+from .servers import Kind
 
 PREFIX = "sftest"
 _SWEEP_AFTER = 3 * 3600  # seconds; longer than any run of the suite

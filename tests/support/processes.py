@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 # What a developer's shell may hold and a test must not see.
-_PRIVATE = ("FLASK_", "SCHEMAFLOW_", "DATABASE_URL", "SQLALCHEMY_", "PG", "MYSQL_", "EDITOR", "VISUAL", "NO_COLOR")
+_PRIVATE = ("FLASK_", "SCHEMAFLOW_", "DATABASE_URL", "SQLALCHEMY_", "PG", "MYSQL_", "EDITOR", "VISUAL")
 _KEPT = ("SCHEMAFLOW_TEST_",)
 
 
@@ -29,7 +29,8 @@ class Result:
 
     def __str__(self) -> str:
         shown = " ".join(self.args)
-        return f"$ {shown}\n{self.stdout}\n--- stderr ---\n{self.stderr}\n--- exit status {self.returncode} ---"
+        status = f"--- exit status {self.returncode} ---"
+        return f"$ {shown}\n{self.stdout}\n--- stderr ---\n{self.stderr}\n{status}"
 
 
 def clean_environment(**extra: str | None) -> dict[str, str]:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 Kind = t.Literal["sqlite", "postgresql", "mariadb"]
@@ -67,7 +67,8 @@ def _find(kind: Kind) -> tuple[sa.Engine | None, str]:
     try:
         engine.connect().close()
     except sa.exc.DBAPIError as error:
-        reason = f"no {kind} server at {engine.url!s}: {_HINTS[kind].format(variable=variable)} ({error.orig})"
+        way_out = _HINTS[kind].format(variable=variable)
+        reason = f"no {kind} server at {engine.url}: {way_out} ({error.orig})"
     else:
         return engine, ""
     if kind == "postgresql" and variable not in os.environ and _has_embedded():

@@ -89,7 +89,9 @@ def _converse(
         elif process.poll() is not None:
             break
     if typed:
-        raise AssertionError(f"the command ended before it showed {typed[0][0]!r}; the screen shows:\n{screen}")
+        raise AssertionError(
+            f"the command ended before it showed {typed[0][0]!r}; the screen shows:\n{screen}"
+        )
     return screen
 
 

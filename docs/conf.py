@@ -1,0 +1,51 @@
+"""Settings of the documentation; ``sphinx-build -W -n`` builds it without a network."""
+
+from __future__ import annotations
+
+import os
+
+from flask_schemaflow import __version__
+
+project = "Flask-SchemaFlow"
+author = "The Flask-SchemaFlow authors"
+copyright = f"2026, {author}"  # noqa: A001
+release = __version__
+version = ".".join(release.split(".")[:2])
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.extlinks",
+    "sphinx_click",
+]
+exclude_patterns = ["_build"]
+nitpicky = True
+default_role = "code"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+
+# Names of other projects link to their documentation where a network is at hand; a build without one
+# leaves them as plain text.
+if os.environ.get("READTHEDOCS"):
+    extensions.append("sphinx.ext.intersphinx")
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "alembic": ("https://alembic.sqlalchemy.org/en/latest", None),
+    "click": ("https://click.palletsprojects.com/en/stable", None),
+    "flask": ("https://flask.palletsprojects.com/en/stable", None),
+    "sqlalchemy": ("https://docs.sqlalchemy.org/en/20", None),
+}
+nitpick_ignore_regex = [
+    ("py:.*", r"(alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy)\..*"),
+    ("py:.*", r"(sa|t|types|typing|collections|collections\.abc|datetime|pathlib|subprocess)\..*"),
+    # The short names of annotations in modules that import them for type checking alone.
+    ("py:class", r"(Config|Engine|Flask|MetaData|Path|MigrationContext|MigrationStep|ScriptDirectory)"),
+    ("py:(class|exc|func|data|obj)", r"[A-Za-z]*(Error|Exception|Interrupt)|optional|(str|int|bool|float|dict|list|tuple|set|None|object|bytes|frozenset)"),
+]
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_copy_source = False

@@ -11,7 +11,11 @@ from __future__ import annotations
 import ast
 import typing as t
 
-from .header_text import NAMES, PROTECTED, REFLECTION, bodies_are_harmless, without_functions
+from .header_text import bodies_are_harmless
+from .header_text import NAMES
+from .header_text import PROTECTED
+from .header_text import REFLECTION
+from .header_text import without_functions
 
 __all__ = ["ABSENT", "NAMES", "Static", "read_static"]
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .header_cache import HeaderCache, Record
-from .header_files import Locations, RevisionFile, find_files
-from .header_source import ABSENT, read_static
+from .header_cache import HeaderCache
+from .header_cache import Record
+from .header_files import find_files
+from .header_files import Locations
+from .header_files import RevisionFile
+from .header_source import ABSENT
+from .header_source import read_static
 from .header_text import NAMES
 
 __all__ = ["Header", "Locations", "Reading", "read_headers"]

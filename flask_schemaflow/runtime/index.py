@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import typing as t
 
-from .headers import Header, Locations, read_headers
-from .index_checks import NotCertain, resolve, reversed_edges
+from .headers import Header
+from .headers import Locations
+from .headers import read_headers
+from .index_checks import NotCertain
+from .index_checks import resolve
+from .index_checks import reversed_edges
 from .index_labels import spread_labels
 from .index_revision import Revision
-from .ordering import descending, inherited_dependencies, reachable
+from .ordering import descending
+from .ordering import inherited_dependencies
+from .ordering import reachable
 
 __all__ = ["Locations", "NotCertain", "Revision", "RevisionIndex"]
 

@@ -13,9 +13,15 @@ import typing as t
 
 import alembic
 from alembic import util
-from alembic.script.revision import CycleDetected, Revision, RevisionMap
+from alembic.script.revision import CycleDetected
+from alembic.script.revision import Revision
+from alembic.script.revision import RevisionMap
 
-from .ordering import CycleError, descending, inherited_dependencies, parents_first, reachable
+from .ordering import CycleError
+from .ordering import descending
+from .ordering import inherited_dependencies
+from .ordering import parents_first
+from .ordering import reachable
 
 __all__ = ["LinearRevisionMap", "is_checked_release", "revision_map"]
 

@@ -15,13 +15,17 @@ import typing as t
 
 from alembic import util
 from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
+from alembic.script import ScriptDirectory
 
 from ..errors.revisions import RevisionChanged
 from .header_source import ABSENT
 from .header_text import NAMES
-from .headers import Header, Locations, read_headers
-from .revision_map import is_checked_release, revision_map
+from .headers import Header
+from .headers import Locations
+from .headers import read_headers
+from .revision_map import is_checked_release
+from .revision_map import revision_map
 
 __all__ = ["HeaderScript", "locations_of", "script_directory"]
 
@@ -52,12 +56,15 @@ class HeaderScript(Script):
     :param header: a static header.
     """
 
+    _module: types.ModuleType
+
     def __init__(self, header: Header) -> None:
         self._header = header
         known = types.ModuleType(_module_name(header.path))
         vars(known).update(header.values())
         super().__init__(known, header.revision, header.path)
-        self._module: types.ModuleType | None = None
+        # The constructor has set what the header says; the file itself wasn't run.
+        del self._module
 
     @property
     def module(self) -> types.ModuleType:
@@ -66,10 +73,9 @@ class HeaderScript(Script):
         :raises Exception: what the file raises when it is run; reading it again runs it again.
         :raises RevisionChanged: if the file doesn't say any more what its header said.
         """
-        if self._module is None:
-            module = _run(self._header)
-            # Another thread may have been faster; all see the same module.
-            self._module = self._module or module
+        if "_module" not in vars(self):
+            # Another thread may have been faster; setdefault() lets all see the same module.
+            vars(self).setdefault("_module", _run(self._header))
         return self._module
 
     @module.setter

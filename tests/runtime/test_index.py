@@ -11,13 +11,20 @@ import typing as t
 import warnings
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from flask_schemaflow.runtime.headers import Header
-from flask_schemaflow.runtime.index import Locations, NotCertain, RevisionIndex
+from flask_schemaflow.runtime.index import Locations
+from flask_schemaflow.runtime.index import NotCertain
+from flask_schemaflow.runtime.index import RevisionIndex
 
-from .histories import Node, broken_histories, histories, plain, repository
+from .histories import broken_histories
+from .histories import histories
+from .histories import Node
+from .histories import plain
+from .histories import repository
 
 
 def read(folder: pathlib.Path) -> RevisionIndex:
@@ -61,19 +68,23 @@ def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> 
     with repository(nodes) as folder:
         script, index = plain(folder), read(folder)
         names = [node.id for node in nodes]
-        current = data.draw(st.lists(st.sampled_from(names), max_size=3, unique=True) if names else st.just([]))
+        current = data.draw(
+            st.lists(st.sampled_from(names), max_size=3, unique=True) if names else st.just([])
+        )
         try:
             walked = ids(index.walk())
         except NotCertain as error:
             assert "depends on the run" in str(error)
             return
         assert walked == ids(script.walk_revisions())
-        assert all(index.parents(name) == script.get_revision(name)._normalized_down_revisions for name in names)
+        assert all(
+            index.parents(name) == script.get_revision(name)._normalized_down_revisions for name in names
+        )
         for one, other in itertools.product(names, names):
             below = script.revision_map._get_ancestor_nodes([script.get_revision(other)])
             assert index.is_ancestor(one, other) is (one != other and one in ids(below))
         try:
-            steps = script._upgrade_revs("heads", tuple(current))
+            steps = script._upgrade_revs("heads", t.cast(str, tuple(current)))
         except Exception:
             with pytest.raises(NotCertain, match="the version table holds a revision and its ancestor"):
                 index.pending(current)

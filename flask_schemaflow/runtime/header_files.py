@@ -163,7 +163,7 @@ def _take(
     except OSError:
         return False
     source = name.endswith(".py") and stat.S_ISREG(status.st_mode)
-    key = None if linked else path[len(root) + 1 :]
+    key = None if linked else path[len(root.rstrip(os.sep)) + 1 :]
     found.append(RevisionFile(path, key, status.st_size, status.st_mtime_ns, source))
     return "\n" not in path
 

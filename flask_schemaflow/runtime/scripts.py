@@ -60,7 +60,7 @@ class HeaderScript(Script):
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        known = types.ModuleType(_module_name(header.path))
+        known = types.ModuleType("header")
         vars(known).update(header.values())
         super().__init__(known, header.revision, header.path)
         # The constructor has set what the header says; the file itself wasn't run.

@@ -1,7 +1,7 @@
 """How much work reading a revision folder is, compared with plain Alembic.
 
-Run as ``python -m tests.benchmarks.history_reading [REVISIONS ...]``. It makes histories of 100, 1000 and 5000
-revisions, each also with a merge in every tenth place, and prints the CPU time of Alembic's own script
+Run as ``python -m tests.benchmarks.history_reading [REVISIONS ...]``. It makes histories of 100, 1000 and
+5000 revisions, each also with a merge in every tenth place, and prints the CPU time of Alembic's own script
 directory, of the one of this package, and of the index, in milliseconds, with how many times less the
 latter two are. Interleaved, the median of five; bytecode and headers are cached. Nothing is imported
 within what is measured: on top of these figures, the index saves the import of Alembic.

@@ -13,7 +13,11 @@ import textwrap
 from pathlib import Path
 
 _TITLE = re.compile(r"(?m)^(?P<title>\S.*)\n(?P<line>[=\-~^\"'#*+])(?P=line){2,}[ \t]*$")
-_BLOCK = re.compile(r"(?m)^\.\. (?:code-block|code|sourcecode)::.*\n(?:[ \t]+:.*\n)*\n(?P<body>(?:(?:[ \t]+.*)?\n)+)")
+_BLOCK = re.compile(
+    r"(?m)^\.\. code-block::.*\n"
+    r"(?:[ \t]+:.*\n)*\n"  # its options
+    r"(?P<body>(?:(?:[ \t]+.*)?\n)+)"
+)
 
 
 def find_command(text: str, section: str) -> str:
@@ -34,11 +38,10 @@ def find_command(text: str, section: str) -> str:
 
 
 def _section(text: str, wanted: str) -> str:
-    titles = list(_TITLE.finditer(text))
-    ends = [title.start() for title in titles[1:]] + [len(text)]
-    for title, end in zip(titles, ends):
+    for title in _TITLE.finditer(text):
         if title["title"].strip().lower() == wanted.lower():
-            return text[title.end() : end]
+            following = _TITLE.search(text, title.end())
+            return text[title.end() : following.start() if following else len(text)]
     raise LookupError(f"no section {wanted!r}")
 
 

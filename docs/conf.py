@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 
 from flask_schemaflow import __version__
@@ -38,12 +39,13 @@ intersphinx_mapping = {
     "flask": ("https://flask.palletsprojects.com/en/stable", None),
     "sqlalchemy": ("https://docs.sqlalchemy.org/en/20", None),
 }
+# Names of other projects, and the short names under which modules import them for annotations.
+_PROJECTS = "alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy"
+_STANDARD = "collections|contextlib|dataclasses|datetime|pathlib|subprocess|types|typing"
+_SHORT = "sa|t|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
 nitpick_ignore_regex = [
-    ("py:.*", r"(alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy)\..*"),
-    ("py:.*", r"(sa|t|types|typing|collections|collections\.abc|datetime|pathlib|subprocess)\..*"),
-    # The short names of annotations in modules that import them for type checking alone.
-    ("py:class", r"(Config|Engine|Flask|MetaData|Path|MigrationContext|MigrationStep|ScriptDirectory)"),
-    ("py:(class|exc|func|data|obj)", r"[A-Za-z]*(Error|Exception|Interrupt)|optional|(str|int|bool|float|dict|list|tuple|set|None|object|bytes|frozenset)"),
+    ("py:.*", rf"({_PROJECTS}|{_STANDARD}|{_SHORT})(\..*)?"),
+    ("py:.*", "|".join(dir(builtins))),
 ]
 
 html_theme = "furo"

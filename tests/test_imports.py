@@ -37,7 +37,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 def loaded_by(program: str, cwd: Path) -> set[str]:
     """Return the modules that *program* loads in a process that has made a Flask-SQLAlchemy app."""
-    done = processes.run([sys.executable, "-c", APP.format(program=program)], cwd=cwd)
+    unmeasured = {"COVERAGE_PROCESS_CONFIG": None}  # coverage loads modules of its own
+    done = processes.run([sys.executable, "-c", APP.format(program=program)], cwd=cwd, env=unmeasured)
     return set(json.loads(done.stdout))
 
 

@@ -16,9 +16,11 @@ import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from rename_cases import DEFAULT, Case, Pair, load
-
 from flask_schemaflow.autogenerate.renames.plain import score_plain
+from tests.benchmarks.rename_cases import Case
+from tests.benchmarks.rename_cases import DEFAULT
+from tests.benchmarks.rename_cases import load
+from tests.benchmarks.rename_cases import Pair
 
 Found = t.Mapping[str, t.Any]
 

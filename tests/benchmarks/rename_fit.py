@@ -24,17 +24,21 @@ import typing as t
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from rename_accuracy import measure
-from rename_cases import DEFAULT, Case, load
-
-from flask_schemaflow.autogenerate.renames import Settled, from_plain
+from flask_schemaflow.autogenerate.renames import from_plain
+from flask_schemaflow.autogenerate.renames import Settled
 from flask_schemaflow.autogenerate.renames.belief import confidences
 from flask_schemaflow.autogenerate.renames.changes import changed_sites
 from flask_schemaflow.autogenerate.renames.column_clues import column_clues
-from flask_schemaflow.autogenerate.renames.column_matching import column_context, column_pairs
+from flask_schemaflow.autogenerate.renames.column_matching import column_context
+from flask_schemaflow.autogenerate.renames.column_matching import column_pairs
 from flask_schemaflow.autogenerate.renames.plain import score_plain
 from flask_schemaflow.autogenerate.renames.table_matching import table_beliefs
-from flask_schemaflow.autogenerate.renames.weights import MODEL, Model
+from flask_schemaflow.autogenerate.renames.weights import MODEL
+from flask_schemaflow.autogenerate.renames.weights import Model
+from tests.benchmarks.rename_accuracy import measure
+from tests.benchmarks.rename_cases import Case
+from tests.benchmarks.rename_cases import DEFAULT
+from tests.benchmarks.rename_cases import load
 
 # Weights believed beforehand; all others are pulled to 0. They come from counts over a larger collection of
 # revisions (a foreign key to the same table is many times likelier in a rename) and from what the database

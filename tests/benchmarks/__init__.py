@@ -1,0 +1,1 @@
+"""Measurements that are run by hand: how fast, and how often right."""

@@ -9,6 +9,7 @@ import functools
 import typing as t
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from .support import databases
@@ -16,9 +17,14 @@ from .support import legacy
 from .support.application import Project
 from .support.pooler import Pooler
 from .support.servers import Kind
+from .support.servers import on_ci
 from .support.servers import KINDS
 from .support.terminal import run_in_terminal
 from .support.terminal import Screen
+
+# A busy machine is no failure, and CI tries the same examples each time; a developer's run explores.
+hypothesis.settings.register_profile("schemaflow", deadline=None, derandomize=on_ci(), print_blob=True)
+hypothesis.settings.load_profile("schemaflow")
 
 
 class MakeDatabase(t.Protocol):

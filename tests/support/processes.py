@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -109,6 +110,15 @@ def finish(process: subprocess.Popen[str], timeout: float = 120) -> Result:
     """Wait for a process from :func:`start` and return what it wrote."""
     stdout, stderr = process.communicate(timeout=timeout)
     return Result(tuple(t.cast("list[str]", process.args)), process.returncode, stdout, stderr)
+
+
+def wait_until(condition: t.Callable[[], object], what: str = "it", timeout: float = 60) -> None:
+    """Wait until *condition* returns something true; fail the test, naming *what*, after *timeout* seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen within {timeout} seconds")
+        time.sleep(0.02)
 
 
 def end(process: subprocess.Popen[str]) -> None:

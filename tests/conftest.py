@@ -17,8 +17,8 @@ from .support import legacy
 from .support.application import Project
 from .support.pooler import Pooler
 from .support.servers import Kind
-from .support.servers import on_ci
 from .support.servers import KINDS
+from .support.servers import on_ci
 from .support.terminal import run_in_terminal
 from .support.terminal import Screen
 

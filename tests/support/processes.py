@@ -113,7 +113,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 120) -> Result:
 
 
 def wait_until(condition: t.Callable[[], object], what: str = "it", timeout: float = 60) -> None:
-    """Wait until *condition* returns something true; fail the test, naming *what*, after *timeout* seconds."""
+    """Wait until *condition* returns something true; fail the test after *timeout* seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

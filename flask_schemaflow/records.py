@@ -1,0 +1,199 @@
+"""What commands return: frozen records that say what was written, applied or found.
+
+They hold plain values, so that they can be printed, compared in a test or turned into JSON
+without a database at hand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+
+@dataclasses.dataclass(frozen=True)
+class Revision:
+    """One revision file.
+
+    :param id: the revision id.
+    :param message: the first paragraph of its docstring.
+    :param down: the ids of the revisions it follows, more than one for a merge.
+    :param path: the file.
+    :param created: the date in its docstring, if there is one.
+    """
+
+    id: str
+    message: str = ""
+    down: tuple[str, ...] = ()
+    path: str = ""
+    created: datetime.datetime | None = None
+    labels: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    is_head: bool = False
+    is_effective_head: bool = False
+    is_branch_point: bool = False
+    is_current: bool = False
+    doc: str = ""
+    children: tuple[str, ...] = ()
+
+    @property
+    def is_merge_point(self) -> bool:
+        """Whether it joins several revisions."""
+        return len(self.down) > 1
+
+    @property
+    def is_base(self) -> bool:
+        """Whether nothing comes before it."""
+        return not self.down
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.message}".rstrip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One revision that was applied to, or reverted from, one database.
+
+    :param seconds: how long it took, wall time.
+    """
+
+    database: str
+    revision: str
+    message: str
+    direction: t.Literal["upgrade", "downgrade", "stamp"]
+    seconds: float = 0.0
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What upgrade, downgrade or stamp did.
+
+    :param steps: one entry a revision and database, in the order in which they ran.
+    :param sql: the script that offline mode wrote to no file of its own.
+    :param files: the scripts that offline mode wrote, one a database.
+    :param backups: what was saved before.
+    :param notices: what the reader should know besides.
+    """
+
+    steps: tuple[Step, ...] = ()
+    sql: str = ""
+    files: tuple[str, ...] = ()
+    backups: tuple[t.Any, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """The ids that were applied or reverted."""
+        return tuple(step.revision for step in self.steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What init, revision, migrate or merge wrote.
+
+    :param paths: the files, in the order in which they were written.
+    :param revisions: the new revisions; empty when there was nothing to write.
+    :param notices: what the reader should know: drops with the rows at stake, risks.
+    :param source: the text of the file when it was only to be shown.
+    """
+
+    paths: tuple[str, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    notices: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    source: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.source)
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One difference between the models and a database, as ``check`` finds it.
+
+    :param database: ``default`` or the name of a bind.
+    :param description: one line for a person.
+    :param operation: the name of the operation that would settle it.
+    """
+
+    database: str
+    description: str
+    operation: str = ""
+    table: str = ""
+    column: str = ""
+
+    def __str__(self) -> str:
+        return self.description
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """Where one database stands.
+
+    :param current: the ids in its version table.
+    :param pending: what an upgrade would apply, in order.
+    :param applied: what it has, newest first.
+    :param unknown: ids in its version table that no file has.
+    :param heads: the heads of the folder.
+    :param interrupted: what a migration that broke off has left to do; empty as a rule.
+    """
+
+    database: str
+    url: str
+    current: tuple[str, ...] = ()
+    pending: tuple[Revision, ...] = ()
+    applied: tuple[Revision, ...] = ()
+    unknown: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    interrupted: str = ""
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether an upgrade would find nothing to do."""
+        return not (self.pending or self.unknown or self.interrupted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Current:
+    """The revisions one database is at."""
+
+    database: str
+    url: str
+    revisions: tuple[Revision, ...] = ()
+
+    @property
+    def at_head(self) -> bool:
+        """Whether every revision it is at is a head."""
+        return bool(self.revisions) and all(revision.is_head for revision in self.revisions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Template:
+    """A repository template that ``init -t`` takes."""
+
+    name: str
+    synopsis: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Something that happens during a run, told to who asked for it.
+
+    :param kind: ``begin`` and ``end`` of a step, ``waiting`` for a lock, ``retry``, or ``notice``.
+    :param text: a sentence for a person; empty for steps.
+    """
+
+    kind: t.Literal["begin", "end", "waiting", "retry", "notice", "backup"]
+    text: str = ""
+    step: Step | None = None
+    number: int = 0
+    total: int = 0
+
+
+Notify = t.Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """The listener of a caller who wants to hear nothing."""

@@ -1,0 +1,86 @@
+"""Which function of a revision file runs for which database.
+
+A file has ``upgrade()`` and ``downgrade()``, or one pair a bind (``upgrade_users()``), or both, or
+Flask-Migrate's pair that takes the bind's name and looks the rest up. A missing function means
+that there is nothing to do for that database, so a folder made for one database goes on working
+when binds are added, and the other way round.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing as t
+
+Migration = t.Callable[..., t.Any]
+
+
+def function_name(direction: str, bind: str | None) -> str:
+    """``upgrade``, or ``upgrade_<bind>`` with what can't stand in a name replaced."""
+    return direction if bind is None else f"{direction}_{_identifier(bind)}"
+
+
+def _identifier(bind: str) -> str:
+    return re.sub(r"\W", "_", bind)
+
+
+def migration_for(module: types.ModuleType, direction: str, bind: str | None) -> Migration:
+    """The function of a revision file that migrates one database.
+
+    :param direction: ``upgrade`` or ``downgrade``.
+    :param bind: the bind, ``None`` for the default database.
+    :returns: a callable that ignores what ``context.run_migrations()`` was given.
+    """
+    own = _own_function(module, direction, bind)
+    general = getattr(module, direction, None)
+    if own is None and (bind is None or _wants_argument(general)):
+        own = general
+    if own is None or (own is general and _wants_argument(general) and _lacks(module, direction, bind)):
+        return _nothing
+    return _call(own, bind)
+
+
+def _own_function(module: types.ModuleType, direction: str, bind: str | None) -> t.Any:
+    names = [f"{direction}_{bind or ''}", function_name(direction, bind)]
+    if bind is None:
+        names.append(f"{direction}_default")
+    for name in names:
+        if name != direction and callable(getattr(module, name, None)):
+            return getattr(module, name)
+    return None
+
+
+def _lacks(module: types.ModuleType, direction: str, bind: str | None) -> bool:
+    """Whether a dispatching ``upgrade(engine_name)`` would look for a function that isn't there.
+
+    Only the generated dispatcher is known to look functions up by name; one of the reader's own
+    that takes an argument is trusted to know what to do.
+    """
+    pairs = [name for name in vars(module) if name.startswith(direction + "_")]
+    return bool(pairs) and _own_function(module, direction, bind) is None
+
+
+def _wants_argument(function: t.Any) -> bool:
+    if not callable(function):
+        return False
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_KEYWORD) for p in parameters)
+
+
+def _call(function: Migration, bind: str | None) -> Migration:
+    def run(**given: t.Any) -> None:
+        if _wants_argument(function):
+            given.setdefault("engine_name", bind or "")
+            function(**given)
+        else:
+            function()
+
+    return run
+
+
+def _nothing(**given: t.Any) -> None:
+    """This database has no part in the revision."""

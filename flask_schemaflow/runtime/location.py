@@ -1,0 +1,60 @@
+"""Where the migrations folder is: found without Alembic, named by its absolute path ever after.
+
+A relative folder is looked for in the working directory, as Flask-Migrate does, then beside the
+application, so that a command typed elsewhere still finds it. ``package:folder`` means a folder
+inside an installed package.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import re
+
+from flask import current_app
+
+from ..errors.folder import FolderError
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+def locate(directory: str | os.PathLike[str]) -> pathlib.Path:
+    """The absolute path that ``directory`` means here, whether or not it exists.
+
+    :param directory: relative, absolute, or ``package:folder``.
+    :raises FolderError: when the package of ``package:folder`` can't be found.
+    """
+    text = os.fspath(directory)
+    if ":" in text and not _DRIVE.match(text):
+        return _in_package(text)
+    path = pathlib.Path(text)
+    if path.is_absolute():
+        return path
+    for candidate in candidates(path):
+        if candidate.is_dir():
+            return candidate
+    return pathlib.Path.cwd() / path
+
+
+def candidates(path: pathlib.Path) -> list[pathlib.Path]:
+    """Where a relative folder is looked for, in order: working directory, application, its project."""
+    root = pathlib.Path(current_app.root_path)
+    places = [pathlib.Path.cwd(), root]
+    if (root / "__init__.py").exists():
+        places.append(root.parent)
+    return list(dict.fromkeys(place / path for place in places))
+
+
+def _in_package(text: str) -> pathlib.Path:
+    package, _, folder = text.partition(":")
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise FolderError(
+            f"The migrations folder {text!r} names the package {package!r}, which can't be imported.",
+            hint=f"Install {package!r}, or correct the directory that is passed to Migrate.",
+        )
+    return pathlib.Path(next(iter(spec.submodule_search_locations))) / folder

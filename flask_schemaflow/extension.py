@@ -25,7 +25,8 @@ if t.TYPE_CHECKING:
 
     Callback = t.Callable[[Config], Config]
     CallbackT = t.TypeVar("CallbackT", bound=Callback)
-    Directory = str | os.PathLike[str]
+
+Directory = t.Union[str, "os.PathLike[str]"]
 
 EXTENSION = "migrate"
 HELP = "Perform database migrations."

@@ -11,7 +11,7 @@ import re
 import typing as t
 
 MASK = "***"
-_SECRET = r"(?:password|passwd|pwd|passphrase|sslpassword|secret|token|authkey|api_?key|identifiedby)"
+_SECRET = r"(?:password|passwd|pwd|passphrase|sslpassword|secret|token|authkey|api_?key)"
 _USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/?#@]*:)(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))")
 _QUERY = re.compile(rf"(?P<head>[?&;]\w*{_SECRET}\w*=)[^&;\s'\"]*", re.I)
 _KEYWORD = re.compile(rf"(?P<head>\b\w*{_SECRET}\w*\s*[=:]\s*)(?P<value>'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|[^\s,;&)'\"]+)", re.I)

@@ -6,7 +6,10 @@ import typing as t
 
 from . import SchemaflowError
 
-__all__ = ["ArgumentError"]
+__all__ = [
+    "ArgumentError",
+    "InvalidArgument",
+]
 
 
 class ArgumentError(SchemaflowError):
@@ -17,3 +20,14 @@ class ArgumentError(SchemaflowError):
     """
 
     code: t.ClassVar[str] = "SF700"
+
+
+class InvalidArgument(ArgumentError):
+    """An argument can't be used.
+
+    Cause: the message names it.
+    Cure: correct it.
+    """
+
+    code: t.ClassVar[str] = "SF701"
+    exit_code: t.ClassVar[int] = 2

@@ -6,7 +6,15 @@ import typing as t
 
 from . import SchemaflowError
 
-__all__ = ["RevisionError", "RevisionChanged"]
+if t.TYPE_CHECKING:
+    from ..records import Difference
+
+__all__ = [
+    "DifferencesFound",
+    "NotAtHead",
+    "RevisionChanged",
+    "RevisionError",
+]
 
 
 class RevisionError(SchemaflowError):
@@ -27,3 +35,24 @@ class RevisionChanged(RevisionError):
     """
 
     code: t.ClassVar[str] = "SF360"
+
+
+class NotAtHead(RevisionError):
+    """The database is not at the newest revision.
+
+    Cause: revisions were added since the last upgrade.
+    Cure: ``flask db upgrade``.
+    """
+
+    code: t.ClassVar[str] = "SF310"
+
+
+class DifferencesFound(RevisionError):
+    """The models and the database differ.
+
+    Cause: the models changed, or the database was changed by hand.
+    Cure: ``flask db migrate``.
+    """
+
+    code: t.ClassVar[str] = "SF311"
+    differences: tuple[Difference, ...] = ()

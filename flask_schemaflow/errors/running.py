@@ -6,7 +6,11 @@ import typing as t
 
 from . import SchemaflowError
 
-__all__ = ["RunError"]
+__all__ = [
+    "MigrationFailed",
+    "NestedRun",
+    "RunError",
+]
 
 
 class RunError(SchemaflowError):
@@ -17,3 +21,23 @@ class RunError(SchemaflowError):
     """
 
     code: t.ClassVar[str] = "SF500"
+
+
+class NestedRun(RunError):
+    """A migration command was called from inside another one.
+
+    Cause: a revision file or env.py calls ``upgrade()`` or another command.
+    Cure: call it after the running command has ended.
+    """
+
+    code: t.ClassVar[str] = "SF501"
+
+
+class MigrationFailed(RunError):
+    """The code of a revision failed.
+
+    Cause: the database refused a statement, or the code raised an error.
+    Cure: correct the named line and run the command again.
+    """
+
+    code: t.ClassVar[str] = "SF502"

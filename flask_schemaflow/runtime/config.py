@@ -67,7 +67,8 @@ def load_config(
     config = Config(str(folder / "alembic.ini"), toml_file=_pyproject(folder), **kwargs)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     values = [x_arg] if isinstance(x_arg, str) else list(x_arg or ())
-    config.cmd_opts = argparse.Namespace(x=values, **dict.fromkeys(opts or (), True))
+    # quiet: Alembic prints "Generating ..." itself otherwise, and only the command line prints here.
+    config.cmd_opts = argparse.Namespace(x=values, quiet=True, **dict.fromkeys(opts or (), True))
     return state.migrate.call_configure_callbacks(config)
 
 

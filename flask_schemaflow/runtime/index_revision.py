@@ -6,7 +6,7 @@ import datetime
 import re
 import typing as t
 
-__all__ = ["Revision"]
+__all__ = ["create_date", "Revision"]
 
 CREATE_DATE = re.compile(r"^\s*Create Date:\s*(\S.*?)\s*$", re.MULTILINE)
 
@@ -41,13 +41,7 @@ class Revision(t.NamedTuple):
     @property
     def create_date(self) -> datetime.datetime | None:
         """The date in the docstring's line "Create Date:", if there is one that is in ISO format."""
-        found = CREATE_DATE.search(self.doc)
-        if found is None:
-            return None
-        try:
-            return datetime.datetime.fromisoformat(found.group(1))
-        except ValueError:
-            return None
+        return create_date(self.doc)
 
     @property
     def is_head(self) -> bool:
@@ -68,3 +62,14 @@ class Revision(t.NamedTuple):
     def is_merge_point(self) -> bool:
         """True if it follows several revisions."""
         return len(self.down) > 1
+
+
+def create_date(doc: str) -> datetime.datetime | None:
+    """The date in a docstring's line "Create Date:", if there is one that is in ISO format."""
+    found = CREATE_DATE.search(doc)
+    if found is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(found.group(1))
+    except ValueError:
+        return None

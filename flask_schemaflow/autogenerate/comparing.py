@@ -1,0 +1,114 @@
+"""Compares models and databases and says the differences in words."""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic.autogenerate import RevisionContext
+from alembic.operations import ops
+
+from ..records import Difference
+from ..runtime.environment import Environment
+from ..runtime.passage import Options
+
+
+def revision_context(environment: Environment, hook: t.Any = None, **arguments: t.Any) -> RevisionContext:
+    """Alembic's context of one new revision.
+
+    :param hook: our passes over the directives; they run before the hook of env.py.
+    """
+    defaults: dict[str, t.Any] = {
+        "message": None, "autogenerate": True, "sql": False, "head": "head", "splice": False, "branch_label": None,
+        "version_path": None, "rev_id": None, "depends_on": None,
+    }
+    return RevisionContext(
+        environment.config, environment.script, {**defaults, **arguments}, process_revision_directives=hook
+    )
+
+
+def compare(environment: Environment, revisions: RevisionContext, binds: t.Sequence[str] = (), **options: t.Any) -> None:
+    """Run env.py and have every database compared with its models, into ``revisions``."""
+
+    def work(heads: t.Any, context: t.Any) -> list[t.Any]:
+        revisions.run_autogenerate(heads, context)
+        return []
+
+    environment.run(
+        work,
+        Options("compare", binds=tuple(binds), **options),
+        template_args=revisions.template_args,
+        revision_context=revisions,
+    )
+
+
+def differences(environment: Environment, binds: t.Sequence[str] = ()) -> list[Difference]:
+    """What the models have and the databases haven't, and the other way round."""
+    revisions = revision_context(environment)
+    compare(environment, revisions, binds)
+    found: list[Difference] = []
+    for upgrade in revisions.generated_revisions[-1].upgrade_ops_list:
+        database = _database(upgrade.upgrade_token)
+        found += [_difference(database, operation) for operation in leaves(upgrade)]
+    return found
+
+
+def leaves(container: ops.OpContainer) -> t.Iterator[t.Any]:
+    """The operations of a container, those of its tables included."""
+    for operation in container.ops:
+        if isinstance(operation, ops.OpContainer):
+            yield from leaves(operation)
+        else:
+            yield operation
+
+
+def _database(token: str) -> str:
+    return token[: -len("_upgrades")] or "default" if token.endswith("_upgrades") else "default"
+
+
+def _difference(database: str, operation: t.Any) -> Difference:
+    return Difference(
+        database,
+        describe(operation),
+        type(operation).__name__,
+        getattr(operation, "table_name", "") or getattr(operation, "source_table", "") or "",
+        getattr(operation, "column_name", "") or getattr(getattr(operation, "column", None), "name", "") or "",
+    )
+
+
+def describe(operation: t.Any) -> str:
+    """One operation in one line."""
+    table = getattr(operation, "table_name", None) or getattr(operation, "source_table", None)
+    if isinstance(operation, ops.CreateTableOp):
+        return f"add table {table}"
+    if isinstance(operation, ops.DropTableOp):
+        return f"drop table {table}"
+    if isinstance(operation, ops.RenameTableOp):
+        return f"rename table {table} to {operation.new_table_name}"
+    if isinstance(operation, ops.AddColumnOp):
+        return f"add column {table}.{operation.column.name}"
+    if isinstance(operation, ops.DropColumnOp):
+        return f"drop column {table}.{operation.column_name}"
+    if isinstance(operation, ops.AlterColumnOp):
+        return f"change column {table}.{operation.column_name}: {_changes(operation)}"
+    if isinstance(operation, ops.CreateIndexOp):
+        return f"add index {operation.index_name} on {table}"
+    if isinstance(operation, ops.DropIndexOp):
+        return f"drop index {operation.index_name} of {table}"
+    name = getattr(operation, "constraint_name", None)
+    words = type(operation).__name__.removesuffix("Op")
+    return " ".join(part for part in (words, str(name or ""), f"on {table}" if table else "") if part)
+
+
+def _changes(operation: ops.AlterColumnOp) -> str:
+    parts = []
+    if operation.modify_name is not None:
+        parts.append(f"name to {operation.modify_name}")
+    if operation.modify_type is not None:
+        parts.append(f"type from {operation.existing_type!r} to {operation.modify_type!r}")
+    if operation.modify_nullable is not None:
+        parts.append("NULL allowed" if operation.modify_nullable else "NOT NULL")
+    if operation.modify_server_default is not False:
+        parts.append("server default")
+    if operation.modify_comment is not False:
+        parts.append("comment")
+    return ", ".join(parts) or "attributes"

@@ -1,0 +1,17 @@
+"""The ``flask db`` command group: options, one error boundary, and what people read.
+
+A command parses, calls one function of :mod:`flask_schemaflow.commands`, and shows its record.
+"""
+
+from __future__ import annotations
+
+from .group import db
+from .reading import register as _reading
+from .repository import register as _repository
+from .running import register as _running
+from .writing import register as _writing
+
+for _register in (_repository, _writing, _running, _reading):
+    _register(db)
+
+__all__ = ["db"]

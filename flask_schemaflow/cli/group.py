@@ -1,0 +1,105 @@
+"""The group, its commands' class, and the options that all of them share.
+
+Shared options may stand before and after the name of a command: ``flask db -d other upgrade`` and
+``flask db upgrade -d other`` are the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+import click
+from flask.cli import with_appcontext
+
+from .boundary import boundary
+
+_META = "flask_schemaflow.shared"
+_RELATIVE = re.compile(r"-\d+\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """The options that the group and each command take.
+
+    :param directory: another migrations folder than the registered one.
+    :param x_arg: values for env.py.
+    """
+
+    directory: str | None = None
+    x_arg: tuple[str, ...] = ()
+    quiet: bool = False
+    verbose: bool = False
+    traceback: bool = False
+
+    def joined(self, other: Shared) -> Shared:
+        """These options with those of the command added."""
+        return Shared(
+            other.directory or self.directory,
+            self.x_arg + other.x_arg,
+            self.quiet or other.quiet,
+            self.verbose or other.verbose,
+            self.traceback or other.traceback,
+        )
+
+    @property
+    def arguments(self) -> dict[str, t.Any]:
+        """What every function that runs env.py takes."""
+        return {"directory": self.directory, "x_arg": self.x_arg}
+
+
+def shared_options() -> list[click.Option]:
+    """A fresh set of the options that the group and each command have."""
+    return [
+        click.Option(["-d", "--directory"], help='Migrations folder (default is "migrations").'),
+        click.Option(["-x", "--x-arg"], multiple=True, help="Additional arguments consumed by custom env.py scripts."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but errors."),
+        click.Option(["-v", "--verbose"], is_flag=True, help="Say more; Alembic's own lines too."),
+        click.Option(["--traceback"], is_flag=True, help="Show where an error arose."),
+    ]
+
+
+class MigrationCommand(click.Command):
+    """A command with the shared options, the error boundary, and ``-1`` as an argument."""
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = {name for param in self.params for name in (*param.opts, *param.secondary_opts)}
+        self.params += [option for option in shared_options() if not own & set(option.opts)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``downgrade -1`` names a revision, not an option."""
+        if any(isinstance(param, click.Argument) for param in self.params) and "--" not in args:
+            relative = [arg for arg in args if _RELATIVE.match(arg)]
+            if relative:
+                args = [arg for arg in args if arg not in relative] + ["--", *relative]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        taken = {name: ctx.params.pop(name) for name in Shared.__dataclass_fields__ if name in ctx.params}
+        shared = ctx.meta.get(_META, Shared()).joined(Shared(**taken))
+        ctx.params["shared"] = shared
+        with boundary(shared.traceback):
+            return super().invoke(ctx)
+
+
+class MigrationGroup(click.Group):
+    """The group; what stands before the command's name is kept for the command."""
+
+    command_class = MigrationCommand
+
+    def invoke(self, ctx: click.Context) -> t.Any:
+        ctx.meta[_META] = Shared(**{name: ctx.params.pop(name) for name in Shared.__dataclass_fields__})
+        return super().invoke(ctx)
+
+
+@click.group("db", cls=MigrationGroup, params=shared_options())
+def db() -> None:
+    """Perform database migrations."""
+
+
+def command(group: click.Group, function: t.Callable[..., t.Any], name: str, *params: click.Parameter) -> None:
+    """Add ``function`` to ``group`` as the command ``name``; its docstring is the help."""
+    callback = with_appcontext(function)
+    group.add_command(MigrationCommand(name, callback=callback, params=list(params), help=function.__doc__))

@@ -1,0 +1,41 @@
+"""list-templates, init, edit."""
+
+from __future__ import annotations
+
+import click
+
+from .. import commands
+from .group import command
+from .group import Shared
+
+
+def list_templates(shared: Shared) -> None:
+    """List available templates."""
+    click.echo("Available templates:\n")
+    for template in commands.list_templates():
+        click.echo(f"{template.name} - {template.synopsis}")
+
+
+def init(shared: Shared, multidb: bool, template: str | None, package: bool) -> None:
+    """Create a new migration repository."""
+    written = commands.init(shared.directory, multidb, template, package)
+    if not shared.quiet:
+        for path in written.paths:
+            click.echo(f"Wrote {path}")
+
+
+def edit(shared: Shared, revision: str) -> None:
+    """Edit a revision file."""
+    click.edit(filename=commands.edit(shared.directory, revision))
+
+
+def register(group: click.Group) -> None:
+    """Add the commands of this module."""
+    command(group, list_templates, "list-templates")
+    command(
+        group, init, "init",
+        click.Option(["--multidb"], is_flag=True, help="Support multiple databases."),
+        click.Option(["-t", "--template"], help='Repository template to use (default is "flask").'),
+        click.Option(["--package"], is_flag=True, help="Write empty __init__.py files."),
+    )
+    command(group, edit, "edit", click.Argument(["revision"], default="current"))

@@ -1,0 +1,74 @@
+"""revision, migrate, merge."""
+
+from __future__ import annotations
+
+import typing as t
+
+import click
+
+from .. import commands
+from ..records import Written
+from .group import command
+from .group import Shared
+from .progress import alembic_lines
+
+
+def _new_revision_options() -> list[click.Parameter]:
+    option: t.Any = click.Option
+    return [
+        option(["-m", "--message"], help="Revision message."),
+        option(["--sql"], is_flag=True, help="Don't emit SQL to database - dump to standard output instead."),
+        option(["--head"], default="head", help="Head revision or <branchname>@head to base the new revision on."),
+        option(["--splice"], is_flag=True, help='Allow a non-head revision as the "head" to splice onto.'),
+        option(["--branch-label"], help="Branch label to apply to the new revision."),
+        option(["--version-path"], help="Specific path from config for version file."),
+        option(["--rev-id"], help="Hardcoded revision id instead of a generated one."),
+        option(["--depends-on"], multiple=True, help="Revision that must be applied before this one."),
+    ]
+
+
+def revision(shared: Shared, **options: t.Any) -> None:
+    """Create a new revision file."""
+    with alembic_lines(shared):
+        written = commands.revision(**shared.arguments, **options)
+    _finish(written, shared)
+
+
+def migrate(shared: Shared, **options: t.Any) -> None:
+    """Autogenerate a new revision file (Alias for 'revision --autogenerate')."""
+    with alembic_lines(shared):
+        written = commands.migrate(**shared.arguments, **options)
+    _finish(written, shared)
+
+
+def merge(shared: Shared, revisions: tuple[str, ...], **options: t.Any) -> None:
+    """Merge two revisions together, creating a new revision file."""
+    _finish(commands.merge(revisions=revisions, **shared.arguments, **options), shared)
+
+
+def _finish(written: Written, shared: Shared) -> None:
+    if shared.quiet:
+        return
+    if not written:
+        click.echo("No changes in schema detected.")
+    for operation in written.operations:
+        click.echo(f"  {operation}")
+    for path in written.paths:
+        click.echo(f"Wrote {path}")
+
+
+def register(group: click.Group) -> None:
+    """Add the commands of this module."""
+    autogenerate = click.Option(
+        ["--autogenerate"], is_flag=True, help="Fill the revision from a comparison of the database to the models."
+    )
+    command(group, revision, "revision", autogenerate, *_new_revision_options())
+    command(group, migrate, "migrate", *_new_revision_options())
+    command(
+        group, merge, "merge",
+        click.Option(["-m", "--message"], help="Merge revision message."),
+        click.Option(["--branch-label"], help="Branch label to apply to the new revision."),
+        click.Option(["--rev-id"], help="Hardcoded revision id instead of a generated one."),
+        click.Option(["--splice"], is_flag=True, help="Allow revisions that are no heads."),
+        click.Argument(["revisions"], nargs=-1),
+    )

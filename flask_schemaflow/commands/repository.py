@@ -1,0 +1,93 @@
+"""The migrations folder itself: make it, list its templates, open one of its files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+
+from alembic import command
+
+from ..errors.arguments import InvalidArgument
+from ..errors.folder import FolderExists
+from ..errors.folder import TemplateMissing
+from ..extension import current_state
+from ..extension import Directory
+from ..records import Template
+from ..records import Written
+from ..runtime.config import Config
+from ..runtime.config import TEMPLATES
+from ..runtime.environment import Environment
+from ..runtime.location import locate
+from ..runtime.translation import translated
+from .selection import one_script
+
+
+def list_templates() -> list[Template]:
+    """The templates that :func:`init` takes, by name."""
+    found = [path for path in sorted(TEMPLATES.iterdir()) if (path / "README").is_file()]
+    return [Template(path.name, (path / "README").read_text("utf-8").splitlines()[0]) for path in found]
+
+
+def init(
+    directory: Directory | None = None, multidb: bool = False, template: str | None = None, package: bool = False
+) -> Written:
+    """Make a migrations folder.
+
+    :param directory: where; the registered folder by default.
+    :param multidb: kept for Flask-Migrate's users: one template serves one database and many.
+    :param template: the name of a template, or a path to a folder with one.
+    :param package: whether to write ``__init__.py`` files, so that the folder can be imported.
+    :raises FolderExists: when the folder has files in it.
+    :raises TemplateMissing: when there is no such template.
+    """
+    state = current_state()
+    folder = locate(state.directory if directory is None else directory)
+    if folder.exists() and any(folder.iterdir()):
+        raise FolderExists(
+            f"The folder {folder} exists and is not empty.",
+            hint="Use it as it is, or choose another one: `flask db init --directory OTHER`.",
+        )
+    parent, name = _template(template, multidb)
+    config = Config(template_directory=parent)
+    config.cmd_opts = argparse.Namespace(quiet=True)
+    config.config_file_name = str(folder / "alembic.ini")
+    config.set_main_option("script_location", str(folder))
+    config = state.migrate.call_configure_callbacks(config)
+    with translated():
+        command.init(config, str(folder), template=name, package=package)
+    return Written(paths=tuple(str(path) for path in sorted(folder.rglob("*")) if path.is_file()))
+
+
+def _template(template: str | None, multidb: bool) -> tuple[str | None, str]:
+    name = template or ("flask-multidb" if multidb else "flask")
+    if "/" in name or os.sep in name:
+        parent, name = os.path.split(os.path.normpath(name))
+        place = pathlib.Path(parent)
+    else:
+        parent, place = "", TEMPLATES
+    if not (place / name / "env.py").is_file():
+        raise TemplateMissing(
+            f"There is no template {name!r} in {place.absolute()}.",
+            hint="`flask db list-templates` shows the names; a folder of your own is given as a path, ./my-template.",
+        )
+    return parent or None, name
+
+
+def edit(directory: Directory | None = None, revision: str = "current") -> str:
+    """The path of a revision file, for an editor to open.
+
+    :param revision: an id, ``head``, or ``current`` for the one that the database is at.
+    :raises InvalidArgument: when ``current`` is no single revision.
+    """
+    if revision != "current":
+        return one_script(Environment.open(directory), revision).path
+    from .reading import current
+
+    found = {item.path for record in current(directory) for item in record.revisions}
+    if len(found) != 1:
+        raise InvalidArgument(
+            f"The database is at {len(found)} revisions, so `current` names no single file.",
+            hint="Name the revision: `flask db edit REVISION`; `flask db history` lists them.",
+        )
+    return found.pop()

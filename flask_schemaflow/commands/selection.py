@@ -1,0 +1,50 @@
+"""Revisions as records, found by the names that Alembic understands."""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic.script import Script
+
+from ..errors.revisions import RevisionError
+from ..records import Revision
+from ..runtime.environment import Environment
+from ..runtime.index_revision import create_date
+from ..runtime.translation import translated
+
+
+def one_script(environment: Environment, revision: str) -> Script:
+    """The one revision that ``revision`` names.
+
+    :raises RevisionError: when it names none.
+    """
+    with translated(environment):
+        found = environment.script.get_revision(revision)
+    if found is None:
+        raise RevisionError(
+            f"{revision!r} names no revision in {environment.folder}.", hint="`flask db history` lists them."
+        )
+    return found
+
+
+def record_of(script: Script, **marks: t.Any) -> Revision:
+    """What is worth knowing of an Alembic ``Script``, without running its file."""
+    return Revision(
+        id=script.revision,
+        message=script.doc or "",
+        down=_ids(script.down_revision),
+        path=script.path,
+        created=create_date(script.longdoc),
+        labels=tuple(sorted(script.branch_labels)),
+        depends_on=_ids(script.dependencies),
+        is_head=script.is_head,
+        is_effective_head=script._is_real_head,
+        is_branch_point=script.is_branch_point,
+        doc=script.longdoc,
+        children=tuple(sorted(script.nextrev)),
+        **marks,
+    )
+
+
+def _ids(value: t.Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,113 @@
+"""The script directory of an application and ``run()``, the only place that starts env.py."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import pathlib
+import threading
+import typing as t
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+
+from ..errors.running import NestedRun
+from ..extension import current_state
+from ..extension import State
+from ..records import Report
+from ..targets import choose
+from . import logs
+from .config import Config
+from .config import load_config
+from .legacy import lent
+from .passage import Options
+from .passage import Passage
+from .passage import Work
+from .repository import require_repository
+from .scripts import script_directory
+from .translation import translated
+
+# alembic.context and alembic.op are module-wide proxies: one env.py at a time in a process.
+_one_at_a_time = threading.RLock()
+_running = threading.local()
+
+
+class Environment:
+    """One application's migrations folder.
+
+    :param state: the application's registration.
+    :param config: Alembic's configuration of the folder.
+    """
+
+    def __init__(self, state: State, config: Config) -> None:
+        self.state = state
+        self.config = config
+
+    @classmethod
+    def open(
+        cls,
+        directory: t.Any = None,
+        x_arg: str | t.Sequence[str] | None = None,
+        opts: t.Sequence[str] | None = None,
+    ) -> Environment:
+        """The environment of the current application.
+
+        :param directory: another folder than the registered one.
+        :raises FolderError: when the folder or one of its files is missing.
+        """
+        state = current_state()
+        config = load_config(state, directory, x_arg, opts, output_buffer=io.StringIO())
+        require_repository(config)
+        return cls(state, config)
+
+    @functools.cached_property
+    def script(self) -> ScriptDirectory:
+        """The revision files."""
+        with translated(self):
+            return script_directory(self.config)
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """The absolute path of the migrations folder."""
+        return pathlib.Path(self.config.get_main_option("script_location", "migrations"))
+
+    def run(self, work: Work, options: Options, **context_options: t.Any) -> Report:
+        """Start env.py, and have ``work(heads, context)`` done for each database that it configures.
+
+        :param work: returns the steps to run; may do its work itself and return none.
+        :param context_options: what else Alembic's ``EnvironmentContext`` takes.
+        :returns: the steps that ran, and the SQL that offline mode wrote.
+        """
+        with _one_at_a_time, _not_nested(), logs.guarded() as before, translated(self) as failure:
+            targets = self.state.targets()
+            choose(targets, options.binds)
+            passage = Passage(self.state, targets, work, options)
+            failure.passage = passage
+            with lent(self.state):
+                self._run_once(passage, before, options, context_options)
+        return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
+
+    def _run_once(self, passage: Passage, before: logs.LoggingState, options: Options, rest: dict[str, t.Any]) -> None:
+        self.config.attributes["schemaflow"] = passage
+        env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=options.sql, **rest)
+        with env, passage.attached(env, before):
+            self.script.run_env()
+
+    def _written_sql(self) -> str:
+        buffer = self.config.output_buffer
+        return buffer.getvalue() if isinstance(buffer, io.StringIO) else ""
+
+
+@contextlib.contextmanager
+def _not_nested() -> t.Iterator[None]:
+    if getattr(_running, "active", False):
+        raise NestedRun(
+            "A migration command was called from inside a revision file or env.py.",
+            hint="Call it after the running command has ended.",
+        )
+    _running.active = True
+    try:
+        yield
+    finally:
+        _running.active = False

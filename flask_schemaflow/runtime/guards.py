@@ -1,0 +1,139 @@
+"""Guards: what protects one run of env.py, each a promise of its own.
+
+env.py calls ``context.configure(connection=...)``, under whatever template it was written; there, before
+Alembic has read anything, every guard meets the connection, the dialect and the options. A guard is
+a small class with a promise in its docstring; this module says when its methods are called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
+
+from ..extension import State
+from ..records import Event
+from ..records import Notify
+from ..records import silent
+from ..settings import Settings
+
+Mode = t.Literal["write", "compare", "read"]
+
+DEFAULT_GUARDS: tuple[str, ...] = ()
+"""The guards of a run, outermost first, as ``module:Class`` relative to this package."""
+
+
+@dataclasses.dataclass
+class Scope:
+    """One migrated connection within one run of env.py.
+
+    :param connection: what env.py passed to ``context.configure()``.
+    :param options: what else it passed; a guard may change it before Alembic sees it.
+    :param foreign: whether the caller opened the connection; then its transaction is the caller's too.
+    :param bind: the name of the database, ``None`` for the default one or where it can't be told.
+    :param heads: what the version table must hold now; ``None`` before the first step.
+    """
+
+    connection: sa.Connection
+    options: dict[str, t.Any]
+    settings: Settings
+    state: State
+    mode: Mode
+    foreign: bool = False
+    bind: str | None = None
+    context: MigrationContext | None = None
+    heads: frozenset[str] | None = None
+    notify: Notify = silent
+    cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine of the connection."""
+        return self.connection.engine
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``postgresql``, ``mysql``, ``mariadb`` or another dialect's name."""
+        return self.connection.dialect.name
+
+    @property
+    def version_table(self) -> str:
+        """The name of Alembic's version table."""
+        return t.cast(str, self.options.get("version_table") or "alembic_version")
+
+    @property
+    def version_table_schema(self) -> str | None:
+        """The schema of Alembic's version table."""
+        return self.options.get("version_table_schema")
+
+    def listen(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
+        """Listen to a SQLAlchemy event of this connection until the scope closes."""
+        event.listen(self.connection, name, function, **kwargs)
+        self.defer(lambda: event.remove(self.connection, name, function))
+
+    def defer(self, function: t.Callable[[], t.Any]) -> None:
+        """Call ``function`` when the scope closes, the last one first, also after an error."""
+        self.cleanup.callback(function)
+
+    def tell(self, kind: t.Any, text: str) -> None:
+        """Tell the caller something while the run goes on."""
+        self.notify(Event(kind, text))
+
+
+class Guard:
+    """Protects one connection during one run; every method does nothing by default."""
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """Whether this guard has a part in the run."""
+        return scope.mode == "write" and not scope.foreign
+
+    def before_configure(self, scope: Scope) -> None:
+        """Before Alembic reads anything: take locks, set what must be set, change the options."""
+
+    def after_configure(self, scope: Scope) -> None:
+        """Alembic's context is there."""
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """The heads were read and the steps are known; raise to refuse before anything runs."""
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Before the code of one revision runs."""
+
+    def version_written(self, scope: Scope, step: t.Any) -> None:
+        """The version row of a step is written and not committed yet."""
+
+    def end_step(self, scope: Scope, step: t.Any) -> None:
+        """The step is done, and committed where each step is a transaction."""
+
+    def failed(self, scope: Scope, error: BaseException) -> None:
+        """The run failed; an error raised here replaces the first."""
+
+    def close(self, scope: Scope) -> None:
+        """Always, last."""
+
+
+class Guards:
+    """The guards of one scope, called in order, closed in reverse."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        classes = [_load(name) for name in DEFAULT_GUARDS]
+        self._guards = [cls() for cls in classes if cls.applies(scope)]
+        for guard in self._guards:
+            scope.defer(lambda guard=guard: guard.close(scope))
+
+    def call(self, method: str, *args: t.Any) -> None:
+        """Call one method of every guard."""
+        for guard in self._guards:
+            getattr(guard, method)(self.scope, *args)
+
+
+def _load(name: str) -> type[Guard]:
+    module, _, attribute = name.partition(":")
+    return t.cast("type[Guard]", getattr(importlib.import_module(module, __package__), attribute))

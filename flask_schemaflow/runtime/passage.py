@@ -1,0 +1,200 @@
+"""One pass through env.py: meets it where it configures Alembic, and runs the steps it asks for.
+
+``alembic.context`` proxies to one ``EnvironmentContext``; giving that instance a ``configure`` attribute
+of its own is the one public place where any env.py can be met, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy import event
+
+from ..extension import State
+from ..records import Event
+from ..records import Notify
+from ..records import silent
+from ..records import Step
+from ..targets import Target
+from .dispatch import migration_for
+from .guards import Guards
+from .guards import Mode
+from .guards import Scope
+from .logs import LoggingState
+
+Work = t.Callable[[t.Any, t.Any], t.Iterable[t.Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a run is to be done.
+
+    :param mode: ``write`` changes the database, ``compare`` compares it with the models, ``read`` only looks.
+    :param binds: the names of the databases to touch; all when empty.
+    :param keep_logging: whether what env.py does to logging is to last for the run, as on the command line.
+    """
+
+    mode: Mode = "read"
+    sql: bool = False
+    binds: tuple[str, ...] = ()
+    keep_logging: bool = False
+    notify: Notify = silent
+
+
+class Passage:
+    """What happens between env.py and Alembic during one run."""
+
+    def __init__(self, state: State, targets: t.Sequence[Target], work: Work, options: Options) -> None:
+        self.state = state
+        self.targets = targets
+        self.work = work
+        self.options = options
+        self.steps: list[Step] = []
+        self.files: list[str] = []
+        self.scope: Scope | None = None
+        self.guards: Guards | None = None
+        self._opened: set[int] = set()
+        self._configure: t.Callable[..., None] = lambda **kwargs: None
+
+    @contextlib.contextmanager
+    def attached(self, env: EnvironmentContext, logs: LoggingState) -> t.Iterator[None]:
+        """Stand between env.py and ``env`` until the block ends."""
+        self._configure, self._env, self._logs = env.configure, env, logs
+        env.configure = self.configure  # type: ignore[method-assign]
+        self.cleanup = contextlib.ExitStack()
+
+        def opened(connection: sa.Connection) -> None:
+            self._opened.add(id(connection))
+
+        event.listen(sa.Engine, "engine_connect", opened)
+        try:
+            with self.cleanup:
+                yield
+        except BaseException as error:
+            if self.guards is not None:
+                self.guards.call("failed", error)
+            raise
+        finally:
+            event.remove(sa.Engine, "engine_connect", opened)
+            del env.configure
+
+    def configure(self, connection: sa.Connection | None = None, **options: t.Any) -> None:
+        """Stands in for ``EnvironmentContext.configure`` with every guard in place."""
+        self._settle_logging()
+        bind = self._bind_of(connection, options)
+        self._supply_metadata(bind, options)
+        if self._env.is_offline_mode() or connection is None:
+            self.scope = self.guards = None
+            self._bind = bind
+            self._complete_offline(bind, options)
+            self._configure(connection=connection, **options)
+            return
+        scope = Scope(
+            connection, options, self.state.settings, self.state, self.options.mode, bind=bind, notify=self.options.notify,
+            foreign=id(connection) not in self._opened,
+        )
+        self.cleanup.push(scope.cleanup)
+        guards = Guards(scope)
+        guards.call("before_configure")
+        own = options.get("on_version_apply") or ()
+        own = own if isinstance(own, (tuple, list)) else (own,)
+        options["on_version_apply"] = (*own, lambda **kw: self._version_written(guards, **kw))
+        self._configure(connection=connection, **options)
+        scope.context = self._env.get_context()
+        self.scope, self.guards, self._bind = scope, guards, bind
+        guards.call("after_configure")
+
+    def run_steps(self, heads: t.Any, context: t.Any) -> t.Iterator[t.Any]:
+        """The work function that Alembic calls for each database."""
+        if not self._chosen(self._bind):
+            return
+        steps = list(self.work(heads, context))
+        for step in steps:
+            if hasattr(step, "revision") and hasattr(step, "migration_fn"):
+                direction = "upgrade" if step.is_upgrade else "downgrade"
+                step.migration_fn = migration_for(step.revision.module, direction, self._bind)
+        guards, scope = self.guards, self.scope
+        if guards is None or scope is None or self.options.mode != "write":
+            yield from steps
+            return
+        guards.call("plan", steps)
+        for number, step in enumerate(steps, 1):
+            yield from self._run_step(guards, scope, step, number, len(steps))
+
+    def _run_step(self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int) -> t.Iterator[t.Any]:
+        record = _record(step, scope.bind)
+        self.options.notify(Event("begin", step=record, number=number, total=total))
+        guards.call("begin_step", step)
+        started = time.perf_counter()
+        yield step
+        guards.call("end_step", step)
+        record = dataclasses.replace(record, seconds=time.perf_counter() - started)
+        self.steps.append(record)
+        self.options.notify(Event("end", step=record, number=number, total=total))
+
+    def _version_written(self, guards: Guards, *, step: t.Any, heads: t.Any, **rest: t.Any) -> None:
+        guards.scope.heads = frozenset(heads)
+        guards.call("version_written", step)
+
+    def _chosen(self, bind: str | None) -> bool:
+        return not self.options.binds or (bind or "default") in self.options.binds
+
+    def _settle_logging(self) -> None:
+        if self.options.keep_logging:
+            self._logs.reenable()
+        else:
+            self._logs.restore()
+
+    def _bind_of(self, connection: sa.Connection | None, options: dict[str, t.Any]) -> str | None:
+        token = options.get("upgrade_token", "")
+        named = token[: -len("_upgrades")] if token.endswith("_upgrades") else None
+        if named is not None:
+            return named or None
+        engine = connection.engine if connection is not None else None
+        return next((target.bind for target in self.targets if engine is target.sync_engine), None)
+
+    def _supply_metadata(self, bind: str | None, options: dict[str, t.Any]) -> None:
+        """env.py files of Flask-Migrate 1 and 2 look for a bind's tables where Flask-SQLAlchemy 3 has none."""
+        given = options.get("target_metadata")
+        target = next((target for target in self.targets if target.bind == bind), None)
+        if target is not None and isinstance(given, sa.MetaData) and not given.tables and target.metadatas:
+            options["target_metadata"] = target.metadata
+
+    def _complete_offline(self, bind: str | None, options: dict[str, t.Any]) -> None:
+        """Offline mode honours what online mode does, also where an old env.py passes nothing on."""
+        for key, value in self.state.configure_args.items():
+            options.setdefault(key, value)
+        buffer = options.get("output_buffer")
+        name = getattr(buffer, "name", None)
+        if isinstance(name, str):
+            if os.path.basename(name) == ".sql":
+                name = self._rename_script(buffer, name)
+            self.files.append(os.path.abspath(name))
+
+    def _rename_script(self, buffer: t.Any, name: str) -> str:
+        """The multidb env.py of Flask-Migrate writes the default database's script to a file called ``.sql``."""
+        better = os.path.join(os.path.dirname(name), "default.sql")
+        os.replace(name, better)
+        return better
+
+
+def _record(step: t.Any, bind: str | None) -> Step:
+    info = step.info
+    revision = info.up_revision
+    direction: t.Literal["upgrade", "downgrade", "stamp"] = "stamp"
+    if not info.is_stamp:
+        direction = "upgrade" if info.is_upgrade else "downgrade"
+    return Step(
+        database=bind or "default",
+        revision=revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base",
+        message=revision.doc or "" if revision is not None else "",
+        direction=direction,
+        before=tuple(info.source_revision_ids),
+        after=tuple(info.destination_revision_ids),
+    )

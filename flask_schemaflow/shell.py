@@ -1,0 +1,70 @@
+"""What ``flask shell`` sees: a name ``schemaflow`` that answers questions about the databases."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .extension import State
+from .records import Current
+from .records import Difference
+from .records import Revision
+from .records import Standing
+
+
+class Answers(list[t.Any]):
+    """A list of records that prints one a line."""
+
+    def __repr__(self) -> str:
+        return "\n".join(str(item) for item in self) or "(nothing)"
+
+
+class Inspector:
+    """Looks at the migrations of the current application; changes nothing.
+
+    :param state: the application's registration.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def __repr__(self) -> str:
+        return "schemaflow: status() current() heads() history() pending() diff() sql('head')"
+
+    def status(self) -> list[Standing]:
+        """Where each database stands."""
+        return Answers(_commands().status())
+
+    def current(self) -> list[Current]:
+        """The revisions that each database is at."""
+        return Answers(_commands().current())
+
+    def heads(self) -> list[Revision]:
+        """The newest revisions of the folder."""
+        return Answers(_commands().heads())
+
+    def history(self) -> list[Revision]:
+        """All revisions, newest first."""
+        return Answers(_commands().history())
+
+    def pending(self) -> list[Revision]:
+        """What an upgrade would apply, in order."""
+        return Answers(item for record in self.status() for item in record.pending)
+
+    def diff(self) -> list[Difference]:
+        """What ``migrate`` would write operations for."""
+        from .errors.revisions import DifferencesFound
+
+        try:
+            return Answers(_commands().check())
+        except DifferencesFound as error:
+            return Answers(error.differences)
+
+    def sql(self, revision: str = "head") -> str:
+        """The SQL of an upgrade to ``revision``, or of a range ``from:to``."""
+        return t.cast(str, _commands().upgrade(revision=revision, sql=True).sql)
+
+
+def _commands() -> t.Any:
+    import importlib
+
+    return importlib.import_module("flask_schemaflow.commands")

@@ -32,8 +32,8 @@ if t.TYPE_CHECKING:
     from .commands import stamp as stamp
     from .commands import status as status
     from .commands import upgrade as upgrade
-    from .runtime.config import Config as Config
     from .runtime.config import alembic_version as alembic_version
+    from .runtime.config import Config as Config
     from .runtime.env import run_env as run_env
 
 __version__ = "1.0.0"

@@ -12,8 +12,8 @@ import dataclasses
 import os
 import typing as t
 
-from flask import Flask
 from flask import current_app
+from flask import Flask
 from flask import has_app_context
 
 from .lazy import LazyGroup

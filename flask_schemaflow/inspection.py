@@ -12,7 +12,9 @@ from .records import Standing
 Describe = t.Callable[..., Revision]
 
 
-def standing(script: ScriptDirectory, bind: str | None, context: t.Any, at: t.Iterable[str], describe: Describe) -> Standing:
+def standing(
+    script: ScriptDirectory, bind: str | None, context: t.Any, at: t.Iterable[str], describe: Describe
+) -> Standing:
     """What one database has, lacks, and has that the folder doesn't know.
 
     :param at: the ids in its version table.
@@ -22,14 +24,18 @@ def standing(script: ScriptDirectory, bind: str | None, context: t.Any, at: t.It
     known = {found.revision for found in everything}
     current = tuple(at)
     located = [revision for revision in current if revision in known]
-    applied = {found.revision for found in script.iterate_revisions(tuple(located), "base")} if located else set()
+    applied = (
+        {found.revision for found in script.iterate_revisions(tuple(located), "base")} if located else set()
+    )
     return Standing(
         database=bind or "default",
         url=context.connection.engine.url.render_as_string(hide_password=True),
         current=current,
         pending=tuple(describe(found) for found in reversed(everything) if found.revision not in applied),
         applied=tuple(
-            describe(found, is_current=found.revision in current) for found in everything if found.revision in applied
+            describe(found, is_current=found.revision in current)
+            for found in everything
+            if found.revision in applied
         ),
         unknown=tuple(revision for revision in current if revision not in known),
         heads=tuple(script.get_heads()),

@@ -12,10 +12,17 @@ import typing as t
 
 MASK = "***"
 _SECRET = r"(?:password|passwd|pwd|passphrase|sslpassword|secret|token|authkey|api_?key)"
-_USERINFO = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/?#@]*:)(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))")
+_USERINFO = re.compile(
+    r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/?#@]*:)(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))"
+)
 _QUERY = re.compile(rf"(?P<head>[?&;]\w*{_SECRET}\w*=)[^&;\s'\"]*", re.I)
-_KEYWORD = re.compile(rf"(?P<head>\b\w*{_SECRET}\w*\s*[=:]\s*)(?P<value>'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|[^\s,;&)'\"]+)", re.I)
-_SQL = re.compile(r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+BY(?:\s+PASSWORD)?)\s+|\bPASSWORD\s*\(\s*)'(?:[^'\\]|\\.|'')*'", re.I)
+_KEYWORD = re.compile(
+    rf"(?P<head>\b\w*{_SECRET}\w*\s*[=:]\s*)(?P<value>'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|[^\s,;&)'\"]+)", re.I
+)
+_SQL = re.compile(
+    r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+BY(?:\s+PASSWORD)?)\s+|\bPASSWORD\s*\(\s*)'(?:[^'\\]|\\.|'')*'",
+    re.I,
+)
 
 
 def safe_url(url: t.Any) -> str:

@@ -43,7 +43,16 @@ def _count(value: t.Any) -> int:
 def _flag(value: t.Any) -> bool:
     if isinstance(value, bool):
         return value
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     return words[str(value).strip().lower()]
 
 
@@ -89,7 +98,9 @@ SETTINGS: dict[str, Setting] = {
         "a lease row (for Galera and proxies that break session locks), or not at all.",
     ),
     "lock_wait": Setting(
-        **_SECONDS, default=600.0, meaning="How long a process waits for another one's migration before it gives up."
+        **_SECONDS,
+        default=600.0,
+        meaning="How long a process waits for another one's migration before it gives up.",
     ),
     "lock_timeout": Setting(
         **_SECONDS,
@@ -101,7 +112,9 @@ SETTINGS: dict[str, Setting] = {
         **_COUNT, default=5, meaning="How often a run that gave way is tried again, with growing pauses."
     ),
     "lease_seconds": Setting(
-        **_SECONDS, default=10.0, meaning="After how long without a sign of life a lease row's holder counts as dead."
+        **_SECONDS,
+        default=10.0,
+        meaning="After how long without a sign of life a lease row's holder counts as dead.",
     ),
     "transaction": Setting(
         **_oneof("run", "revision"),
@@ -109,7 +122,9 @@ SETTINGS: dict[str, Setting] = {
         meaning="On SQLite, whether all pending revisions are applied in one transaction or each in its own.",
     ),
     "safe_batch": Setting(
-        **_FLAG, default=True, meaning="On SQLite, whether batch mode keeps what Alembic's own rebuild of a table loses."
+        **_FLAG,
+        default=True,
+        meaning="On SQLite, whether batch mode keeps what Alembic's own rebuild of a table loses.",
     ),
     "journal": Setting(
         **_FLAG,
@@ -118,7 +133,9 @@ SETTINGS: dict[str, Setting] = {
         "PostgreSQL's autocommit blocks).",
     ),
     "share_session": Setting(
-        **_FLAG, default=True, meaning="Whether db.session, used inside a revision, joins the migration's transaction."
+        **_FLAG,
+        default=True,
+        meaning="Whether db.session, used inside a revision, joins the migration's transaction.",
     ),
     "backup": Setting(
         **_oneof("never", "destructive", "always"),
@@ -126,7 +143,10 @@ SETTINGS: dict[str, Setting] = {
         meaning="When upgrade and downgrade save the database first.",
     ),
     "backup_directory": Setting(
-        parse=_path, expects="a path", default=None, meaning="Where backups go; by default backups/ in the instance folder."
+        parse=_path,
+        expects="a path",
+        default=None,
+        meaning="Where backups go; by default backups/ in the instance folder.",
     ),
     "renames": Setting(
         **_oneof("ask", "certain", "never"),
@@ -136,7 +156,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "ignore_tables": Setting(
         parse=_names,
-        expects="a list of patterns such as \"audit_*\" or \"gis.*\"",
+        expects='a list of patterns such as "audit_*" or "gis.*"',
         default=(),
         meaning="Tables in the database that belong to somebody else: migrate and check leave them alone.",
     ),
@@ -150,7 +170,7 @@ SETTINGS: dict[str, Setting] = {
         parse=_text,
         expects="a database URL",
         default=None,
-        meaning="An empty database that a new revision may be proved on; by default one is made beside the application's.",
+        meaning="An empty database to prove new revisions on; by default one is made beside the application's.",
     ),
     "logging": Setting(
         **_FLAG, default=True, meaning="Whether the command line applies the logging section of alembic.ini."

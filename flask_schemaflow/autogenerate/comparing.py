@@ -18,15 +18,24 @@ def revision_context(environment: Environment, hook: t.Any = None, **arguments: 
     :param hook: our passes over the directives; they run before the hook of env.py.
     """
     defaults: dict[str, t.Any] = {
-        "message": None, "autogenerate": True, "sql": False, "head": "head", "splice": False, "branch_label": None,
-        "version_path": None, "rev_id": None, "depends_on": None,
+        "message": None,
+        "autogenerate": True,
+        "sql": False,
+        "head": "head",
+        "splice": False,
+        "branch_label": None,
+        "version_path": None,
+        "rev_id": None,
+        "depends_on": None,
     }
     return RevisionContext(
         environment.config, environment.script, {**defaults, **arguments}, process_revision_directives=hook
     )
 
 
-def compare(environment: Environment, revisions: RevisionContext, binds: t.Sequence[str] = (), **options: t.Any) -> None:
+def compare(
+    environment: Environment, revisions: RevisionContext, binds: t.Sequence[str] = (), **options: t.Any
+) -> None:
     """Run env.py and have every database compared with its models, into ``revisions``."""
 
     def work(heads: t.Any, context: t.Any) -> list[t.Any]:
@@ -71,7 +80,9 @@ def _difference(database: str, operation: t.Any) -> Difference:
         describe(operation),
         type(operation).__name__,
         getattr(operation, "table_name", "") or getattr(operation, "source_table", "") or "",
-        getattr(operation, "column_name", "") or getattr(getattr(operation, "column", None), "name", "") or "",
+        getattr(operation, "column_name", "")
+        or getattr(getattr(operation, "column", None), "name", "")
+        or "",
     )
 
 

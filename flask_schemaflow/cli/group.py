@@ -53,7 +53,9 @@ def shared_options() -> list[click.Option]:
     """A fresh set of the options that the group and each command have."""
     return [
         click.Option(["-d", "--directory"], help='Migrations folder (default is "migrations").'),
-        click.Option(["-x", "--x-arg"], multiple=True, help="Additional arguments consumed by custom env.py scripts."),
+        click.Option(
+            ["-x", "--x-arg"], multiple=True, help="Additional arguments consumed by custom env.py scripts."
+        ),
         click.Option(["-q", "--quiet"], is_flag=True, help="Say nothing but errors."),
         click.Option(["-v", "--verbose"], is_flag=True, help="Say more; Alembic's own lines too."),
         click.Option(["--traceback"], is_flag=True, help="Show where an error arose."),
@@ -99,7 +101,9 @@ def db() -> None:
     """Perform database migrations."""
 
 
-def command(group: click.Group, function: t.Callable[..., t.Any], name: str, *params: click.Parameter) -> None:
+def command(
+    group: click.Group, function: t.Callable[..., t.Any], name: str, *params: click.Parameter
+) -> None:
     """Add ``function`` to ``group`` as the command ``name``; its docstring is the help."""
     callback = with_appcontext(function)
     group.add_command(MigrationCommand(name, callback=callback, params=list(params), help=function.__doc__))

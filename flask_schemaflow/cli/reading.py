@@ -43,7 +43,9 @@ def history(shared: Shared, rev_range: str | None, indicate_current: bool) -> No
         shared.directory, rev_range, indicate_current=indicate_current, x_arg=shared.x_arg
     )
     for item in found:
-        click.echo(rendering.long(item) if shared.verbose else rendering.one_line(item, parents=True, doc=True))
+        click.echo(
+            rendering.long(item) if shared.verbose else rendering.one_line(item, parents=True, doc=True)
+        )
 
 
 def current(shared: Shared, check_heads: bool, binds: tuple[str, ...]) -> None:
@@ -94,7 +96,9 @@ def register(group: click.Group) -> None:
     bind = ["--bind", "binds"]
     only = "Only this database; may be given several times."
     command(
-        group, heads, "heads",
+        group,
+        heads,
+        "heads",
         click.Option(
             ["--resolve-dependencies"], is_flag=True, help="Treat dependency versions as down revisions."
         ),
@@ -102,26 +106,37 @@ def register(group: click.Group) -> None:
     command(group, branches, "branches")
     command(group, show, "show", click.Argument(["revision"], default="head"))
     command(
-        group, history, "history",
+        group,
+        history,
+        "history",
         click.Option(["-r", "--rev-range"], help="Specify a revision range; format is [start]:[end]."),
         click.Option(
-            ["-i", "--indicate-current"], is_flag=True,
+            ["-i", "--indicate-current"],
+            is_flag=True,
             help="Mark what the databases are at.",
         ),
     )
     command(
-        group, current, "current",
-        click.Option(["-c", "--check-heads"], is_flag=True, help="Fail unless every database is at the heads."),
+        group,
+        current,
+        "current",
+        click.Option(
+            ["-c", "--check-heads"], is_flag=True, help="Fail unless every database is at the heads."
+        ),
         click.Option(bind, multiple=True, help=only),
     )
     command(
-        group, status, "status",
+        group,
+        status,
+        "status",
         click.Option(as_json, is_flag=True, help="For machines."),
         click.Option(["--check"], is_flag=True, help="Exit with 1 when anything is pending."),
         click.Option(bind, multiple=True, help=only),
     )
     command(
-        group, check, "check",
+        group,
+        check,
+        "check",
         click.Option(as_json, is_flag=True, help="For machines."),
         click.Option(bind, multiple=True, help=only),
     )

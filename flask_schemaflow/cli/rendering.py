@@ -66,7 +66,9 @@ def standing(record: Standing) -> str:
     """Where one database stands, as a table of its revisions."""
     lines = [f"{record.database}  {record.url}"]
     lines += [f"  unknown  {revision}  no file in this folder has it" for revision in record.unknown]
-    rows = [("applied", item) for item in reversed(record.applied)] + [("pending", item) for item in record.pending]
+    rows = [("applied", item) for item in reversed(record.applied)] + [
+        ("pending", item) for item in record.pending
+    ]
     width = max((len(item.id) for _, item in rows), default=0)
     for word, item in rows:
         marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))

@@ -33,7 +33,9 @@ def register(group: click.Group) -> None:
     """Add the commands of this module."""
     command(group, list_templates, "list-templates")
     command(
-        group, init, "init",
+        group,
+        init,
+        "init",
         click.Option(["--multidb"], is_flag=True, help="Support multiple databases."),
         click.Option(["-t", "--template"], help='Repository template to use (default is "flask").'),
         click.Option(["--package"], is_flag=True, help="Write empty __init__.py files."),

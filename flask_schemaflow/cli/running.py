@@ -25,7 +25,9 @@ def _tag() -> click.Option:
 
 
 def _bind() -> click.Option:
-    return click.Option(["--bind", "binds"], multiple=True, help="Only this database; may be given several times.")
+    return click.Option(
+        ["--bind", "binds"], multiple=True, help="Only this database; may be given several times."
+    )
 
 
 def upgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...]) -> None:
@@ -47,12 +49,22 @@ def downgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: 
 
 
 def stamp(
-    shared: Shared, sql: bool, tag: str | None, purge: bool, revisions: tuple[str, ...], binds: tuple[str, ...]
+    shared: Shared,
+    sql: bool,
+    tag: str | None,
+    purge: bool,
+    revisions: tuple[str, ...],
+    binds: tuple[str, ...],
 ) -> None:
     """'stamp' the revision table with the given revision; don't run any migrations."""
     with alembic_lines(shared):
         report = commands.stamp(
-            revision=revisions or ("head",), sql=sql, tag=tag, purge=purge, binds=binds, notify=Progress(shared),
+            revision=revisions or ("head",),
+            sql=sql,
+            tag=tag,
+            purge=purge,
+            binds=binds,
+            notify=Progress(shared),
             **shared.arguments,
         )
     _finish(report, shared, "Nothing to stamp: the version table says so already.")

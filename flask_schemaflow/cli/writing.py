@@ -18,7 +18,9 @@ def _new_revision_options() -> list[click.Parameter]:
     return [
         option(["-m", "--message"], help="Revision message."),
         option(["--sql"], is_flag=True, help="Don't emit SQL to database - dump to standard output instead."),
-        option(["--head"], default="head", help="Head revision or <branchname>@head to base the new revision on."),
+        option(
+            ["--head"], default="head", help="Head revision or <branchname>@head to base the new revision on."
+        ),
         option(["--splice"], is_flag=True, help='Allow a non-head revision as the "head" to splice onto.'),
         option(["--branch-label"], help="Branch label to apply to the new revision."),
         option(["--version-path"], help="Specific path from config for version file."),
@@ -60,12 +62,16 @@ def _finish(written: Written, shared: Shared) -> None:
 def register(group: click.Group) -> None:
     """Add the commands of this module."""
     autogenerate = click.Option(
-        ["--autogenerate"], is_flag=True, help="Fill the revision from a comparison of the database to the models."
+        ["--autogenerate"],
+        is_flag=True,
+        help="Fill the revision from a comparison of the database to the models.",
     )
     command(group, revision, "revision", autogenerate, *_new_revision_options())
     command(group, migrate, "migrate", *_new_revision_options())
     command(
-        group, merge, "merge",
+        group,
+        merge,
+        "merge",
         click.Option(["-m", "--message"], help="Merge revision message."),
         click.Option(["--branch-label"], help="Branch label to apply to the new revision."),
         click.Option(["--rev-id"], help="Hardcoded revision id instead of a generated one."),

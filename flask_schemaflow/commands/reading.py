@@ -51,7 +51,9 @@ def show(directory: Directory | None = None, revision: str = "head") -> list[Rev
         return [item for record in current(directory) for item in record.revisions]
     with translated(environment):
         found = environment.script.get_revisions(revision)
-    return [record_of(item) for item in found if item is not None] or [record_of(one_script(environment, revision))]
+    return [record_of(item) for item in found if item is not None] or [
+        record_of(one_script(environment, revision))
+    ]
 
 
 def history(
@@ -165,9 +167,14 @@ def check(
     environment = Environment.open(directory, x_arg, ["autogenerate"])
     found = differences(environment, binds)
     if found:
-        lines = "\n".join(f"  {item}" if len({d.database for d in found}) == 1 else f"  {item.database}: {item}" for item in found)
+        lines = "\n".join(
+            f"  {item}" if len({d.database for d in found}) == 1 else f"  {item.database}: {item}"
+            for item in found
+        )
         error = DifferencesFound(
-            "The models and the database differ.", details=lines, hint="Write a revision for it: `flask db migrate`."
+            "The models and the database differ.",
+            details=lines,
+            hint="Write a revision for it: `flask db migrate`.",
         )
         error.differences = tuple(found)
         raise error

@@ -30,7 +30,10 @@ def list_templates() -> list[Template]:
 
 
 def init(
-    directory: Directory | None = None, multidb: bool = False, template: str | None = None, package: bool = False
+    directory: Directory | None = None,
+    multidb: bool = False,
+    template: str | None = None,
+    package: bool = False,
 ) -> Written:
     """Make a migrations folder.
 

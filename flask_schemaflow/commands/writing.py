@@ -46,8 +46,13 @@ def revision(
     :returns: the file that was written.
     """
     arguments: dict[str, t.Any] = {
-        "message": message, "head": head, "splice": splice, "branch_label": branch_label, "version_path": version_path,
-        "rev_id": rev_id, "depends_on": list(depends_on) or None,
+        "message": message,
+        "head": head,
+        "splice": splice,
+        "branch_label": branch_label,
+        "version_path": version_path,
+        "rev_id": rev_id,
+        "depends_on": list(depends_on) or None,
     }
     if autogenerate:
         return _autogenerate(directory, x_arg, sql, arguments)
@@ -66,7 +71,7 @@ def revision(
     elif sql:
         raise InvalidArgument(
             "`revision --sql` needs env.py to run, which revision_environment in alembic.ini switches on.",
-            hint="Leave --sql out: a new revision file holds no SQL. `flask db upgrade --sql` prints the SQL of revisions.",
+            hint="Leave --sql out: `flask db upgrade --sql` prints the SQL of revisions.",
         )
     return _write(environment, revisions)
 
@@ -92,13 +97,20 @@ def migrate(
     The parameters are those of :func:`revision`.
     """
     arguments: dict[str, t.Any] = {
-        "message": message, "head": head, "splice": splice, "branch_label": branch_label, "version_path": version_path,
-        "rev_id": rev_id, "depends_on": list(depends_on) or None,
+        "message": message,
+        "head": head,
+        "splice": splice,
+        "branch_label": branch_label,
+        "version_path": version_path,
+        "rev_id": rev_id,
+        "depends_on": list(depends_on) or None,
     }
     return _autogenerate(directory, x_arg, sql, arguments)
 
 
-def _autogenerate(directory: Directory | None, x_arg: XArg, sql: bool, arguments: dict[str, t.Any]) -> Written:
+def _autogenerate(
+    directory: Directory | None, x_arg: XArg, sql: bool, arguments: dict[str, t.Any]
+) -> Written:
     if sql:
         raise InvalidArgument(
             "--sql makes no sense with autogenerate, which has to ask the database.",
@@ -113,7 +125,9 @@ def _autogenerate(directory: Directory | None, x_arg: XArg, sql: bool, arguments
 
 def _write(environment: Environment, revisions: RevisionContext) -> Written:
     generated = revisions.generated_revisions
-    operations = tuple(describe(op) for script in generated for up in script.upgrade_ops_list for op in leaves(up))
+    operations = tuple(
+        describe(op) for script in generated for up in script.upgrade_ops_list for op in leaves(up)
+    )
     if revisions.command_args["autogenerate"] and not operations:
         return Written()
     with translated(environment):
@@ -157,7 +171,12 @@ def merge(
             hint="`flask db heads` lists the heads; a merge joins two or more.",
         )
     context = revision_context(
-        environment, autogenerate=False, message=message or "merge " + " and ".join(ids), head=tuple(ids), splice=splice,
-        branch_label=branch_label, rev_id=rev_id,
+        environment,
+        autogenerate=False,
+        message=message or "merge " + " and ".join(ids),
+        head=tuple(ids),
+        splice=splice,
+        branch_label=branch_label,
+        rev_id=rev_id,
     )
     return _write(environment, context)

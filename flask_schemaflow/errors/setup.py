@@ -82,7 +82,8 @@ class DatabaseNotInitialised(SetupError):
 class UnusableDatabase(SetupError):
     """The database object has no engine or no metadata that could be read.
 
-    Cause: the object passed to ``Migrate`` has neither ``engine`` nor ``engines``, or neither ``metadata`` nor ``metadatas``.
+    Cause: the object passed to ``Migrate`` has neither ``engine`` nor ``engines``, or neither
+    ``metadata`` nor ``metadatas``.
     Cure: pass such an object, or give the models' metadata: ``Migrate(app, db, metadata=Base.metadata)``.
     """
 

@@ -38,7 +38,7 @@ class Config(AlembicConfig):
         return self.template_directory or str(TEMPLATES)
 
     @property
-    def file_config(self) -> configparser.ConfigParser:  # type: ignore[override]
+    def file_config(self) -> configparser.ConfigParser:
         """The parsed alembic.ini; see :mod:`flask_schemaflow.runtime.ini` for what it forgives."""
         if self._parsed is None:
             path = pathlib.Path(self.config_file_name) if self.config_file_name else None

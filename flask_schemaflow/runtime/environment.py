@@ -88,7 +88,9 @@ class Environment:
                 self._run_once(passage, before, options, context_options)
         return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
 
-    def _run_once(self, passage: Passage, before: logs.LoggingState, options: Options, rest: dict[str, t.Any]) -> None:
+    def _run_once(
+        self, passage: Passage, before: logs.LoggingState, options: Options, rest: dict[str, t.Any]
+    ) -> None:
         self.config.attributes["schemaflow"] = passage
         env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=options.sql, **rest)
         with env, passage.attached(env, before):

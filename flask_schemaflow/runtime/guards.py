@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import typing as t
 
@@ -126,7 +127,7 @@ class Guards:
         classes = [_load(name) for name in DEFAULT_GUARDS]
         self._guards = [cls() for cls in classes if cls.applies(scope)]
         for guard in self._guards:
-            scope.defer(lambda guard=guard: guard.close(scope))
+            scope.defer(functools.partial(guard.close, scope))
 
     def call(self, method: str, *args: t.Any) -> None:
         """Call one method of every guard."""

@@ -66,7 +66,7 @@ class Passage:
     def attached(self, env: EnvironmentContext, logs: LoggingState) -> t.Iterator[None]:
         """Stand between env.py and ``env`` until the block ends."""
         self._configure, self._env, self._logs = env.configure, env, logs
-        env.configure = self.configure  # type: ignore[method-assign]
+        setattr(env, "configure", self.configure)  # noqa: B010 - an instance attribute that shadows the method
         self.cleanup = contextlib.ExitStack()
 
         def opened(connection: sa.Connection) -> None:
@@ -96,7 +96,13 @@ class Passage:
             self._configure(connection=connection, **options)
             return
         scope = Scope(
-            connection, options, self.state.settings, self.state, self.options.mode, bind=bind, notify=self.options.notify,
+            connection,
+            options,
+            self.state.settings,
+            self.state,
+            self.options.mode,
+            bind=bind,
+            notify=self.options.notify,
             foreign=id(connection) not in self._opened,
         )
         self.cleanup.push(scope.cleanup)
@@ -127,7 +133,9 @@ class Passage:
         for number, step in enumerate(steps, 1):
             yield from self._run_step(guards, scope, step, number, len(steps))
 
-    def _run_step(self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int) -> t.Iterator[t.Any]:
+    def _run_step(
+        self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int
+    ) -> t.Iterator[t.Any]:
         record = _record(step, scope.bind)
         self.options.notify(Event("begin", step=record, number=number, total=total))
         guards.call("begin_step", step)

@@ -13,20 +13,19 @@ import sys
 import typing as t
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
-from flask_schemaflow.autogenerate.renames import (
-    Candidate,
-    ColumnShape,
-    Detection,
-    ForeignKeyShape,
-    IndexShape,
-    Settled,
-    TableShape,
-    detect,
-    from_plain,
-)
+from flask_schemaflow.autogenerate.renames import Candidate
+from flask_schemaflow.autogenerate.renames import ColumnShape
+from flask_schemaflow.autogenerate.renames import detect
+from flask_schemaflow.autogenerate.renames import Detection
+from flask_schemaflow.autogenerate.renames import ForeignKeyShape
+from flask_schemaflow.autogenerate.renames import from_plain
+from flask_schemaflow.autogenerate.renames import IndexShape
+from flask_schemaflow.autogenerate.renames import Settled
+from flask_schemaflow.autogenerate.renames import TableShape
 from flask_schemaflow.autogenerate.renames.plain import score_plain
 from flask_schemaflow.autogenerate.renames.weights import MODEL
 

@@ -11,8 +11,14 @@ from __future__ import annotations
 
 from .changes import Settled
 from .detector import detect
-from .results import Candidate, Detection
-from .shapes import ColumnShape, ForeignKeyShape, IndexShape, Schema, TableShape, from_plain
+from .results import Candidate
+from .results import Detection
+from .shapes import ColumnShape
+from .shapes import ForeignKeyShape
+from .shapes import from_plain
+from .shapes import IndexShape
+from .shapes import Schema
+from .shapes import TableShape
 
 __all__ = [
     "Candidate",

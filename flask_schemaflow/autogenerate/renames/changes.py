@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .shapes import Schema, TableShape
+from .shapes import Schema
+from .shapes import TableShape
 
 __all__ = ["ColumnPair", "Settled", "Site", "TablePair", "changed_sites", "moved_tables"]
 

@@ -7,9 +7,11 @@ import dataclasses
 import math
 import typing as t
 
-from . import names, spelling
+from . import names
+from . import spelling
 from .belief import Clue
-from .changes import ColumnPair, Site
+from .changes import ColumnPair
+from .changes import Site
 from .shapes import ColumnShape
 
 __all__ = ["Context", "column_clues", "swap_support"]

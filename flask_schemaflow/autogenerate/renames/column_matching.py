@@ -5,9 +5,14 @@ from __future__ import annotations
 import typing as t
 
 from . import names
-from .belief import Belief, weigh
-from .changes import ColumnPair, Settled, Site
-from .column_clues import Context, column_clues, swap_support
+from .belief import Belief
+from .belief import weigh
+from .changes import ColumnPair
+from .changes import Settled
+from .changes import Site
+from .column_clues import column_clues
+from .column_clues import Context
+from .column_clues import swap_support
 from .pruning import related_pairs
 from .shapes import TableShape
 from .weights import COLUMNS

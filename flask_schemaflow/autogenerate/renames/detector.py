@@ -5,13 +5,24 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .belief import Belief, confidences, evidence
-from .changes import ColumnPair, Settled, Site, changed_sites, moved_tables
-from .column_matching import column_beliefs, column_context, column_pairs
-from .results import Candidate, Detection
+from .belief import Belief
+from .belief import confidences
+from .belief import evidence
+from .changes import changed_sites
+from .changes import ColumnPair
+from .changes import moved_tables
+from .changes import Settled
+from .changes import Site
+from .column_matching import column_beliefs
+from .column_matching import column_context
+from .column_matching import column_pairs
+from .results import Candidate
+from .results import Detection
 from .shapes import Schema
 from .table_matching import table_beliefs
-from .weights import DOUBTS, MODEL, Model
+from .weights import DOUBTS
+from .weights import MODEL
+from .weights import Model
 
 __all__ = ["detect"]
 

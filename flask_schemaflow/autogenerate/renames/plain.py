@@ -6,9 +6,12 @@ import typing as t
 
 from .changes import Settled
 from .detector import detect
-from .results import Candidate, Detection
-from .shapes import Schema, from_plain
-from .weights import MODEL, Model
+from .results import Candidate
+from .results import Detection
+from .shapes import from_plain
+from .shapes import Schema
+from .weights import MODEL
+from .weights import Model
 
 __all__ = ["score_plain"]
 

@@ -7,9 +7,12 @@ import dataclasses
 import math
 import typing as t
 
-from . import names, spelling
+from . import names
+from . import spelling
 from .belief import Clue
-from .shapes import ColumnShape, Schema, TableShape
+from .shapes import ColumnShape
+from .shapes import Schema
+from .shapes import TableShape
 
 __all__ = ["Surroundings", "incoming", "shape_overlap", "table_clues", "table_support"]
 

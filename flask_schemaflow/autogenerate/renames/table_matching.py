@@ -5,11 +5,18 @@ from __future__ import annotations
 import typing as t
 
 from . import names
-from .belief import Belief, confidences, weigh
-from .changes import Settled, TablePair, moved_tables
+from .belief import Belief
+from .belief import confidences
+from .belief import weigh
+from .changes import moved_tables
+from .changes import Settled
+from .changes import TablePair
 from .pruning import related_pairs
 from .shapes import Schema
-from .table_clues import Surroundings, incoming, table_clues, table_support
+from .table_clues import incoming
+from .table_clues import Surroundings
+from .table_clues import table_clues
+from .table_clues import table_support
 from .weights import TABLES
 
 # Tables that refer to each other are recognised one after the other; longer chains are rare.

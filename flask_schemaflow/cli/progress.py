@@ -51,14 +51,14 @@ class Progress:
 
 @contextlib.contextmanager
 def alembic_lines(shared: Shared) -> t.Iterator[None]:
-    """Show Alembic's INFO lines with ``--verbose`` and only then."""
+    """Show Alembic's INFO lines with ``--verbose`` and only then, whatever alembic.ini says."""
     logger = logging.getLogger("alembic")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)-5.5s [%(name)s] %(message)s"))
     level = logger.level
     if shared.verbose:
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if shared.verbose else logging.WARNING)
     try:
         yield
     finally:

@@ -34,7 +34,13 @@ def upgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: tu
     """Upgrade to a later version."""
     with alembic_lines(shared):
         report = commands.upgrade(
-            revision=revision, sql=sql, tag=tag, binds=binds, notify=Progress(shared), **shared.arguments
+            revision=revision,
+            sql=sql,
+            tag=tag,
+            binds=binds,
+            notify=Progress(shared),
+            keep_logging=True,
+            **shared.arguments,
         )
     _finish(report, shared, "Nothing to upgrade: every database is up to date.")
 
@@ -43,7 +49,13 @@ def downgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: 
     """Revert to a previous version."""
     with alembic_lines(shared):
         report = commands.downgrade(
-            revision=revision, sql=sql, tag=tag, binds=binds, notify=Progress(shared), **shared.arguments
+            revision=revision,
+            sql=sql,
+            tag=tag,
+            binds=binds,
+            notify=Progress(shared),
+            keep_logging=True,
+            **shared.arguments,
         )
     _finish(report, shared, "Nothing to downgrade.")
 
@@ -65,6 +77,7 @@ def stamp(
             purge=purge,
             binds=binds,
             notify=Progress(shared),
+            keep_logging=True,
             **shared.arguments,
         )
     _finish(report, shared, "Nothing to stamp: the version table says so already.")

@@ -164,7 +164,7 @@ def check(
     """
     from ..autogenerate.comparing import differences
 
-    environment = Environment.open(directory, x_arg, ["autogenerate"])
+    environment = Environment.open(directory, x_arg)
     found = differences(environment, binds)
     if found:
         lines = "\n".join(

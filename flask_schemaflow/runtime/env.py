@@ -58,7 +58,7 @@ def _stand_alone(targets: t.Sequence[Target], overrides: dict[str, t.Any]) -> No
     mode: t.Any = "write" if "destination_rev" in env.context_opts else "read"
     passage = Passage(current_state(), targets, work, Options(mode=mode, keep_logging=True))
     env.context_opts["fn"] = passage.run_steps
-    with logs.guarded() as before, passage.attached(env, before):
+    with logs.guarded(apply=True), passage.attached(env):
         _run_all(targets, overrides, passage)
 
 

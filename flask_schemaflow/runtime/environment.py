@@ -79,21 +79,21 @@ class Environment:
         :param context_options: what else Alembic's ``EnvironmentContext`` takes.
         :returns: the steps that ran, and the SQL that offline mode wrote.
         """
-        with _one_at_a_time, _not_nested(), logs.guarded() as before, translated(self) as failure:
+        with _one_at_a_time, _not_nested(), logs.guarded(options.keep_logging), translated(self) as failure:
             targets = self.state.targets()
             choose(targets, options.binds)
             passage = Passage(self.state, targets, work, options)
             failure.passage = passage
             with lent(self.state):
-                self._run_once(passage, before, options, context_options)
+                self._run_once(passage, options, context_options)
         return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
 
     def _run_once(
-        self, passage: Passage, before: logs.LoggingState, options: Options, rest: dict[str, t.Any]
+        self, passage: Passage, options: Options, rest: dict[str, t.Any]
     ) -> None:
         self.config.attributes["schemaflow"] = passage
         env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=options.sql, **rest)
-        with env, passage.attached(env, before):
+        with env, passage.attached(env):
             self.script.run_env()
 
     def _written_sql(self) -> str:

@@ -2,14 +2,15 @@
 
 Every env.py made by Flask-Migrate calls ``fileConfig()`` when it starts, which disables all
 existing loggers and replaces the handlers of the root logger: an application that calls
-``upgrade()`` goes silent. Inside :func:`guarded`, what env.py did is taken back as soon as it
-configures Alembic, and once more at the end.
+``upgrade()`` goes silent. Inside :func:`guarded`, that call does nothing, or, on the command line, what
+alembic.ini says and no more; whatever else env.py does is taken back at the end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import logging.config
 import typing as t
 
 
@@ -26,23 +27,36 @@ class LoggingState:
         for name, logger in _loggers().items():
             _apply(logger, self._loggers.get(name, (logging.NOTSET, False, True, [])))
 
-    def reenable(self) -> None:
-        """Switch loggers back on that ``fileConfig()`` disabled, and keep everything else it did."""
-        for name, logger in _loggers().items():
-            if name not in self._loggers or not self._loggers[name][1]:
-                logger.disabled = False
-
 
 @contextlib.contextmanager
-def guarded() -> t.Iterator[LoggingState]:
-    """Logging is the same after the block as before it."""
+def guarded(apply: bool) -> t.Iterator[None]:
+    """Logging is the same after the block as before it.
+
+    :param apply: whether ``fileConfig()``, called by env.py, is to have an effect until then.
+    """
     state = LoggingState()
+    original = logging.config.fileConfig
+
+    def file_config(fname: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
+        if not apply:
+            return
+        levels = {name: logging.getLogger(name).level for name in _CHATTY}
+        kwargs["disable_existing_loggers"] = False
+        original(fname, *args[:1], **kwargs)
+        # Whoever chose a level before the run, the command line for one, meant it.
+        for name, level in levels.items():
+            if level != logging.NOTSET:
+                logging.getLogger(name).setLevel(level)
+
+    logging.config.fileConfig = file_config
     try:
-        yield state
+        yield
     finally:
+        logging.config.fileConfig = original
         state.restore()
 
 
+_CHATTY = ("alembic", "flask_migrate")
 _Snapshot = tuple[int, bool, bool, list[logging.Handler]]
 
 

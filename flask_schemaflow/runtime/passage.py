@@ -26,7 +26,6 @@ from .dispatch import migration_for
 from .guards import Guards
 from .guards import Mode
 from .guards import Scope
-from .logs import LoggingState
 
 Work = t.Callable[[t.Any, t.Any], t.Iterable[t.Any]]
 
@@ -37,7 +36,7 @@ class Options:
 
     :param mode: ``write`` changes the database, ``compare`` compares it with the models, ``read`` only looks.
     :param binds: the names of the databases to touch; all when empty.
-    :param keep_logging: whether what env.py does to logging is to last for the run, as on the command line.
+    :param keep_logging: whether alembic.ini's logging section is to hold for the run, as on the command line.
     """
 
     mode: Mode = "read"
@@ -63,9 +62,9 @@ class Passage:
         self._configure: t.Callable[..., None] = lambda **kwargs: None
 
     @contextlib.contextmanager
-    def attached(self, env: EnvironmentContext, logs: LoggingState) -> t.Iterator[None]:
+    def attached(self, env: EnvironmentContext) -> t.Iterator[None]:
         """Stand between env.py and ``env`` until the block ends."""
-        self._configure, self._env, self._logs = env.configure, env, logs
+        self._configure, self._env = env.configure, env
         setattr(env, "configure", self.configure)  # noqa: B010 - an instance attribute that shadows the method
         self.cleanup = contextlib.ExitStack()
 
@@ -86,7 +85,6 @@ class Passage:
 
     def configure(self, connection: sa.Connection | None = None, **options: t.Any) -> None:
         """Stands in for ``EnvironmentContext.configure`` with every guard in place."""
-        self._settle_logging()
         bind = self._bind_of(connection, options)
         self._supply_metadata(bind, options)
         if self._env.is_offline_mode() or connection is None:
@@ -153,19 +151,21 @@ class Passage:
     def _chosen(self, bind: str | None) -> bool:
         return not self.options.binds or (bind or "default") in self.options.binds
 
-    def _settle_logging(self) -> None:
-        if self.options.keep_logging:
-            self._logs.reenable()
-        else:
-            self._logs.restore()
-
     def _bind_of(self, connection: sa.Connection | None, options: dict[str, t.Any]) -> str | None:
         token = options.get("upgrade_token", "")
         named = token[: -len("_upgrades")] if token.endswith("_upgrades") else None
         if named is not None:
             return named or None
-        engine = connection.engine if connection is not None else None
-        return next((target.bind for target in self.targets if engine is target.sync_engine), None)
+        if connection is None:
+            return self._bind_of_url(options.get("url"))
+        return next((target.bind for target in self.targets if connection.engine is target.sync_engine), None)
+
+    def _bind_of_url(self, url: t.Any) -> str | None:
+        """In offline mode an old env.py tells databases apart by their URL alone."""
+        if url is None:
+            return None
+        wanted = sa.make_url(url)
+        return next((target.bind for target in self.targets if target.sync_engine.url == wanted), None)
 
     def _supply_metadata(self, bind: str | None, options: dict[str, t.Any]) -> None:
         """env.py files of Flask-Migrate 1 and 2 look for a bind's tables where Flask-SQLAlchemy 3 has none."""

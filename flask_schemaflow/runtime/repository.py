@@ -27,6 +27,6 @@ def require_repository(config: Config) -> pathlib.Path:
         if not (folder / name).is_file():
             raise FileMissing(
                 f"The migrations folder {folder} has no {name}.",
-                hint=f"Get it back from version control, or copy it from a new folder that `flask db init` makes.",
+                hint="Get it back from version control, or copy it from a new folder that `flask db init` makes.",
             )
     return folder

@@ -1,0 +1,1 @@
+"""Repositories and env.py files made by others."""

@@ -95,6 +95,8 @@ def _engines(db: t.Any) -> dict[str | None, t.Any]:
         found.update(_mapping(db, "async_engines") or {})
         if not found:
             found = _single_engines(db)
+    except UnusableDatabase:
+        raise
     except RuntimeError as error:
         raise DatabaseNotInitialised(
             "The db object that was passed to Migrate was never initialised with this application "

@@ -32,13 +32,33 @@ def migration_for(module: types.ModuleType, direction: str, bind: str | None) ->
     :param bind: the bind, ``None`` for the default database.
     :returns: a callable that ignores what ``context.run_migrations()`` was given.
     """
+    chosen = _choose(module, direction, bind)
+
+    def run(**given: t.Any) -> None:
+        if chosen is None:
+            return
+        if _wants_argument(chosen):
+            given.setdefault("engine_name", bind or "")
+            chosen(**given)
+        else:
+            chosen()
+
+    # Alembic names the step in its log after the function.
+    run.__name__ = direction
+    return run
+
+
+def _choose(module: types.ModuleType, direction: str, bind: str | None) -> Migration | None:
+    """The function to call, or nothing where this database has no part in the revision."""
     own = _own_function(module, direction, bind)
     general = getattr(module, direction, None)
-    if own is None and (bind is None or _wants_argument(general)):
-        own = general
-    if own is None or (own is general and _wants_argument(general) and _lacks(module, direction, bind)):
-        return _nothing
-    return _call(own, bind)
+    if own is not None:
+        return t.cast(Migration, own)
+    if not callable(general):
+        return None
+    if _wants_argument(general):
+        return None if _looks_up_names(module, direction) else general
+    return general if bind is None else None
 
 
 def _own_function(module: types.ModuleType, direction: str, bind: str | None) -> t.Any:
@@ -51,14 +71,12 @@ def _own_function(module: types.ModuleType, direction: str, bind: str | None) ->
     return None
 
 
-def _lacks(module: types.ModuleType, direction: str, bind: str | None) -> bool:
-    """Whether a dispatching ``upgrade(engine_name)`` would look for a function that isn't there.
+def _looks_up_names(module: types.ModuleType, direction: str) -> bool:
+    """Whether ``upgrade(engine_name)`` is the generated one, which fails where a bind has no function.
 
-    Only the generated dispatcher is known to look functions up by name; one of the reader's own
-    that takes an argument is trusted to know what to do.
+    One of the reader's own that takes an argument is trusted to know what to do.
     """
-    pairs = [name for name in vars(module) if name.startswith(direction + "_")]
-    return bool(pairs) and _own_function(module, direction, bind) is None
+    return any(name.startswith(direction + "_") for name in vars(module))
 
 
 def _wants_argument(function: t.Any) -> bool:
@@ -69,18 +87,3 @@ def _wants_argument(function: t.Any) -> bool:
     except (TypeError, ValueError):
         return False
     return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_KEYWORD) for p in parameters)
-
-
-def _call(function: Migration, bind: str | None) -> Migration:
-    def run(**given: t.Any) -> None:
-        if _wants_argument(function):
-            given.setdefault("engine_name", bind or "")
-            function(**given)
-        else:
-            function()
-
-    return run
-
-
-def _nothing(**given: t.Any) -> None:
-    """This database has no part in the revision."""

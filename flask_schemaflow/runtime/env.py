@@ -43,9 +43,11 @@ def _application() -> t.Iterator[None]:
     if has_app_context():
         yield
         return
+    from flask.cli import load_dotenv
     from flask.cli import ScriptInfo
 
-    with ScriptInfo().load_app().app_context():
+    load_dotenv()
+    with ScriptInfo(os.environ.get("FLASK_APP")).load_app().app_context():
         yield
 
 

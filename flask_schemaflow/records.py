@@ -154,6 +154,11 @@ class Standing:
         """Whether an upgrade would find nothing to do."""
         return not (self.pending or self.unknown or self.interrupted)
 
+    def __str__(self) -> str:
+        at = ", ".join(self.current) or "no revision"
+        pending = ", ".join(revision.id for revision in self.pending)
+        return f"{self.database}: at {at}, " + (f"pending: {pending}" if pending else "nothing pending")
+
 
 @dataclasses.dataclass(frozen=True)
 class Current:
@@ -167,6 +172,9 @@ class Current:
     def at_head(self) -> bool:
         """Whether every revision it is at is a head."""
         return bool(self.revisions) and all(revision.is_head for revision in self.revisions)
+
+    def __str__(self) -> str:
+        return f"{self.database}: " + (", ".join(str(revision) for revision in self.revisions) or "at no revision")
 
 
 @dataclasses.dataclass(frozen=True)

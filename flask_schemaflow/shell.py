@@ -18,6 +18,13 @@ class Answers(list[t.Any]):
         return "\n".join(str(item) for item in self) or "(nothing)"
 
 
+class Script(str):
+    """SQL that prints as it reads."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class Inspector:
     """Looks at the migrations of the current application; changes nothing.
 
@@ -61,7 +68,7 @@ class Inspector:
 
     def sql(self, revision: str = "head") -> str:
         """The SQL of an upgrade to ``revision``, or of a range ``from:to``."""
-        return t.cast(str, _commands().upgrade(revision=revision, sql=True).sql)
+        return Script(_commands().upgrade(revision=revision, sql=True).sql)
 
 
 def _commands() -> t.Any:

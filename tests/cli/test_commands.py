@@ -11,6 +11,7 @@ from click.testing import Result
 
 from tests.conftest import MakeProject
 from tests.support.application import Project
+from tests.support.invoking import cli_runner
 
 EMPLOYEE = """
 class Employee(db.Model):
@@ -36,7 +37,7 @@ def run(made: Project, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def invoke(*args: str, status: int = 0, env: dict[str, str] | None = None) -> Result:
         app = made.app()
-        result = app.test_cli_runner().invoke(args=["db", *args], env=env, auto_envvar_prefix="FLASK")
+        result = cli_runner(app).invoke(args=["db", *args], env=env, auto_envvar_prefix="FLASK")
         with app.app_context():
             for engine in app.extensions["migrate"].db.engines.values():
                 engine.dispose()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import builtins
 import os
+import pathlib
+import sys
 
 from flask_schemaflow import __version__
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "_ext"))
 
 project = "Flask-SchemaFlow"
 author = "The Flask-SchemaFlow authors"
@@ -18,6 +22,7 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "sphinx_click",
+    "settings_table",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
@@ -42,10 +47,13 @@ intersphinx_mapping = {
 # Names of other projects, and the short names under which modules import them for annotations.
 _PROJECTS = "alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy"
 _STANDARD = "collections|contextlib|dataclasses|datetime|pathlib|subprocess|types|typing"
-_SHORT = "sa|t|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
+_OURS = "Directory|Notify|State|XArg"
+_SHORT = "os|sa|t|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
 nitpick_ignore_regex = [
-    ("py:.*", rf"({_PROJECTS}|{_STANDARD}|{_SHORT})(\..*)?"),
+    ("py:.*", rf"({_PROJECTS}|{_STANDARD}|{_SHORT}|{_OURS})(\..*)?"),
     ("py:.*", "|".join(dir(builtins))),
+    # ``:raises:`` names errors as the module that raises them does; the page of errors has them all.
+    ("py:exc", r"\w+"),
 ]
 
 html_theme = "furo"

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from . import create_app
 from . import db
 
-EMPLOYEES = {"Sonia Wahl": 5200, "Idris Okafor": 4100, "Marta Lindqvist": 4700, "José Almeida": None}
+EMPLOYEES = {"Sonia Wahl": 5200, "Idris Okafor": 4100, "Marta Lindqvist": 4700, "Joana Almeida": None}
 DEPARTMENTS = {"Accounting": "12 Mill Lane", "Research": "The old brewery, 2nd floor", "Sales": None}
 TABLES = ("employee", "departments")
 

@@ -19,7 +19,7 @@ EMPLOYEES = [
     {"id": 1, "name": "Sonia Wahl", "salary": 5200},
     {"id": 2, "name": "Idris Okafor", "salary": 4100},
     {"id": 3, "name": "Marta Lindqvist", "salary": 4700},
-    {"id": 4, "name": "José Almeida", "salary": None},
+    {"id": 4, "name": "Joana Almeida", "salary": None},
 ]
 DEPARTMENTS = [
     {"id": 1, "name": "Accounting", "location": "12 Mill Lane"},

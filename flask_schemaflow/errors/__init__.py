@@ -11,7 +11,8 @@ family        what it is about
 ``setup``         SF1xx: the application, the extension, its settings
 ``folder``        SF2xx: the migrations folder and its files
 ``revisions``     SF3xx: revision files and their graph
-``database``      SF4xx: connections, locks, the version table
+``database``      SF4xx: locks, the version table
+``connection``    SF42x: what a server or its driver refused
 ``running``       SF5xx: a migration that failed, or must not start
 ``autogenerate``  SF6xx: questions and refusals of ``migrate``
 ``arguments``     SF7xx: messages, names and ids given to a command
@@ -26,13 +27,14 @@ import typing as t
 if t.TYPE_CHECKING:
     from .arguments import *  # noqa: F403
     from .autogenerate import *  # noqa: F403
+    from .connection import *  # noqa: F403
     from .database import *  # noqa: F403
     from .folder import *  # noqa: F403
     from .revisions import *  # noqa: F403
     from .running import *  # noqa: F403
     from .setup import *  # noqa: F403
 
-FAMILIES = ("setup", "folder", "revisions", "database", "running", "autogenerate", "arguments")
+FAMILIES = ("setup", "folder", "revisions", "database", "connection", "running", "autogenerate", "arguments")
 
 
 class SchemaflowError(Exception):

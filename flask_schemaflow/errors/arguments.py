@@ -8,7 +8,11 @@ from . import SchemaflowError
 
 __all__ = [
     "ArgumentError",
+    "EditorMissing",
     "InvalidArgument",
+    "InvalidLabel",
+    "InvalidRevisionId",
+    "InvalidVersionPath",
 ]
 
 
@@ -31,3 +35,43 @@ class InvalidArgument(ArgumentError):
 
     code: t.ClassVar[str] = "SF701"
     exit_code: t.ClassVar[int] = 2
+
+
+class InvalidRevisionId(InvalidArgument):
+    """The id given with ``--rev-id`` can't be used.
+
+    Cause: it is taken, too long, or has characters that don't belong in an id.
+    Cure: use letters, digits and underscores, 32 at most.
+    """
+
+    code: t.ClassVar[str] = "SF702"
+
+
+class InvalidLabel(InvalidArgument):
+    """The label given with ``--branch-label`` can't be used.
+
+    Cause: it is taken, or has characters that mean something else.
+    Cure: use letters, digits and underscores.
+    """
+
+    code: t.ClassVar[str] = "SF703"
+
+
+class InvalidVersionPath(InvalidArgument):
+    """The folder given with ``--version-path`` is none of the folder's version locations.
+
+    Cause: revisions are only found where ``version_locations`` in alembic.ini says.
+    Cure: use one of the paths that the message lists, or add it there.
+    """
+
+    code: t.ClassVar[str] = "SF704"
+
+
+class EditorMissing(ArgumentError):
+    """No editor could be started.
+
+    Cause: neither ``VISUAL`` nor ``EDITOR`` names a program that is installed.
+    Cure: ``export EDITOR=nano``, or open the file that the message names.
+    """
+
+    code: t.ClassVar[str] = "SF705"

@@ -7,10 +7,14 @@ import typing as t
 from . import SchemaflowError
 
 __all__ = [
+    "ConfigurationBroken",
+    "EnvironmentBroken",
     "FileMissing",
     "FolderError",
     "FolderExists",
     "FolderMissing",
+    "FolderNotWritable",
+    "TemplateBroken",
     "TemplateMissing",
 ]
 
@@ -64,3 +68,43 @@ class TemplateMissing(FolderError):
 
     code: t.ClassVar[str] = "SF204"
     exit_code: t.ClassVar[int] = 2
+
+
+class EnvironmentBroken(FolderError):
+    """The env.py of the migrations folder failed.
+
+    Cause: its code has an error, or was written for other versions.
+    Cure: correct the line that the message names, or ``flask db doctor --fix``.
+    """
+
+    code: t.ClassVar[str] = "SF205"
+
+
+class TemplateBroken(FolderError):
+    """The script.py.mako of the migrations folder can't be rendered.
+
+    Cause: an edit left an error in it.
+    Cure: correct the line that the message names, or copy a new one.
+    """
+
+    code: t.ClassVar[str] = "SF206"
+
+
+class FolderNotWritable(FolderError):
+    """A file of the migrations folder can't be written or read.
+
+    Cause: its permissions, a read-only mount or a full disk.
+    Cure: correct the permissions, or run the command as the folder's owner.
+    """
+
+    code: t.ClassVar[str] = "SF207"
+
+
+class ConfigurationBroken(FolderError):
+    """The alembic.ini of the migrations folder can't be used.
+
+    Cause: a line that is neither a section nor an option, or a value that Alembic doesn't know.
+    Cure: correct the option that the message names.
+    """
+
+    code: t.ClassVar[str] = "SF208"

@@ -8,14 +8,22 @@ from . import SchemaflowError
 
 __all__ = [
     "AlreadyRegistered",
+    "AnotherExtension",
+    "ApplicationBroken",
+    "ApplicationNotFound",
     "DatabaseMissing",
     "DatabaseNotInitialised",
+    "DriverMissing",
     "InvalidSetting",
     "NoApplicationContext",
     "NotRegistered",
+    "OtherCommandName",
     "SetupError",
+    "TableQueriedAtStart",
     "UnknownBind",
     "UnusableDatabase",
+    "UriMissing",
+    "UrlMalformed",
 ]
 
 
@@ -109,3 +117,85 @@ class InvalidSetting(SetupError):
     """
 
     code: t.ClassVar[str] = "SF108"
+
+
+class ApplicationNotFound(SetupError):
+    """No Flask application was found.
+
+    Cause: ``--app`` or ``FLASK_APP`` is missing or wrong, or the command was typed in another directory.
+    Cure: ``flask --app NAME db ...``, in the project's directory.
+    """
+
+    code: t.ClassVar[str] = "SF110"
+    exit_code: t.ClassVar[int] = 2
+
+
+class ApplicationBroken(SetupError):
+    """The application could not be loaded.
+
+    Cause: its code raised an error.
+    Cure: correct the line that the message names.
+    """
+
+    code: t.ClassVar[str] = "SF111"
+
+
+class UriMissing(SetupError):
+    """The application names no database.
+
+    Cause: neither ``SQLALCHEMY_DATABASE_URI`` nor ``SQLALCHEMY_BINDS`` is set.
+    Cure: set it before ``db.init_app(app)``.
+    """
+
+    code: t.ClassVar[str] = "SF112"
+
+
+class DriverMissing(SetupError):
+    """The Python package that speaks to the database is not installed.
+
+    Cause: it is installed apart from SQLAlchemy.
+    Cure: install the package that the message names.
+    """
+
+    code: t.ClassVar[str] = "SF113"
+
+
+class UrlMalformed(SetupError):
+    """A database URL can't be understood.
+
+    Cause: a typing slip, or a character that must be escaped.
+    Cure: correct it: ``dialect+driver://user:password@host:port/database``.
+    """
+
+    code: t.ClassVar[str] = "SF114"
+
+
+class TableQueriedAtStart(SetupError):
+    """The application queries a table while it is loaded, and only a migration will make that table.
+
+    Cause: code at the top of a module, or in the application's factory, uses the database.
+    Cure: query it when it is needed, or skip it ``if is_migrating():``.
+    """
+
+    code: t.ClassVar[str] = "SF115"
+
+
+class OtherCommandName(SetupError):
+    """The migration commands of this application have another name.
+
+    Cause: ``Migrate(..., command=...)``.
+    Cure: use the name that the message gives.
+    """
+
+    code: t.ClassVar[str] = "SF116"
+    exit_code: t.ClassVar[int] = 2
+
+
+class AnotherExtension(SetupError):
+    """Another extension is registered under the name ``migrate``.
+
+    Cause: the application uses Flask-Migrate or something like it.
+    Cure: replace its import by ``from flask_schemaflow import Migrate``.
+    """
+
+    code: t.ClassVar[str] = "SF117"

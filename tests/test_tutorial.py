@@ -33,7 +33,7 @@ _BLOCK = re.compile(
 )
 _VARIABLE = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE TIME"),
-    (re.compile(r"\b\d{8}_\d{4}_"), "DATE_TIME_"),
+    (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
 ]
 _IDENTIFIER = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")

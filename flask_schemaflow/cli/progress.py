@@ -45,8 +45,8 @@ class Progress:
         step = event.step
         assert step is not None
         where = "" if step.database == "default" else f" on {step.database}"
-        text = f"{_WORDS[step.direction]} {step.revision}{where} {step.message}".rstrip()
-        click.echo(f"{text} ({seconds(step.seconds)})")
+        text = f"{_WORDS[step.direction]} {step.revision} {step.message}".rstrip()
+        click.echo(f"{text}{where} ({seconds(step.seconds)})")
 
 
 @contextlib.contextmanager

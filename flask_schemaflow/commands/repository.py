@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import pathlib
+import shutil
+import tempfile
 
-from alembic import command
+from alembic.util import template_to_file
 
 from ..errors.arguments import InvalidArgument
 from ..errors.folder import FolderExists
@@ -19,7 +20,6 @@ from ..runtime.config import Config
 from ..runtime.config import TEMPLATES
 from ..runtime.environment import Environment
 from ..runtime.location import locate
-from ..runtime.translation import translated
 from .selection import one_script
 
 
@@ -52,14 +52,27 @@ def init(
             hint="Use it as it is, or choose another one: `flask db init --directory OTHER`.",
         )
     parent, name = _template(template, multidb)
-    config = Config(template_directory=parent)
-    config.cmd_opts = argparse.Namespace(quiet=True)
-    config.config_file_name = str(folder / "alembic.ini")
+    config = Config(str(folder / "alembic.ini"), template_directory=parent)
     config.set_main_option("script_location", str(folder))
     config = state.migrate.call_configure_callbacks(config)
-    with translated():
-        command.init(config, str(folder), template=name, package=package)
-    return Written(paths=tuple(str(path) for path in sorted(folder.rglob("*")) if path.is_file()))
+    return Written(paths=_make(pathlib.Path(config.get_template_directory()) / name, folder, package))
+
+
+def _make(template: pathlib.Path, folder: pathlib.Path, package: bool) -> tuple[str, ...]:
+    """Write everything beside the folder first, so that it is there whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        new = pathlib.Path(temporary) / "new"
+        (new / "versions").mkdir(parents=True)
+        for path in template.iterdir():
+            if path.name == "alembic.ini.mako":
+                template_to_file(path, new / "alembic.ini", "utf-8", script_location="%(here)s")
+            elif path.is_file():
+                shutil.copyfile(path, new / path.name)
+        for place in (new, new / "versions") if package else ():
+            (place / "__init__.py").touch()
+        os.replace(new, folder)
+    return tuple(str(path) for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _template(template: str | None, multidb: bool) -> tuple[str | None, str]:

@@ -5,7 +5,7 @@ script_location = %(here)s
 path_separator = os
 
 # Names of new files: date, revision and message.
-file_template = %%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(rev)s_%%(slug)s
+file_template = %%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d%%(second).2d_%%(rev)s_%%(slug)s
 
 # To format each new file, install ruff and uncomment:
 # [post_write_hooks]

@@ -6,7 +6,12 @@ import typing as t
 
 from . import SchemaflowError
 
-__all__ = ["DatabaseError"]
+__all__ = [
+    "DatabaseError",
+    "LockLost",
+    "LockTimeout",
+    "LockUnavailable",
+]
 
 
 class DatabaseError(SchemaflowError):
@@ -17,3 +22,35 @@ class DatabaseError(SchemaflowError):
     """
 
     code: t.ClassVar[str] = "SF400"
+
+
+class LockTimeout(DatabaseError):
+    """Another process migrates the database and did not end in time.
+
+    Cause: a migration takes longer than ``SCHEMAFLOW_LOCK_WAIT``, or hangs.
+    Cure: wait for the named process, or end it, and run the command again.
+    """
+
+    code: t.ClassVar[str] = "SF411"
+
+
+class LockLost(DatabaseError):
+    """The migration lock was lost during the run, which stopped before it wrote a version.
+
+    Cause: the lock's connection was cut (a restart of the server, ``pg_terminate_backend``, a proxy's time limit), or
+    the process was suspended for longer than ``SCHEMAFLOW_LEASE_SECONDS``.
+    Cure: run the command again; it waits for whoever took over and does what is left.
+    """
+
+    code: t.ClassVar[str] = "SF412"
+
+
+class LockUnavailable(DatabaseError):
+    """The migration lock could not be asked for.
+
+    Cause: it needs a connection of its own beside the migrating one, and the server gave none.
+    Cure: allow the account one more connection, or set ``SCHEMAFLOW_LOCK`` to ``"off"`` where it is certain that
+    one process at a time migrates.
+    """
+
+    code: t.ClassVar[str] = "SF413"

@@ -25,7 +25,7 @@ from ..settings import Settings
 
 Mode = t.Literal["write", "compare", "read"]
 
-DEFAULT_GUARDS: tuple[str, ...] = ()
+DEFAULT_GUARDS: tuple[str, ...] = (".locking.lock:MigrationLock",)
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
 
 

@@ -23,6 +23,7 @@ from ..records import silent
 from ..records import Step
 from ..targets import Target
 from .dispatch import migration_for
+from .greenlets import close_when_returned
 from .guards import Guards
 from .guards import Mode
 from .guards import Scope
@@ -104,6 +105,7 @@ class Passage:
             foreign=id(connection) not in self._opened,
         )
         self.cleanup.push(scope.cleanup)
+        close_when_returned(scope, self.cleanup.callback)
         guards = Guards(scope)
         guards.call("before_configure")
         own = options.get("on_version_apply") or ()
@@ -127,6 +129,7 @@ class Passage:
         if guards is None or scope is None or self.options.mode != "write":
             yield from steps
             return
+        scope.heads = frozenset(heads)
         guards.call("plan", steps)
         for number, step in enumerate(steps, 1):
             yield from self._run_step(guards, scope, step, number, len(steps))

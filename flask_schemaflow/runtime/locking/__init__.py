@@ -1,0 +1,1 @@
+"""One process at a time migrates a database; the others wait, and say for whom."""

@@ -1,0 +1,122 @@
+"""The guard that lets one process at a time migrate a database."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+import sqlalchemy as sa
+
+from ...errors.database import LockLost
+from ...errors.database import LockUnavailable
+from ...redaction import scrub
+from ..guards import Guard
+from ..guards import Scope
+from ..second_connection import execute_aside
+from .lease import LeaseLock
+from .mysql import MysqlLock
+from .mysql import WorkingLock
+from .postgresql import PostgresLock
+from .protocol import Lock
+from .waiting import database_name
+from .waiting import wait_for
+
+_MYSQL = ("mysql", "mariadb")
+
+
+class MigrationLock(Guard):
+    """Promises that nobody else who asks for the lock changes the database during the run.
+
+    It is taken before anything is read, so that what another process did meanwhile is seen; it is asked for again
+    before each version is written, so that a run which lost it stops; it is let go when the run ends, however it does,
+    and by the database itself when the process is killed.
+    """
+
+    def __init__(self) -> None:
+        self._locks: list[Lock] = []
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """SQLite's own write transaction is its lock."""
+        return super().applies(scope) and scope.settings.lock != "off" and scope.dialect != "sqlite"
+
+    def before_configure(self, scope: Scope) -> None:
+        """Wait for the lock.
+
+        :raises LockTimeout: when another process holds it for longer than ``lock_wait`` seconds.
+        :raises LockUnavailable: when no second connection could be opened.
+        """
+        if not self._acquire(scope, functools.partial(_make_lock, scope)):
+            return
+        if scope.dialect in _MYSQL:
+            name = _name(scope)
+            self._acquire(scope, lambda: WorkingLock(scope.connection, name))
+            if isinstance(self._locks[0], LeaseLock) and _is_galera(scope.connection):
+                # This node may lag behind the one where the last holder wrote.
+                execute_aside(scope.connection, "SET SESSION wsrep_sync_wait = 1")
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """The heads were read under the lock, if it is still there."""
+        self._verify(scope, "before anything was run")
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Check again between the revision's code and its version row."""
+        migrate = step.migration_fn
+
+        @functools.wraps(migrate)
+        def fenced(**kwargs: t.Any) -> None:
+            migrate(**kwargs)
+            self._verify(scope, "before the version was written")
+
+        step.migration_fn = fenced
+
+    def close(self, scope: Scope) -> None:
+        """Let others go on."""
+        while self._locks:
+            self._locks.pop().release()
+
+    def _acquire(self, scope: Scope, make: t.Callable[[], Lock]) -> bool:
+        """Make a lock and wait for it; false if this very run holds it already, for another bind of the database."""
+        try:
+            lock = make()
+        except sa.exc.DBAPIError as error:
+            raise LockUnavailable(
+                f"The migration lock of {database_name(scope)}, which needs a connection of its own, can't be "
+                f"asked for: {scrub(str(error.orig)).strip()}",
+                hint='Allow one more connection, or set SCHEMAFLOW_LOCK = "off" where one process at a time migrates.',
+            ) from error
+        self._locks.append(lock)
+        if wait_for(lock, scope):
+            return True
+        self._locks.pop().release()
+        return False
+
+    def _verify(self, scope: Scope, when: str) -> None:
+        if all(lock.verify() for lock in self._locks):
+            return
+        raise LockLost(
+            f"The migration lock of {database_name(scope)} was lost {when}, so another process may be at work.",
+            hint="Run the command again: it waits for the other process and does what is left.",
+        )
+
+
+def _make_lock(scope: Scope) -> Lock:
+    name, schema = _name(scope), scope.version_table_schema
+    if scope.settings.lock == "auto":
+        if scope.dialect == "postgresql":
+            return PostgresLock(scope.engine, name)
+        if scope.dialect in _MYSQL and not _is_galera(scope.connection):
+            return MysqlLock(scope.engine, name)
+    return LeaseLock(scope.engine, name, scope.settings.lease_seconds, schema)
+
+
+def _name(scope: Scope) -> str:
+    return f"{scope.version_table_schema or ''}.{scope.version_table}"
+
+
+def _is_galera(connection: sa.Connection) -> bool:
+    inside = connection.in_transaction()
+    row = connection.exec_driver_sql("SHOW VARIABLES LIKE 'wsrep_on'").first()
+    if not inside:
+        connection.rollback()
+    return row is not None and str(row[1]).upper() in ("ON", "1")

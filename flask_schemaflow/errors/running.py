@@ -7,9 +7,15 @@ import typing as t
 from . import SchemaflowError
 
 __all__ = [
+    "BrokenReferences",
+    "ChangedMeanwhile",
     "MigrationFailed",
     "NestedRun",
+    "NeverCommitted",
+    "OutsideTransaction",
     "RunError",
+    "SameFile",
+    "SqliteBusy",
 ]
 
 
@@ -38,6 +44,73 @@ class MigrationFailed(RunError):
 
     Cause: the database refused a statement, or the code raised an error.
     Cure: correct the named line and run the command again.
+
+    ``revision`` is its id; ``reason`` is the database's refusal, where it was one.
     """
 
     code: t.ClassVar[str] = "SF502"
+    revision: str = ""
+    reason: SchemaflowError | None = None
+
+
+class SqliteBusy(RunError):
+    """A SQLite database is locked by another connection and did not come free in time.
+
+    Cause: another process writes or migrates, or, when it comes to the commit, reads. A transaction forgotten in a
+    shell or a database browser is enough.
+    Cure: end what holds it (the message names the process where the system tells) and run the command again, or wait
+    longer with ``SCHEMAFLOW_LOCK_WAIT``. Nothing was changed.
+    """
+
+    code: t.ClassVar[str] = "SF510"
+
+
+class BrokenReferences(RunError):
+    """A migration would leave rows whose foreign keys point nowhere, so it was rolled back.
+
+    Cause: SQLite can't enforce foreign keys while tables are rebuilt, so none are during a migration; deleting a parent
+    row deletes no children then.
+    Cure: delete or relink the child rows in the revision, before their parents.
+    """
+
+    code: t.ClassVar[str] = "SF511"
+
+
+class ChangedMeanwhile(RunError):
+    """Somebody else migrated the database while this run was between two transactions.
+
+    Cause: two runs at once, with one transaction for each revision or with an ``autocommit_block()``.
+    Cure: run the command again; it does what is left.
+    """
+
+    code: t.ClassVar[str] = "SF512"
+
+
+class OutsideTransaction(RunError):
+    """A statement was refused because a migration of SQLite is one transaction.
+
+    Cause: ``VACUUM``, ``PRAGMA journal_mode`` and the like don't run inside a transaction.
+    Cure: put the statement into ``with op.get_context().autocommit_block():``.
+    """
+
+    code: t.ClassVar[str] = "SF513"
+
+
+class NeverCommitted(RunError):
+    """env.py ran the migrations and never committed them, so nothing was applied.
+
+    Cause: an env.py without ``with context.begin_transaction():``.
+    Cure: put that around ``context.run_migrations()``.
+    """
+
+    code: t.ClassVar[str] = "SF514"
+
+
+class SameFile(RunError):
+    """Two databases of the application are one SQLite file, which one run can't lock twice.
+
+    Cause: two binds with the same path, migrated side by side by an env.py for several databases.
+    Cure: give each bind a file of its own.
+    """
+
+    code: t.ClassVar[str] = "SF515"

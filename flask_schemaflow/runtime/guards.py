@@ -25,7 +25,10 @@ from ..settings import Settings
 
 Mode = t.Literal["write", "compare", "read"]
 
-DEFAULT_GUARDS: tuple[str, ...] = (".locking.lock:MigrationLock",)
+DEFAULT_GUARDS: tuple[str, ...] = (
+    ".sqlite.atomic:SqliteTransaction",
+    ".locking.lock:MigrationLock",
+)
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
 
 
@@ -112,8 +115,11 @@ class Guard:
     def end_step(self, scope: Scope, step: t.Any) -> None:
         """The step is done, and committed where each step is a transaction."""
 
+    def finished(self, scope: Scope) -> None:
+        """env.py has come to its end, for every database, and nothing failed."""
+
     def failed(self, scope: Scope, error: BaseException) -> None:
-        """The run failed; an error raised here replaces the first."""
+        """The run failed, for this database or another one; an error raised here replaces the first."""
 
     def close(self, scope: Scope) -> None:
         """Always, last."""

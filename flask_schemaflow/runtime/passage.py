@@ -59,6 +59,7 @@ class Passage:
         self.files: list[str] = []
         self.scope: Scope | None = None
         self.guards: Guards | None = None
+        self._all_guards: list[Guards] = []
         self._opened: set[int] = set()
         self._configure: t.Callable[..., None] = lambda **kwargs: None
 
@@ -76,9 +77,11 @@ class Passage:
         try:
             with self.cleanup:
                 yield
+            for guards in self._all_guards:
+                guards.call("finished")
         except BaseException as error:
-            if self.guards is not None:
-                self.guards.call("failed", error)
+            for guards in self._all_guards:
+                guards.call("failed", error)
             raise
         finally:
             event.remove(sa.Engine, "engine_connect", opened)
@@ -107,6 +110,7 @@ class Passage:
         self.cleanup.push(scope.cleanup)
         close_when_returned(scope, self.cleanup.callback)
         guards = Guards(scope)
+        self._all_guards.append(guards)
         guards.call("before_configure")
         own = options.get("on_version_apply") or ()
         own = own if isinstance(own, (tuple, list)) else (own,)
@@ -134,9 +138,7 @@ class Passage:
         for number, step in enumerate(steps, 1):
             yield from self._run_step(guards, scope, step, number, len(steps))
 
-    def _run_step(
-        self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int
-    ) -> t.Iterator[t.Any]:
+    def _run_step(self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int) -> t.Iterator[t.Any]:
         record = _record(step, scope.bind)
         self.options.notify(Event("begin", step=record, number=number, total=total))
         guards.call("begin_step", step)

@@ -1,0 +1,1 @@
+"""Tests of what makes migrations of SQLite whole and harmless."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import io
 import pathlib
@@ -27,6 +28,7 @@ from .passage import Work
 from .repository import require_repository
 from .scripts import script_directory
 from .translation import translated
+from .translation.whole import whole
 
 # alembic.context and alembic.op are module-wide proxies: one env.py at a time in a process.
 _one_at_a_time = threading.RLock()
@@ -43,6 +45,7 @@ class Environment:
     def __init__(self, state: State, config: Config) -> None:
         self.state = state
         self.config = config
+        self.version_locations: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -65,7 +68,11 @@ class Environment:
     def script(self) -> ScriptDirectory:
         """The revision files."""
         with translated(self):
-            return script_directory(self.config)
+            script = script_directory(self.config, whole(self.folder))
+            self.version_locations = tuple(str(path) for path in script.version_locations or ())
+            # Reads the history now, so that what is wrong with it is said before anything else is done.
+            script.get_heads()
+        return script
 
     @property
     def folder(self) -> pathlib.Path:
@@ -82,15 +89,15 @@ class Environment:
         with _one_at_a_time, _not_nested(), logs.guarded(options.keep_logging), translated(self) as failure:
             targets = self.state.targets()
             choose(targets, options.binds)
-            passage = Passage(self.state, targets, work, options)
+            options = dataclasses.replace(options, notify=failure.listening(options.notify))
+            passage = Passage(self.state, targets, failure.watching(work), options)
             failure.passage = passage
+            failure.destination = _destination(context_options.get("destination_rev"))
             with lent(self.state):
                 self._run_once(passage, options, context_options)
         return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
 
-    def _run_once(
-        self, passage: Passage, options: Options, rest: dict[str, t.Any]
-    ) -> None:
+    def _run_once(self, passage: Passage, options: Options, rest: dict[str, t.Any]) -> None:
         self.config.attributes["schemaflow"] = passage
         env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=options.sql, **rest)
         with env, passage.attached(env):
@@ -99,6 +106,10 @@ class Environment:
     def _written_sql(self) -> str:
         buffer = self.config.output_buffer
         return buffer.getvalue() if isinstance(buffer, io.StringIO) else ""
+
+
+def _destination(revision: t.Any) -> str:
+    return ", ".join(revision) if isinstance(revision, tuple) else str(revision or "")
 
 
 @contextlib.contextmanager

@@ -30,16 +30,20 @@ from .revision_map import revision_map
 __all__ = ["HeaderScript", "locations_of", "script_directory"]
 
 
-def script_directory(config: Config) -> ScriptDirectory:
+Inspect = t.Callable[[t.Iterable[Script]], t.Iterable[Script]]
+
+
+def script_directory(config: Config, inspect: Inspect = iter) -> ScriptDirectory:
     """Alembic's script directory for *config*, over revision files that are run only when that is needed.
 
     With a release of Alembic that wasn't checked, it is Alembic's own, unchanged.
 
+    :param inspect: gets the revisions when they are first wanted, and passes them on or refuses them.
     :raises alembic.util.CommandError: as ``ScriptDirectory.from_config()``.
     """
     script = ScriptDirectory.from_config(config)
     if is_checked_release():
-        script.revision_map = revision_map(lambda: _load(script))
+        script.revision_map = revision_map(lambda: inspect(_load(script)))
     return script
 
 

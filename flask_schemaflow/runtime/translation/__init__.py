@@ -1,0 +1,154 @@
+"""Turns errors of Alembic, SQLAlchemy, the drivers and the reader's own files into one sentence, once.
+
+The original error stays as the cause. A module here knows one kind: the graph of revisions, files that can't
+be loaded, databases that can't be reached, revisions that fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import socket
+import typing as t
+
+import sqlalchemy as sa
+from alembic.script.revision import RevisionError as AlembicRevisionError
+from alembic.util.exc import CommandError
+from sqlalchemy import event
+from sqlalchemy import exc
+
+from ...errors import SchemaflowError
+from ...records import Event
+from ...records import Notify
+from ...records import Step
+from .connecting import database_error
+from .connecting import Where
+from .graph import graph_error
+from .loading import file_refused
+from .loading import loading_error
+from .places import place_below
+from .running import revision_failed
+
+if t.TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+    from ..environment import Environment
+    from ..passage import Passage
+    from ..passage import Work
+
+__all__ = ["Failure", "translated"]
+
+
+class Failure:
+    """What is known of a run when it fails.
+
+    :ivar running: the step whose code was running, ``None`` before the first and after the last.
+    :ivar heads: what each database was at when its run began, by name.
+    :ivar destination: the revision that was asked for.
+    """
+
+    def __init__(self, environment: Environment | None) -> None:
+        self.environment = environment
+        self.passage: t.Any = None
+        self.running: Step | None = None
+        self.heads: dict[str, tuple[str, ...]] = {}
+        self.destination = ""
+        self._refused: tuple[BaseException | None, sa.Engine | None] = (None, None)
+
+    @property
+    def script(self) -> ScriptDirectory:
+        """The revision files."""
+        assert self.environment is not None
+        return self.environment.script
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """The migrations folder."""
+        return self.environment.folder if self.environment is not None else pathlib.Path()
+
+    def watching(self, work: Work) -> Work:
+        """``work``, with note taken of where each database stood."""
+
+        def watched(heads: t.Any, context: t.Any) -> t.Iterable[t.Any]:
+            scope = self.passage.scope if self.passage is not None else None
+            self.heads[(scope.bind if scope is not None else None) or "default"] = tuple(heads)
+            return work(heads, context)
+
+        return watched
+
+    def listening(self, notify: Notify) -> Notify:
+        """``notify``, with note taken of the step that runs."""
+
+        def listen(told: Event) -> None:
+            if told.kind in ("begin", "end"):
+                self.running = told.step if told.kind == "begin" else None
+            notify(told)
+
+        return listen
+
+    @contextlib.contextmanager
+    def noting_engines(self) -> t.Iterator[None]:
+        """Note which engine an error came from; the error itself doesn't say."""
+
+        def remember(context: t.Any) -> None:
+            self._refused = (context.sqlalchemy_exception or context.original_exception, context.engine)
+
+        event.listen(sa.Engine, "handle_error", remember)
+        try:
+            yield
+        finally:
+            event.remove(sa.Engine, "handle_error", remember)
+
+    def where(self, error: BaseException) -> Where:
+        """The database that ``error`` is about, as far as that is known."""
+        refused, engine = self._refused
+        targets = list(self.passage.targets) if self.passage is not None else []
+        if refused is not error or engine is None:
+            scope = self.passage.scope if self.passage is not None else None
+            engine = scope.engine if scope is not None else targets[0].sync_engine if len(targets) == 1 else engine
+        bind = next((target.bind for target in targets if target.sync_engine is engine), None)
+        return Where(engine, bind)
+
+
+@contextlib.contextmanager
+def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
+    """Errors of the block come out as :class:`SchemaflowError`, the original as their cause.
+
+    What can't be explained is let through as it is.
+    """
+    failure = Failure(environment)
+    try:
+        with failure.noting_engines():
+            yield failure
+    except SchemaflowError:
+        raise
+    except (Exception, SystemExit) as error:
+        explained = _explained(error, failure)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None:
+    versions = _version_folders(failure)
+    if failure.running is not None:
+        place = place_below(error, versions)
+        if place is not None:
+            return revision_failed(error, place, failure)
+    if isinstance(error, (CommandError, AlembicRevisionError)):
+        return graph_error(error, failure)
+    if isinstance(error, (exc.DBAPIError, ConnectionError, socket.gaierror, TimeoutError)):
+        return database_error(error, failure.where(error))
+    found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
+    if found is None and isinstance(error, OSError) and error.filename is not None:
+        found = file_refused(error, failure.folder)
+    if found is None and isinstance(error, exc.SQLAlchemyError):
+        found = database_error(error, failure.where(error))
+    return found
+
+
+def _version_folders(failure: Failure) -> list[str]:
+    if failure.environment is None:
+        return []
+    configured = failure.environment.version_locations
+    return [str(path) for path in configured] or [str(failure.folder / "versions")]

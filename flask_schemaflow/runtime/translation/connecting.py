@@ -1,0 +1,194 @@
+"""A database that can't be reached or refuses: which one, by its masked URL and setting, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+import sqlalchemy as sa
+from flask import current_app
+from flask import has_app_context
+
+from ...errors import connection as errors
+from ...errors.database import DatabaseError
+from ...redaction import safe_url
+from ...redaction import scrub
+from .drivers import Kind
+from .drivers import kind_of
+from .drivers import words_of_database
+from .features import too_old
+
+
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """The database that an error is about, as far as it is known.
+
+    :param bind: the name of its bind, ``None`` for the default one.
+    """
+
+    engine: sa.Engine | None = None
+    bind: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The masked URL."""
+        return safe_url(self.engine.url) if self.engine is not None else "the database"
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as far as the URL says."""
+        if self.engine is None:
+            return "its address"
+        url = self.engine.url
+        host = url.host or "the local socket"
+        return f"{host}:{url.port}" if url.port else host
+
+    @property
+    def database(self) -> str:
+        """The name of the database in the URL."""
+        return (self.engine.url.database if self.engine is not None else None) or ""
+
+    @property
+    def user(self) -> str:
+        """The user in the URL."""
+        return (self.engine.url.username if self.engine is not None else None) or ""
+
+    @property
+    def setting(self) -> str:
+        """The setting that holds the URL."""
+        config = current_app.config if has_app_context() else {}
+        if "SQLALCHEMY_ENGINES" in config and "SQLALCHEMY_DATABASE_URI" not in config:
+            return f"SQLALCHEMY_ENGINES[{self.bind or 'default'!r}]"
+        return "SQLALCHEMY_DATABASE_URI" if self.bind is None else f"SQLALCHEMY_BINDS[{self.bind!r}]"
+
+
+def database_error(error: BaseException, where: Where) -> DatabaseError:
+    """The error that fits, with the driver's words among its details."""
+    words = scrub(words_of_database(error))
+    old = too_old(error, where.engine)
+    if old is not None:
+        return old
+    make = _MAKERS.get(kind_of(error))
+    if make is not None:
+        made = make(where, words)
+        made.details = f"  The database says: {words}"
+        return made
+    if _while_connecting(error):
+        return errors.ConnectionFailed(
+            f"No connection to {where.url} could be made: {words}",
+            hint=f"Correct what the driver names, in {where.setting} or on the server.",
+        )
+    return DatabaseError(f"The database refused: {words}", details=_statement(error))
+
+
+def _while_connecting(error: BaseException) -> bool:
+    return isinstance(error, sa.exc.OperationalError) and error.statement is None
+
+
+def _statement(error: BaseException) -> str:
+    statement = getattr(error, "statement", None)
+    return f"  SQL: {scrub(' '.join(str(statement).split()))[:300]}" if statement else ""
+
+
+def _refused(where: Where, words: str) -> DatabaseError:
+    return errors.ServerUnreachable(
+        f"No database server answers at {where.address} ({where.url}).",
+        hint=f"Start the server, or correct host and port in {where.setting}.",
+    )
+
+
+def _host(where: Where, words: str) -> DatabaseError:
+    host = where.address.rpartition(":")[0] or where.address
+    return errors.HostUnknown(
+        f"The host {host!r} has no address ({where.url}).",
+        hint=f"Correct the host in {where.setting}; a container's name is known only inside its network.",
+    )
+
+
+def _login(where: Where, words: str) -> DatabaseError:
+    user = f"the user {where.user!r}" if where.user else "the login"
+    return errors.LoginRefused(
+        f"The server at {where.address} refused {user} ({where.url}).",
+        hint=f"Correct user and password in {where.setting}. In a password, write @ as %40, : as %3A, / as %2F, "
+        "or make the URL with sqlalchemy.URL.create().",
+    )
+
+
+def _database(where: Where, words: str) -> DatabaseError:
+    found = re.search(r"""(?:database ['"]([^'"]+)['"])""", words)
+    name = where.database or (found.group(1) if found else "")
+    return errors.DatabaseNotFound(
+        f"The server at {where.address} has no database {name!r} ({where.url}).",
+        hint="Create it and apply every migration: `flask db upgrade --create-database`. "
+        f"Or correct the name in {where.setting}.",
+    )
+
+
+def _connections(where: Where, words: str) -> DatabaseError:
+    return errors.TooManyConnections(
+        f"The server at {where.address} accepts no more connections ({where.url}).",
+        hint="Close what isn't needed, or raise the limit of the server or of the account; then run the command again.",
+    )
+
+
+def _file(where: Where, words: str) -> DatabaseError:
+    what = "is no SQLite database" if "not a database" in words else "can't be opened"
+    return errors.DatabaseFileUnusable(
+        f"The file {where.database} {what}.",
+        hint=f"Correct the path in {where.setting} (four slashes begin an absolute one: sqlite:////srv/app.db), "
+        "or make its folder: `flask db upgrade --create-database`.",
+    )
+
+
+def _readonly(where: Where, words: str) -> DatabaseError:
+    hint = "Migrate the primary server, with an account and a transaction that may write."
+    if where.engine is not None and where.engine.dialect.name == "sqlite":
+        hint = f"Let this account write the file and its folder: `chmod u+w {where.database}`."
+    return errors.DatabaseReadOnly(f"The database can only be read ({where.url}).", hint=hint)
+
+
+def _locked(where: Where, words: str) -> DatabaseError:
+    return errors.DatabaseLocked(
+        f"Another connection holds a lock on the database ({where.url}).",
+        hint="End the other program (an open shell, a server, another migration) or its transaction, "
+        "then run the command again.",
+    )
+
+
+def _permission(where: Where, words: str) -> DatabaseError:
+    user = f"The account {where.user!r}" if where.user else "The account"
+    return errors.PermissionRefused(
+        f"{user} lacks a privilege that this needs: {words} ({where.url}).",
+        hint="Grant it, or migrate with the account that owns the tables; "
+        "SQLALCHEMY_DATABASE_URI may come from an environment variable for that.",
+    )
+
+
+def _disk(where: Where, words: str) -> DatabaseError:
+    return errors.DiskFull(
+        f"The database has no room left ({where.url}).",
+        hint="Make room on the database's disk, or raise its quota, then run the command again.",
+    )
+
+
+def _lost(where: Where, words: str) -> DatabaseError:
+    return errors.ConnectionLost(
+        f"The connection to the database broke ({where.url}).",
+        hint="Look into the server's log for the reason; `flask db status` shows where the database stands now.",
+    )
+
+
+_MAKERS: dict[Kind, t.Callable[[Where, str], DatabaseError]] = {
+    "refused": _refused,
+    "host": _host,
+    "login": _login,
+    "database": _database,
+    "connections": _connections,
+    "file": _file,
+    "readonly": _readonly,
+    "locked": _locked,
+    "permission": _permission,
+    "disk": _disk,
+    "lost": _lost,
+}

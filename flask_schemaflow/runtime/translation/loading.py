@@ -1,0 +1,94 @@
+"""Files of the migrations folder that can't be loaded: revision files, env.py, the template."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+
+from ...errors import folder as errors
+from ...errors import SchemaflowError
+from ...errors.revisions import IdentifiersMissing
+from ...errors.revisions import RevisionFileBroken
+from .places import Place
+from .places import place_below
+from .places import words_of
+
+_REPORT = re.compile(r"see (?P<path>\S+\.txt) for a")
+
+
+def broken_revision_file(error: BaseException, place: Place) -> SchemaflowError:
+    """A revision file that failed outside of its functions."""
+    return RevisionFileBroken(
+        f"The revision file {place} can't be loaded: {words_of(error)}",
+        details=f"  {place.code}" if place.code else "",
+        hint=_import_hint(error) or "Correct that line and run the command again; nothing was changed.",
+    )
+
+
+def broken_environment(error: BaseException, place: Place) -> SchemaflowError:
+    """An env.py that failed."""
+    return errors.EnvironmentBroken(
+        f"{place} failed: {words_of(error)}",
+        details=f"  {place.code}" if place.code else "",
+        hint=_import_hint(error)
+        or "Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow, "
+        "after it has shown the difference.",
+    )
+
+
+def missing_identifiers(filename: str, folder: pathlib.Path) -> SchemaflowError:
+    """A file among the revisions without the variables that make it one."""
+    found = next((path for path in folder.rglob(filename)), folder / filename)
+    return IdentifiersMissing(
+        f"The file {found} doesn't say which revision it is: it has no variable `revision`.",
+        hint='Write its id and what it follows, `revision = "…"` and `down_revision = "…"`, '
+        "or move the file out of the folder.",
+    )
+
+
+def broken_template(message: str, folder: pathlib.Path) -> SchemaflowError:
+    """A script.py.mako that failed; Alembic leaves its report in a temporary file, which is read and removed."""
+    found = _REPORT.search(message)
+    lines: list[str] = []
+    if found is not None:
+        path = pathlib.Path(found.group("path"))
+        try:
+            lines = [line for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
+            path.unlink()
+        except OSError:
+            pass
+    template = folder / "script.py.mako"
+    numbers = [re.search(rf'File "{re.escape(str(template))}", line (\d+)', line) for line in lines]
+    line = next((number.group(1) for number in reversed(numbers) if number), "")
+    where = f"{template}, line {line}," if line else f"{template}"
+    return errors.TemplateBroken(
+        f"The template {where} can't be rendered: {lines[-1] if lines else 'its code has an error.'}",
+        hint="Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.",
+    )
+
+
+def file_refused(error: OSError, folder: pathlib.Path) -> SchemaflowError:
+    """A file or folder that the operating system doesn't let us read or write."""
+    path = error.filename if isinstance(error.filename, (str, os.PathLike)) else folder
+    hint = "Correct the permissions of the file and its folder, or run the command as their owner."
+    if isinstance(error, FileNotFoundError):
+        hint = "Get it back from version control, or make it."
+    return errors.FolderNotWritable(f"{os.fspath(path)}: {error.strerror or error}.", hint=hint)
+
+
+def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str]) -> SchemaflowError | None:
+    """The error that fits if ``error`` arose in a file of the migrations folder, outside of a running step."""
+    found = place_below(error, versions)
+    if found is not None:
+        return broken_revision_file(error, found)
+    found = place_below(error, [folder / "env.py"])
+    if found is not None:
+        return broken_environment(error, found)
+    return None
+
+
+def _import_hint(error: BaseException) -> str:
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    return f"Install what it needs (`pip install {error.name.partition('.')[0]}`, if that is its name), or correct it."

@@ -10,6 +10,13 @@ from alembic.operations import ops
 from ..records import Difference
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
+from .decisions import Decisions
+from .operations import leaves
+from .pipeline import CHECK_PASSES
+from .pipeline import hook
+from .pipeline import load
+
+__all__ = ["compare", "describe", "differences", "leaves", "passes_hook", "revision_context"]
 
 
 def revision_context(environment: Environment, hook: t.Any = None, **arguments: t.Any) -> RevisionContext:
@@ -33,6 +40,16 @@ def revision_context(environment: Environment, hook: t.Any = None, **arguments: 
     )
 
 
+def passes_hook(environment: Environment, names: t.Iterable[str], decisions: Decisions) -> t.Any:
+    """The passes, as the hook for :func:`revision_context`."""
+
+    def scope() -> t.Any:
+        passage = environment.config.attributes["schemaflow"]
+        return passage.state.settings, passage.scope.bind
+
+    return hook(load(names), decisions, scope)
+
+
 def compare(
     environment: Environment, revisions: RevisionContext, binds: t.Sequence[str] = (), **options: t.Any
 ) -> None:
@@ -52,22 +69,13 @@ def compare(
 
 def differences(environment: Environment, binds: t.Sequence[str] = ()) -> list[Difference]:
     """What the models have and the databases haven't, and the other way round."""
-    revisions = revision_context(environment)
+    revisions = revision_context(environment, passes_hook(environment, CHECK_PASSES, Decisions()))
     compare(environment, revisions, binds)
     found: list[Difference] = []
     for upgrade in revisions.generated_revisions[-1].upgrade_ops_list:
         database = _database(upgrade.upgrade_token)
         found += [_difference(database, operation) for operation in leaves(upgrade)]
     return found
-
-
-def leaves(container: ops.OpContainer) -> t.Iterator[t.Any]:
-    """The operations of a container, those of its tables included."""
-    for operation in container.ops:
-        if isinstance(operation, ops.OpContainer):
-            yield from leaves(operation)
-        else:
-            yield operation
 
 
 def _database(token: str) -> str:
@@ -88,6 +96,8 @@ def _difference(database: str, operation: t.Any) -> Difference:
 
 def describe(operation: t.Any) -> str:
     """One operation in one line."""
+    if hasattr(operation, "describe"):
+        return str(operation.describe())
     table = getattr(operation, "table_name", None) or getattr(operation, "source_table", None)
     if isinstance(operation, ops.CreateTableOp):
         return f"add table {table}"

@@ -7,7 +7,9 @@ import typing as t
 import click
 
 from .. import commands
+from ..autogenerate.questions import Answers
 from ..records import Written
+from .asking import until_decided
 from .group import command
 from .group import Shared
 from .progress import alembic_lines
@@ -29,18 +31,43 @@ def _new_revision_options() -> list[click.Parameter]:
     ]
 
 
+def _answer_options() -> list[click.Parameter]:
+    option: t.Any = click.Option
+    return [
+        option(["--rename"], multiple=True, metavar="TABLE.OLD:NEW", help="This column was renamed."),
+        option(["--rename-table"], multiple=True, metavar="OLD:NEW", help="This table was renamed."),
+        option(
+            ["--drop"],
+            multiple=True,
+            metavar="TABLE.COLUMN",
+            help="This column, or table, goes away; it is no other one's former name.",
+        ),
+        option(
+            ["--fill"], multiple=True, metavar="TABLE.COLUMN=VALUE", help="What existing rows get in a column."
+        ),
+        option(["--allow-drops"], is_flag=True, help="Drop tables although their models seem not imported."),
+        option(["--dry-run"], is_flag=True, help="Print the file instead of writing it."),
+    ]
+
+
 def revision(shared: Shared, **options: t.Any) -> None:
     """Create a new revision file."""
-    with alembic_lines(shared):
-        written = commands.revision(**shared.arguments, **options)
-    _finish(written, shared)
+    _write(commands.revision, shared, options)
 
 
 def migrate(shared: Shared, **options: t.Any) -> None:
     """Autogenerate a new revision file (Alias for 'revision --autogenerate')."""
-    with alembic_lines(shared):
-        written = commands.migrate(**shared.arguments, **options)
-    _finish(written, shared)
+    _write(commands.migrate, shared, options)
+
+
+def _write(function: t.Callable[..., Written], shared: Shared, options: dict[str, t.Any]) -> None:
+    given = {name: options.pop(name) for name in ("rename", "rename_table", "drop", "fill")}
+
+    def run(answers: Answers) -> Written:
+        with alembic_lines(shared):
+            return function(answers=answers, **shared.arguments, **options)
+
+    _finish(until_decided(run, Answers.parse(**given)), shared)
 
 
 def merge(shared: Shared, revisions: tuple[str, ...], **options: t.Any) -> None:
@@ -49,11 +76,15 @@ def merge(shared: Shared, revisions: tuple[str, ...], **options: t.Any) -> None:
 
 
 def _finish(written: Written, shared: Shared) -> None:
+    if written.source:
+        click.echo(written.source, nl=False)
     if shared.quiet:
         return
+    for notice in written.notices:
+        click.echo(notice, err=True)
     if not written:
         click.echo("No changes in schema detected.")
-    for operation in written.operations:
+    for operation in () if written.source else written.operations:
         click.echo(f"  {operation}")
     for path in written.paths:
         click.echo(f"Wrote {path}")
@@ -66,8 +97,8 @@ def register(group: click.Group) -> None:
         is_flag=True,
         help="Fill the revision from a comparison of the database to the models.",
     )
-    command(group, revision, "revision", autogenerate, *_new_revision_options())
-    command(group, migrate, "migrate", *_new_revision_options())
+    command(group, revision, "revision", autogenerate, *_new_revision_options(), *_answer_options())
+    command(group, migrate, "migrate", *_new_revision_options(), *_answer_options())
     command(
         group,
         merge,

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import typing as t
 
-from alembic.autogenerate import RevisionContext
-from alembic.script import Script
-
-from ..autogenerate.comparing import compare
-from ..autogenerate.comparing import describe
-from ..autogenerate.comparing import leaves
 from ..autogenerate.comparing import revision_context
+from ..autogenerate.decisions import Decisions
+from ..autogenerate.questions import Answers
 from ..errors.arguments import InvalidArgument
 from ..extension import Directory
 from ..records import Notify
-from ..records import Revision
 from ..records import silent
 from ..records import Written
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
 from ..runtime.translation import translated
+from .drafting import draft
+from .drafting import write
 from .running import XArg
-from .selection import record_of
 
 
 def revision(
@@ -37,13 +33,20 @@ def revision(
     *,
     depends_on: t.Sequence[str] = (),
     x_arg: XArg = None,
+    answers: Answers | None = None,
+    allow_drops: bool = False,
+    dry_run: bool = False,
 ) -> Written:
     """Write a new revision file, empty unless ``autogenerate``.
 
     :param head: what it follows: an id, ``head``, or ``branch@head``.
     :param splice: whether ``head`` may be no head.
     :param depends_on: ids that must be applied before it.
+    :param answers: with ``autogenerate``, what was renamed, dropped or filled.
+    :param allow_drops: with ``autogenerate``, go on although models seem to be missing.
+    :param dry_run: leave the file's text in ``source`` instead of writing it.
     :returns: the file that was written.
+    :raises Undecided: with ``autogenerate``, when something has to be answered first; holds the questions.
     """
     arguments: dict[str, t.Any] = {
         "message": message,
@@ -55,7 +58,7 @@ def revision(
         "depends_on": list(depends_on) or None,
     }
     if autogenerate:
-        return _autogenerate(directory, x_arg, sql, arguments)
+        return _autogenerate(directory, x_arg, {**arguments, "sql": sql}, answers, allow_drops, dry_run)
     environment = Environment.open(directory, x_arg)
     environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     revisions = revision_context(environment, autogenerate=False, sql=sql, **arguments)
@@ -73,7 +76,7 @@ def revision(
             "`revision --sql` needs env.py to run, which revision_environment in alembic.ini switches on.",
             hint="Leave --sql out: `flask db upgrade --sql` prints the SQL of revisions.",
         )
-    return _write(environment, revisions)
+    return write(environment, revisions, dry_run=dry_run)
 
 
 def migrate(
@@ -89,6 +92,9 @@ def migrate(
     *,
     depends_on: t.Sequence[str] = (),
     notify: Notify = silent,
+    answers: Answers | None = None,
+    allow_drops: bool = False,
+    dry_run: bool = False,
 ) -> Written:
     """Compare the models with the databases and write a revision for what differs.
 
@@ -98,6 +104,7 @@ def migrate(
     """
     arguments: dict[str, t.Any] = {
         "message": message,
+        "sql": sql,
         "head": head,
         "splice": splice,
         "branch_label": branch_label,
@@ -105,42 +112,19 @@ def migrate(
         "rev_id": rev_id,
         "depends_on": list(depends_on) or None,
     }
-    return _autogenerate(directory, x_arg, sql, arguments)
+    return _autogenerate(directory, x_arg, arguments, answers, allow_drops, dry_run)
 
 
 def _autogenerate(
-    directory: Directory | None, x_arg: XArg, sql: bool, arguments: dict[str, t.Any]
+    directory: Directory | None,
+    x_arg: XArg,
+    arguments: dict[str, t.Any],
+    answers: Answers | None,
+    allow_drops: bool,
+    dry_run: bool,
 ) -> Written:
-    if sql:
-        raise InvalidArgument(
-            "--sql makes no sense with autogenerate, which has to ask the database.",
-            hint="Write the revision first, then print its SQL: `flask db upgrade --sql`.",
-        )
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
-    revisions = revision_context(environment, **arguments)
-    compare(environment, revisions)
-    return _write(environment, revisions)
-
-
-def _write(environment: Environment, revisions: RevisionContext) -> Written:
-    generated = revisions.generated_revisions
-    operations = tuple(
-        describe(op) for script in generated for up in script.upgrade_ops_list for op in leaves(up)
-    )
-    if revisions.command_args["autogenerate"] and not operations:
-        return Written()
-    with translated(environment):
-        written = [found for found in revisions.generate_scripts() if found is not None]
-    return Written(
-        paths=tuple(found.path for found in written),
-        revisions=tuple(_record(found) for found in written),
-        operations=operations,
-    )
-
-
-def _record(script: Script) -> Revision:
-    return record_of(script)
+    return draft(environment, Decisions(answers or Answers(), allow_drops), arguments, dry_run)
 
 
 def merge(
@@ -179,4 +163,4 @@ def merge(
         branch_label=branch_label,
         rev_id=rev_id,
     )
-    return _write(environment, context)
+    return write(environment, context)

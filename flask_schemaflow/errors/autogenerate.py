@@ -6,7 +6,10 @@ import typing as t
 
 from . import SchemaflowError
 
-__all__ = ["AutogenerateError"]
+if t.TYPE_CHECKING:
+    from ..autogenerate.questions import Question
+
+__all__ = ["AutogenerateError", "EverythingDropped", "InvalidAnswer", "Undecided", "UnusedAnswer"]
 
 
 class AutogenerateError(SchemaflowError):
@@ -17,3 +20,61 @@ class AutogenerateError(SchemaflowError):
     """
 
     code: t.ClassVar[str] = "SF600"
+
+
+class Undecided(AutogenerateError):
+    """Questions are open that only a person can answer, so nothing was written.
+
+    Cause: the models and the database differ in a way that can mean two things, of which one loses data.
+    Cure: run ``flask db migrate`` on a terminal and answer, add the options that the message lists, or pass
+    ``answers=`` from Python, where ``questions`` holds what is open.
+    """
+
+    code: t.ClassVar[str] = "SF601"
+    exit_code: t.ClassVar[int] = 2
+    questions: tuple[Question, ...] = ()
+
+    @classmethod
+    def about(cls, questions: t.Sequence[Question]) -> Undecided:
+        """The error for these questions."""
+        many = f"{len(questions)} questions have" if len(questions) > 1 else "One question has"
+        error = cls(
+            f"{many} to be answered first; nothing was written.",
+            details="\n".join(str(question) for question in questions),
+            hint="Add one of the options for each question, or run `flask db migrate` on a terminal to be asked.",
+        )
+        error.questions = tuple(questions)
+        return error
+
+
+class InvalidAnswer(AutogenerateError):
+    """An answer given to ``migrate`` can't be read.
+
+    Cause: a slip in ``--rename``, ``--rename-table``, ``--drop`` or ``--fill``.
+    Cure: write it as the message shows.
+    """
+
+    code: t.ClassVar[str] = "SF602"
+    exit_code: t.ClassVar[int] = 2
+
+
+class UnusedAnswer(AutogenerateError):
+    """An answer fits nothing that differs between the models and the database.
+
+    Cause: a slip in a name, or the change it is about was migrated already.
+    Cure: correct the name or leave the option out.
+    """
+
+    code: t.ClassVar[str] = "SF603"
+    exit_code: t.ClassVar[int] = 2
+
+
+class EverythingDropped(AutogenerateError):
+    """The models of existing tables are missing, so that their tables would be dropped.
+
+    Cause: most often no model was imported before ``flask db migrate`` ran.
+    Cure: import the modules with the models where the application is made; the message names those that look
+    like models and were not imported. ``--allow-drops`` drops the tables all the same.
+    """
+
+    code: t.ClassVar[str] = "SF604"

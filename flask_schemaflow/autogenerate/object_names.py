@@ -1,0 +1,184 @@
+"""Indexes, constraints and sequences that are named after a renamed table or column, and what to call them now.
+
+PostgreSQL renames all of them in place, MariaDB and MySQL rename indexes; elsewhere the comparison drops and
+creates what has another name, which costs time and no data. Two rules say what follows:
+
+* the models name an object that covers the same columns: it gets the models' name;
+* the models don't name it, and the database has the name that PostgreSQL makes up (``department_pkey``,
+  ``department_id_seq``): it gets the name that would be made up now.
+
+Everything else was named by somebody, and stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import sqlalchemy as sa
+
+from .operations import Key
+from .pipeline import PassContext
+from .renamed_inspector import renamed_inspector
+from .renamed_inspector import Renames
+
+_LIMIT = 63
+Signature = tuple[t.Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NameChange:
+    """One object to rename.
+
+    :param table: the table that it belongs to, by its new name.
+    """
+
+    table: Key
+    kind: t.Literal["index", "constraint", "sequence"]
+    old: str
+    new: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """An object of the database that could be renamed; ``default`` is what would be made up for it now."""
+
+    kind: t.Literal["index", "constraint"]
+    signature: Signature
+    name: str
+    made_up: str = ""
+    default: str = ""
+
+
+def name_changes(context: PassContext, renames: Renames) -> list[NameChange]:
+    """What has to be renamed along with tables and columns, in a stable order."""
+    if context.dialect not in ("postgresql", "mysql", "mariadb"):
+        return []
+    seen = renamed_inspector(context.connection, renames)
+    origin = {new: old for old, new in renames.tables.items()}
+    found: list[NameChange] = []
+    for key in sorted(_affected(context, renames), key=str):
+        objects = list(_objects(context, renames, seen, key, origin.get(key, key)))
+        found += _changes(context, key, objects)
+        if context.dialect == "postgresql":
+            found += _sequences(context, renames, key, origin.get(key, key))
+    return found
+
+
+def _affected(context: PassContext, renames: Renames) -> set[Key]:
+    """Tables that were renamed or have renamed columns, and those that refer to them."""
+    own = {*renames.tables.values(), *(key for key, columns in renames.columns.items() if columns)}
+    referring = {
+        key
+        for key, table in context.tables.items()
+        for item in table.foreign_key_constraints
+        if renames.key(*_referred(item)) in own
+    }
+    return {key for key in own | referring if key in context.tables}
+
+
+def _referred(key: sa.ForeignKeyConstraint) -> Key:
+    schema, _, name = key.elements[0].target_fullname.rsplit(".", 1)[0].rpartition(".")
+    return (schema or None, name)
+
+
+def _objects(
+    context: PassContext, renames: Renames, seen: sa.Inspector, key: Key, old: Key
+) -> t.Iterator[_Found]:
+    backwards = {new: before for before, new in renames.columns.get(key, {}).items()}
+
+    def made_up(columns: t.Sequence[t.Any], ending: str) -> tuple[str, str]:
+        before = "_".join([old[1], *(backwards.get(name, name) for name in columns), ending])
+        return before, "_".join([key[1], *columns, ending])
+
+    if not seen.has_table(key[1], schema=key[0]):
+        return
+    for index in seen.get_indexes(key[1], schema=key[0]):
+        if index["name"] and not index.get("duplicates_constraint") and None not in index["column_names"]:
+            yield _Found("index", ("index", tuple(index["column_names"]), bool(index["unique"])), index["name"])
+    if context.dialect != "postgresql":
+        return
+    primary = seen.get_pk_constraint(key[1], schema=key[0])
+    if primary.get("name"):
+        yield _Found("constraint", ("primary",), str(primary["name"]), f"{old[1]}_pkey", f"{key[1]}_pkey")
+    for unique in seen.get_unique_constraints(key[1], schema=key[0]):
+        columns = unique["column_names"]
+        yield _Found(
+            "constraint", ("unique", tuple(columns)), str(unique["name"]), *made_up(columns, "key")
+        )
+    for item in seen.get_foreign_keys(key[1], schema=key[0]):
+        columns = item["constrained_columns"]
+        signature = ("foreign", tuple(columns), renames.key(item["referred_schema"], item["referred_table"]))
+        yield _Found("constraint", signature, str(item["name"]), *made_up(columns, "fkey"))
+    for check in seen.get_check_constraints(key[1], schema=key[0]):
+        yield _check(str(check["name"]), key, old, renames.columns.get(key, {}))
+
+
+def _check(name: str, key: Key, old: Key, columns: t.Mapping[str, str]) -> _Found:
+    new = name.replace(f"{old[1]}_", f"{key[1]}_", 1) if name.startswith(f"{old[1]}_") else name
+    for before, after in columns.items():
+        if name.startswith(f"{old[1]}_{before}_check"):
+            new = f"{key[1]}_{after}_check" + name.removeprefix(f"{old[1]}_{before}_check")
+    made_up = name if name.startswith(f"{old[1]}_") and "_check" in name else ""
+    return _Found("constraint", ("check", new), name, made_up, new)
+
+
+def _changes(context: PassContext, key: Key, objects: t.Sequence[_Found]) -> t.Iterator[NameChange]:
+    wanted = _model_names(context, key)
+    taken = {item.name for item in objects}
+    used = {name for name in wanted.values() if name}
+    for item in objects:
+        if item.name in used:
+            continue
+        new = wanted.get(item.signature)
+        if new is None and item.name == item.made_up:
+            new = item.default
+        if new and new != item.name and new not in taken and len(new.encode()) <= _LIMIT:
+            taken.add(new)
+            yield NameChange(key, item.kind, item.name, new)
+
+
+def _model_names(context: PassContext, key: Key) -> dict[Signature, str | None]:
+    """What the models call each object, ``None`` where they don't."""
+    table = context.tables[key]
+    found: dict[Signature, str | None] = {}
+    for index in table.indexes:
+        signature = ("index", tuple(column.name for column in index.columns), bool(index.unique))
+        found[signature] = _given(index.name)
+    for item in table.constraints:
+        columns = tuple(column.name for column in getattr(item, "columns", ()))
+        if isinstance(item, sa.PrimaryKeyConstraint):
+            found["primary",] = _given(item.name)
+        elif isinstance(item, sa.UniqueConstraint):
+            found["unique", columns] = _given(item.name)
+            # MariaDB and MySQL know a unique constraint as an index.
+            found.setdefault(("index", columns, True), _given(item.name))
+        elif isinstance(item, sa.ForeignKeyConstraint):
+            default = context.connection.dialect.default_schema_name
+            schema, name = _referred(item)
+            found["foreign", columns, (None if schema == default else schema, name)] = _given(item.name)
+        elif isinstance(item, sa.CheckConstraint) and _given(item.name):
+            found["check", _given(item.name)] = _given(item.name)
+    return found
+
+
+def _given(name: t.Any) -> str | None:
+    return str(name) if isinstance(name, str) else None
+
+
+def _sequences(context: PassContext, renames: Renames, key: Key, old: Key) -> t.Iterator[NameChange]:
+    """Sequences that SERIAL and identity columns own."""
+    forwards = renames.columns.get(key, {})
+    preparer = context.connection.dialect.identifier_preparer
+    table = ".".join(preparer.quote(part) for part in old if part)
+    for column in context.inspector.get_columns(old[1], schema=old[0]):
+        new = f"{key[1]}_{forwards.get(column['name'], column['name'])}_seq"
+        made_up = f"{old[1]}_{column['name']}_seq"
+        if new == made_up or not (column.get("identity") or str(column.get("default")).startswith("nextval(")):
+            continue
+        owned = context.connection.scalar(
+            sa.text("SELECT relname FROM pg_class WHERE oid = to_regclass(pg_get_serial_sequence(:table, :column))"),
+            {"table": table, "column": column["name"]},
+        )
+        if owned == made_up and len(new.encode()) <= _LIMIT:
+            yield NameChange(key, "sequence", made_up, new)

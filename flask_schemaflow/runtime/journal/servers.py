@@ -1,0 +1,101 @@
+"""What the journal asks of a database server, and what both kinds have in common."""
+
+from __future__ import annotations
+
+import enum
+import time
+import typing as t
+
+import sqlalchemy as sa
+
+from .statements import Kind
+from .table import Point
+
+
+class Way(enum.Enum):
+    """How a statement takes effect."""
+
+    PENDING = "with the transaction it is in"
+    TOGETHER = "by itself, and the journal's row can be in the same transaction"
+    ALONE = "by itself, outside of any transaction, or ending the one it is in"
+
+
+class Outcome(enum.Enum):
+    """What became of a statement that was interrupted."""
+
+    APPLIED = "it took effect"
+    MISSING = "it did not take effect, and can run"
+    UNKNOWN = "that can't be told"
+
+
+class Server:
+    """One migrated connection's server.
+
+    :param connection: the migrated connection; statements sent here are none of the revision's.
+    """
+
+    noop: t.ClassVar[str]
+    commits_at_schema_changes: t.ClassVar[bool]
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def autocommits(self) -> bool:
+        """Whether the driver commits each statement."""
+        driver: t.Any = self.connection.connection.dbapi_connection
+        ask = getattr(driver, "get_autocommit", None)
+        return bool(ask() if ask is not None else getattr(driver, "autocommit", False))
+
+    def way(self, kind: Kind, statement: str, autocommit: bool) -> Way:
+        """How a statement takes effect."""
+        raise NotImplementedError
+
+    def image(self, statement: str) -> str | None:
+        """What the statement's objects look like now; ``None`` if that can't be seen."""
+        raise NotImplementedError
+
+    def outcome(self, point: Point) -> Outcome:
+        """What became of an interrupted statement, told by what its objects look like."""
+        raise NotImplementedError
+
+    def prepare(self, statement: str) -> str | None:
+        """Clear the ground for a statement; what was done, in a sentence."""
+        return None
+
+    def advice(self, statement: str) -> str:
+        """Where a person sees whether the statement took effect."""
+        raise NotImplementedError
+
+    def session(self) -> str:
+        """The server's name for this connection."""
+        raise NotImplementedError
+
+    def activity(self, session: str) -> str | None:
+        """What the connection of a former run does: ``busy``, ``idle``, or ``None`` when it is gone."""
+        raise NotImplementedError
+
+    def wait_for_end(self, session: str, limit: float, tell: t.Callable[[str], None]) -> bool:
+        """Wait until a former run's statement has ended; a server goes on after its client died.
+
+        :param limit: seconds.
+        :param tell: is called once, when there is something to wait for.
+        :returns: whether it ended in time.
+        """
+        deadline = time.monotonic() + limit
+        idle, told = 0, False
+        while session and session != self.session():
+            activity = self.activity(session)
+            idle = idle + 1 if activity == "idle" else 0
+            if activity is None or idle > 1:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            if activity == "busy" and not told:
+                tell("Waiting for the statement of an interrupted run, which the server still works on.")
+                told = True
+            time.sleep(0.1)
+        return True
+
+    def run(self, statement: str) -> None:
+        """Run a statement as it is."""
+        self.connection.exec_driver_sql(statement)

@@ -1,0 +1,131 @@
+"""What kind of statement a piece of SQL is, told by its first words."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+
+_COMMENTS = re.compile(r"^(?:\s+|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*.*?\*/|\()+", re.S)
+_WORD = re.compile(r"[A-Za-z]+")
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`|\$(\w*)\$.*?\$\1\$", re.S)
+_CALLS = re.compile(r"\b([a-z_][\w.]*)\s*\(", re.I)
+_MODIFIES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.I)
+_INTO = re.compile(r"\bINTO\b", re.I)
+_TARGET = re.compile(
+    r"^(?:INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\s+(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE|INTO|FROM|TABLE|ONLY)\s+)*"
+    r"[`\"]?([\w$]+)",
+    re.I,
+)
+_TEMPORARY = re.compile(
+    r"^(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:LOCAL\s+|GLOBAL\s+)?TEMP(?:ORARY)?\s+(?:TABLE|SEQUENCE)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"|DROP\s+TEMPORARY\s+TABLE\s+(?:IF\s+EXISTS\s+)?)[`\"]?([\w$]+)",
+    re.I,
+)
+
+_READS = frozenset({"SELECT", "TABLE", "VALUES", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "FETCH", "CHECKSUM"})
+_SESSION = frozenset(
+    {"SET", "USE", "RESET", "DISCARD", "PREPARE", "DEALLOCATE", "DECLARE", "CLOSE", "LISTEN", "UNLISTEN"}
+    | {"NOTIFY", "SAVEPOINT", "RELEASE", "KILL", "MOVE"}
+)
+_DATA = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "LOAD", "COPY"})
+_HARMLESS = re.compile(
+    r"(?:pg_catalog\.)?(?:version|database|schema|user|now|count|max|min|sum|cast|coalesce|connection_id|last_insert_id|sleep"
+    r"|current_\w+|pg_get_\w+|pg_backend_pid|pg_(?:try_)?advisory_\w+|pg_sleep|set_config|to_reg\w+"
+    r"|(?:get|release|is_free|is_used)_lock|has_\w+_privilege)$",
+    re.I,
+)
+
+
+class Kind(enum.Enum):
+    """What a statement does to a transaction."""
+
+    READ = "read"
+    DATA = "data"
+    SCHEMA = "schema"
+    SESSION = "session"
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    CALL = "call"
+
+
+def bare(statement: str) -> str:
+    """The statement without the comments and parentheses before its first word."""
+    return _COMMENTS.sub("", statement)
+
+
+def squeezed(statement: str) -> str:
+    """The statement on one line."""
+    return " ".join(statement.split())
+
+
+def digest(statement: str) -> str:
+    """Tells statements apart, whatever their spacing."""
+    return hashlib.sha1(squeezed(statement).encode(), usedforsecurity=False).hexdigest()[:16]
+
+
+def classify(statement: str, temporary: set[str]) -> Kind:
+    """What kind of statement this is.
+
+    :param temporary: the names of the temporary tables seen so far; a new one is added. They live and die with
+        the session, so what is done to them is done again in a new one.
+    """
+    text = bare(statement)
+    found = _WORD.match(text)
+    word = found.group().upper() if found else ""
+    if _is_temporary(text, temporary):
+        return Kind.SESSION
+    kind = _by_first_word(word, text)
+    if kind in (Kind.READ, Kind.SESSION, Kind.DATA) and _has_several(text):
+        return Kind.CALL
+    return kind
+
+
+def _is_temporary(text: str, temporary: set[str]) -> bool:
+    made = _TEMPORARY.match(text)
+    if made:
+        temporary.add(made.group(1).lower())
+        return True
+    target = _TARGET.match(text)
+    return bool(target and target.group(1).lower() in temporary)
+
+
+def _by_first_word(word: str, text: str) -> Kind:
+    if word in _READS:
+        return Kind.DATA if _has_effect(text) else Kind.READ
+    if word == "WITH":
+        return Kind.DATA if _MODIFIES.search(_QUOTED.sub("", text)) else Kind.READ
+    if word in ("ROLLBACK", "ABORT"):
+        return Kind.SESSION if re.search(r"\bTO\b", text, re.I) else Kind.ROLLBACK
+    if word == "BEGIN" and re.match(r"BEGIN\s+NOT\s+ATOMIC", text, re.I):
+        return Kind.CALL
+    for words, kind in _KINDS:
+        if word in words:
+            return kind
+    return Kind.SCHEMA
+
+
+_KINDS: tuple[tuple[frozenset[str], Kind], ...] = (
+    (_SESSION, Kind.SESSION),
+    (_DATA, Kind.DATA),
+    (frozenset({"BEGIN", "START"}), Kind.BEGIN),
+    (frozenset({"COMMIT", "END"}), Kind.COMMIT),
+    (frozenset({"CALL", "EXECUTE"}), Kind.CALL),
+)
+
+
+def _has_effect(text: str) -> bool:
+    """``SELECT f()`` without FROM is how functions are called; a SELECT may also write a table."""
+    plain = _QUOTED.sub("''", text)
+    if not re.match(r"SELECT\b", plain, re.I):
+        return False
+    if _INTO.search(plain):
+        return True
+    if re.search(r"\bFROM\b", plain, re.I):
+        return False
+    return any(not _HARMLESS.match(name) for name in _CALLS.findall(plain) if name.upper() != "SELECT")
+
+
+def _has_several(text: str) -> bool:
+    return re.search(r";\s*\S", _QUOTED.sub("''", text)) is not None

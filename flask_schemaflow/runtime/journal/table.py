@@ -1,0 +1,165 @@
+"""The journal's rows in the migrated database.
+
+The table is written on the migrated connection itself, in the very transaction whose commit it tells of. It
+is made when it is needed and dropped when it is empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import typing as t
+
+import sqlalchemy as sa
+
+from ..own_tables import JOURNAL_TABLE
+from . import entries
+from .entries import Entry
+
+COMMIT = "COMMIT"
+"""What stands in place of a statement where a transaction ended without one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point of commitment: everything up to it took effect.
+
+    :param state: ``done``; ``intent`` while its statement runs; ``failed`` where the revision caught the error.
+    :param image: what the statement's objects looked like before it ran, as JSON of the server's module.
+    :param log: the statements since the point before.
+    :param outcome: what the statement itself returned.
+    :param source: tells versions of the revision file apart.
+    :param session: the server's name for the connection that ran it.
+    """
+
+    revision: str
+    direction: str
+    position: int
+    state: str
+    statement: str
+    image: str | None = None
+    log: tuple[Entry, ...] = ()
+    outcome: Entry | None = None
+    source: str = ""
+    session: str = ""
+    started: str = ""
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether it isn't written that the statement came through."""
+        return self.state == "intent"
+
+
+def journal_table(dialect: str, schema: str | None) -> sa.Table:
+    """The journal as SQLAlchemy knows it."""
+    mysql = dialect in ("mysql", "mariadb")
+    text = sa.Text(2**32 - 1) if mysql else sa.Text()
+    return sa.Table(
+        JOURNAL_TABLE,
+        sa.MetaData(),
+        sa.Column("version_table", sa.String(64), primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("revision", sa.String(255), nullable=False),
+        sa.Column("direction", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("statement", text, nullable=False),
+        sa.Column("image", text),
+        sa.Column("log", text, nullable=False),
+        sa.Column("outcome", text),
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("session", sa.String(64), nullable=False),
+        sa.Column("started", sa.String(32), nullable=False),
+        schema=schema,
+        mysql_engine="InnoDB",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+class Store:
+    """Reads and writes the journal of one version table.
+
+    :param schema: where the version table lives; the default schema if ``None``.
+    """
+
+    def __init__(self, connection: sa.Connection, version_table: str, schema: str | None) -> None:
+        inspector = sa.inspect(connection)
+        self.connection = connection
+        self.version_table = version_table
+        self.schema = schema or inspector.default_schema_name
+        self.table = journal_table(connection.dialect.name, self.schema)
+        self.exists = inspector.has_table(JOURNAL_TABLE, schema=self.schema)
+
+    def create(self) -> None:
+        """Make the table if it isn't there."""
+        if not self.exists:
+            self.table.create(self.connection, checkfirst=True)
+            self.exists = True
+
+    def load(self) -> list[Point]:
+        """What an interrupted run left, in order."""
+        if not self.exists:
+            return []
+        query = sa.select(self.table).where(self._mine()).order_by(self.table.c.position)
+        return [_point(row) for row in self.connection.execute(query).mappings()]
+
+    def write(self, point: Point) -> None:
+        """Write a point in place of those at its position and after it."""
+        self.connection.execute(self.table.delete().where(self._mine(), self.table.c.position >= point.position))
+        values = {name: getattr(point, name) for name in _PLAIN}
+        values["log"] = entries.dumps(point.log)
+        values["outcome"] = None if point.outcome is None else entries.dumps([point.outcome])
+        values["started"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        self.connection.execute(self.table.insert().values(version_table=self.version_table, **values))
+
+    def finish(self, position: int, state: str, outcome: Entry | None) -> None:
+        """Write how the statement of a point ended."""
+        found = None if outcome is None else entries.dumps([outcome])
+        here = (self._mine(), self.table.c.position == position)
+        self.connection.execute(self.table.update().where(*here).values(state=state, outcome=found))
+
+    def clear(self) -> None:
+        """Forget everything: the revision is done, or given up."""
+        if self.exists:
+            self.connection.execute(self.table.delete().where(self._mine()))
+
+    def drop_if_empty(self) -> None:
+        """Drop the table unless it holds something; somebody who reads it meanwhile isn't waited for."""
+        if not self.exists or self.connection.execute(sa.select(self.table.c.position).limit(1)).first():
+            return
+        with contextlib.suppress(sa.exc.DBAPIError):
+            self._drop()
+            self.exists = False
+
+    def _drop(self) -> None:
+        if self.connection.dialect.name == "postgresql":
+            with self.connection.begin_nested():
+                self.connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+                self.table.drop(self.connection)
+            return
+        limit = self.connection.exec_driver_sql("SELECT @@SESSION.lock_wait_timeout").scalar()
+        self.connection.exec_driver_sql("SET SESSION lock_wait_timeout = 2")
+        try:
+            self.table.drop(self.connection)
+        finally:
+            self.connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {int(limit or 0) or 86400}")
+
+    def _mine(self) -> sa.ColumnElement[bool]:
+        return self.table.c.version_table == self.version_table
+
+
+_PLAIN = ("position", "revision", "direction", "state", "statement", "image", "source", "session")
+
+
+def _point(row: t.Mapping[str, t.Any]) -> Point:
+    outcome = entries.loads(row["outcome"])
+    return Point(
+        **{name: row[name] for name in _PLAIN},
+        log=tuple(entries.loads(row["log"])),
+        outcome=outcome[0] if outcome else None,
+        started=row["started"],
+    )

@@ -15,6 +15,7 @@ from .operations import leaves
 from .pipeline import CHECK_PASSES
 from .pipeline import hook
 from .pipeline import load
+from .pipeline import prepare
 
 __all__ = ["compare", "describe", "differences", "leaves", "passes_hook", "revision_context"]
 
@@ -61,7 +62,7 @@ def compare(
 
     environment.run(
         work,
-        Options("compare", binds=tuple(binds), **options),
+        Options("compare", binds=tuple(binds), prepare=prepare, **options),
         template_args=revisions.template_args,
         revision_context=revisions,
     )

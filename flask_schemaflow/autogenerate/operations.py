@@ -132,15 +132,10 @@ class Statement(OwnOperation, ops.ExecuteSQLOp):
 
 
 class Remark(OwnOperation):
-    """A comment in the file, before the operation that it is about.
+    """A comment in the file, before the operation that it is about; see :func:`remark`."""
 
-    :param text: for ``upgrade()``.
-    :param reverse_text: for ``downgrade()``; none when empty.
-    """
-
-    def __init__(self, text: str, reverse_text: str = "") -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.reverse_text = reverse_text
 
     def render(self, context: t.Any) -> list[str]:
         # A colon at the end of a line would open a block for Alembic's printer.
@@ -150,7 +145,37 @@ class Remark(OwnOperation):
         return ""
 
     def reverse(self) -> Remark:
-        return Remark(self.reverse_text, self.text)
+        return Remark(self.text)
+
+
+def remark(operation: ops.MigrateOperation, text: str, reverse_text: str = "") -> None:
+    """Have a comment written before an operation, and another one before its reverse.
+
+    :param text: for ``upgrade()``, may have several lines; none when empty.
+    :param reverse_text: for ``downgrade()``.
+    """
+    before, after = operation.info.get(_REMARKS, ((), ()))
+    operation.info[_REMARKS] = ((*before, text), (*after, reverse_text))
+
+
+_REMARKS = "schemaflow_remarks"
+
+
+def place_remarks(up: ops.OpContainer, down: ops.OpContainer) -> None:
+    """Turn the remarks of operations into operations of their own.
+
+    :param down: the operations of ``up``, each reversed, in reverse order.
+    """
+    forwards, backwards = list(up.ops), list(reversed(down.ops))
+    up.ops[:], down.ops[:] = [], []
+    for operation, reverse in zip(forwards, backwards, strict=True):
+        if isinstance(operation, ops.OpContainer) and isinstance(reverse, ops.OpContainer):
+            place_remarks(operation, reverse)
+        texts = operation.info.get(_REMARKS, ((), ()))
+        up.ops += [*(Remark(text) for text in texts[0] if text), operation]
+        # From the end to the beginning, to be turned round as a whole.
+        down.ops += [reverse, *(Remark(text) for text in reversed(texts[1]) if text)]
+    down.ops.reverse()
 
 
 def leaves(container: ops.OpContainer) -> t.Iterator[t.Any]:

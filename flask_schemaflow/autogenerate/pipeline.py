@@ -1,8 +1,42 @@
 """Passes over the directives of autogenerate: the one place where what Alembic found is turned into what was meant.
 
-They run through the hook that Alembic's ``RevisionContext`` takes, so under every env.py and before the
-``process_revision_directives`` of env.py itself. Each pass changes ``upgrade()`` only; ``downgrade()`` is made
-anew by reversing it, so an operation that a pass puts in must have a ``reverse()``.
+A pass is a class with ``name`` and ``apply(context, up)``, in a file of its own, entered in :data:`PASSES`.
+
+What it gets
+    ``up``, the operations of one database, to be changed in place: operations on existing tables lie in
+    ``ModifyTableOps`` containers, everything else beside them. And the :class:`PassContext` of that database: the
+    connection, the dialect, the models' tables, the database before and after renames, settings and answers.
+    All passes run over one database before the next one is compared.
+
+What it may put in
+    Operations of Alembic, or those of :mod:`.operations` (``Statement`` is SQL with the SQL that undoes it). Only
+    ``upgrade()`` is changed; ``downgrade()`` is made anew by reversing it after the last pass, so everything must have
+    a ``reverse()``. A ``Statement`` stands beside the containers, never in one: a batch runs late and all at once.
+    What has to happen between two changes of a table takes two containers with the statement between them.
+
+How it asks
+    ``context.ask(Question(...))``. Its answers come back in ``context.answers`` when ``migrate`` runs again, and are
+    marked as used (``context.fill()`` does so, ``context.decisions.use()`` for others), or else they count as slips.
+    Passes after one that asks don't run, so they never see what isn't settled; nothing is written. A pass asks all
+    that it has to ask at once, the harmless answer as default.
+
+How it speaks
+    ``remark(operation, text, reverse_text)`` of :mod:`.operations` puts a comment before an operation in the file, and
+    another before its reverse. ``context.tell(sentence)`` is printed, and is in ``Written.notices``.
+
+How it adds imports
+    ``context.imports.add("import shop.types")``, as whole lines.
+
+Order
+    :data:`PREPARATIONS` change what ``context.configure()`` is given, before anything is compared. The renames come
+    first among the passes, because they have the comparison done again and what was changed before would be lost.
+    Then come passes that take away differences which are none (these run for ``check`` as well), then those that
+    correct operations, and last the one that speaks about drops, over what is left of them.
+
+They run through the hook that Alembic's ``RevisionContext`` takes, so under every env.py, and before the
+``process_revision_directives`` of env.py or ``Migrate(...)``, which has the last word. Of the other hooks of a user,
+``include_name`` and ``include_object`` only see what ours let through, ``render_item`` and ``compare_type`` are asked
+before ours; a preparation that brings one composes it with the one that is there.
 """
 
 from __future__ import annotations
@@ -16,11 +50,16 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
+from ..runtime.guards import Scope
 from ..settings import Settings
+from . import stakes
 from .decisions import Decisions
 from .operations import Key
+from .operations import place_remarks
 from .questions import Answers
 from .questions import Question
+from .renamed_inspector import renamed_inspector
+from .renamed_inspector import Renames
 
 PASSES: tuple[str, ...] = (
     ".renames_pass:RenamesPass",
@@ -28,7 +67,14 @@ PASSES: tuple[str, ...] = (
 """What ``migrate`` runs, in this order, as ``module:Class`` relative to this package."""
 
 CHECK_PASSES: tuple[str, ...] = ()
-"""What ``check`` runs as well: passes that take away differences which are none. They never ask."""
+"""Those of them that ``check`` runs as well: they take away differences which are none. They never ask."""
+
+PREPARATIONS: tuple[str, ...] = ()
+"""What changes the options of ``context.configure()`` before ``migrate`` and ``check`` compare.
+
+``module:function`` relative to this package; the function takes the :class:`~flask_schemaflow.runtime.guards.Scope` of
+the database, whose ``options`` are env.py's and may be changed in place.
+"""
 
 
 @dataclasses.dataclass
@@ -36,14 +82,19 @@ class PassContext:
     """What a pass may look at, and where it leaves questions and notices.
 
     :param migration: Alembic's context of the database.
+    :param decisions: what was told, asked and said so far, over all databases.
     :param settings: the application's settings.
     :param bind: the name of the database, ``None`` for the default one.
+    :param imports: lines that the file needs at its top; a pass may add to them.
+    :param renames: what ``up`` renames before it does anything else; empty before the pass for renames.
     """
 
     migration: MigrationContext
     decisions: Decisions
     settings: Settings
     bind: str | None = None
+    imports: set[str] = dataclasses.field(default_factory=set)
+    renames: Renames = dataclasses.field(default_factory=Renames)
 
     @property
     def connection(self) -> sa.Connection:
@@ -54,8 +105,23 @@ class PassContext:
 
     @functools.cached_property
     def inspector(self) -> sa.Inspector:
-        """The database as it is; passes that run after the renames see the old names in it."""
+        """The database as it is: tables and columns have their old names."""
         return sa.inspect(self.connection)
+
+    @property
+    def inspector_after(self) -> sa.Inspector:
+        """The database as ``up`` finds it once its renames are done: by the names that all other operations use."""
+        return renamed_inspector(self.connection, self.renames) if self.renames else self.inspector
+
+    def stored(self, schema: str | None, table: str) -> Key | None:
+        """The table that an operation names, as the database calls it now; ``None`` if it isn't there yet."""
+        key = self.renames.old(self.renames.key(schema, table))
+        return key if key is not None and self.inspector.has_table(key[1], schema=key[0]) else None
+
+    def stored_column(self, schema: str | None, table: str, column: str) -> str:
+        """The column that an operation names, as the database calls it now."""
+        columns = self.renames.columns.get(self.renames.key(schema, table), {})
+        return next((old for old, new in columns.items() if new == column), column)
 
     @property
     def dialect(self) -> str:
@@ -79,6 +145,14 @@ class PassContext:
             for table in metadata.sorted_tables
         }
 
+    def has_rows(self, schema: str | None, table: str) -> bool:
+        """Whether the table that an operation names has rows now; also true where they can't be counted."""
+        key = self.stored(schema, table)
+        if key is None:
+            return False
+        found = stakes.rows(self.connection, key)
+        return found is None or bool(found)
+
     @property
     def answers(self) -> Answers:
         """What was decided before."""
@@ -93,6 +167,14 @@ class PassContext:
     def notices(self) -> list[str]:
         """What the reader has to be told."""
         return self.decisions.notices
+
+    def ask(self, question: Question) -> None:
+        """Have a question answered before anything is written."""
+        self.questions.append(question)
+
+    def tell(self, notice: str) -> None:
+        """Say a sentence to the reader when the file is written."""
+        self.notices.append(notice)
 
     def fill(self, column: str) -> str | None:
         """What ``--fill`` gives to existing rows of ``table.column``, if anything."""
@@ -113,13 +195,12 @@ class Pass(t.Protocol):
 
 def load(names: t.Iterable[str]) -> list[Pass]:
     """The passes by name; their modules are imported now."""
-    return [_load(name) for name in names]
+    return [_named(name)() for name in names]
 
 
-def _load(name: str) -> Pass:
+def _named(name: str) -> t.Any:
     module, _, attribute = name.partition(":")
-    made: Pass = getattr(importlib.import_module(module, __package__), attribute)()
-    return made
+    return getattr(importlib.import_module(module, __package__), attribute)
 
 
 def hook(
@@ -132,14 +213,25 @@ def hook(
 
     def process(migration: MigrationContext, revision: t.Any, directives: list[ops.MigrationScript]) -> None:
         settings, bind = scope()
-        context = PassContext(migration, decisions, settings, bind)
         for script in directives:
+            context = PassContext(migration, decisions, settings, bind, script.imports, _no_renames(migration))
             # Alembic appends a pair of operations for each database.
             up, down = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]
             if _run(passes, context, up):
                 up.reverse_into(down)
+                place_remarks(up, down)
 
     return process
+
+
+def _no_renames(migration: MigrationContext) -> Renames:
+    return Renames(default_schema=migration.dialect.default_schema_name)
+
+
+def prepare(scope: Scope) -> None:
+    """Complete what env.py passes to ``context.configure()``, before a database is compared."""
+    for name in PREPARATIONS:
+        _named(name)(scope)
 
 
 def _run(passes: t.Sequence[Pass], context: PassContext, up: ops.UpgradeOps) -> bool:

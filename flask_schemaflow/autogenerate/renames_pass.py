@@ -157,3 +157,4 @@ def _rewrite(context: PassContext, up: ops.UpgradeOps, renames: Renames) -> None
     again.inspector = renamed_inspector(context.connection, renames)
     again.comparators.dispatch("autogenerate", qualifier=again.dialect.name)(again, rest)
     up.ops[:] = [*rename_operations(context, renames, changes), *rest.ops]
+    context.renames = renames

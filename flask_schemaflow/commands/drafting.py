@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 import tempfile
 import typing as t
@@ -24,6 +25,13 @@ from ..runtime.environment import Environment
 from ..runtime.translation import translated
 from .selection import record_of
 
+PROOFS: tuple[str, ...] = ()
+"""What new files of autogenerate have to stand before they are kept, as ``module:function`` relative to this package.
+
+Each is called with the :class:`Environment`, the new ``Script`` objects and the :class:`Decisions`, in whose
+``notices`` it may say something. An error that it raises takes the files away.
+"""
+
 
 def draft(
     environment: Environment, decisions: Decisions, arguments: dict[str, t.Any], dry_run: bool = False
@@ -43,13 +51,20 @@ def draft(
     revisions = revision_context(environment, passes_hook(environment, PASSES, decisions), **arguments)
     compare(environment, revisions)
     decisions.settle()
-    return write(environment, revisions, tuple(decisions.notices), dry_run)
+    return write(environment, revisions, decisions, dry_run)
 
 
 def write(
-    environment: Environment, revisions: RevisionContext, notices: tuple[str, ...] = (), dry_run: bool = False
+    environment: Environment,
+    revisions: RevisionContext,
+    decisions: Decisions | None = None,
+    dry_run: bool = False,
 ) -> Written:
-    """Write the files of ``revisions``; none when autogenerate found nothing."""
+    """Write the files of ``revisions``; none when autogenerate found nothing.
+
+    :param decisions: what is to be said about them, with autogenerate.
+    """
+    notices = decisions.notices if decisions else []
     found = [op for script in revisions.generated_revisions for up in script.upgrade_ops_list for op in leaves(up)]
     operations = tuple(filter(None, map(describe, found)))
     if revisions.command_args["autogenerate"]:
@@ -58,14 +73,28 @@ def write(
         for script in revisions.generated_revisions:
             script.message = script.message or message_for(leaves(up) for up in script.upgrade_ops_list)
     if dry_run:
-        return Written(notices=notices, operations=operations, source=_shown(environment, revisions))
+        source = _shown(environment, revisions)
+        return Written(notices=tuple(notices), operations=operations, source=source)
     written = _generate(environment, revisions)
+    if decisions is not None:
+        _prove(environment, written, decisions)
     return Written(
         paths=tuple(script.path for script in written),
         revisions=tuple(record_of(script) for script in written),
-        notices=notices,
+        notices=tuple(notices),
         operations=operations,
     )
+
+
+def _prove(environment: Environment, written: list[Script], decisions: Decisions) -> None:
+    try:
+        for name in PROOFS:
+            module, _, attribute = name.partition(":")
+            getattr(importlib.import_module(module, __package__), attribute)(environment, written, decisions)
+    except BaseException:
+        for script in written:
+            pathlib.Path(script.path).unlink(missing_ok=True)
+        raise
 
 
 def _generate(environment: Environment, revisions: RevisionContext) -> list[Script]:

@@ -38,6 +38,7 @@ class Options:
     :param mode: ``write`` changes the database, ``compare`` compares it with the models, ``read`` only looks.
     :param binds: the names of the databases to touch; all when empty.
     :param keep_logging: whether alembic.ini's logging section is to hold for the run, as on the command line.
+    :param prepare: is given each database before Alembic is configured for it, and may change the options.
     """
 
     mode: Mode = "read"
@@ -45,6 +46,7 @@ class Options:
     binds: tuple[str, ...] = ()
     keep_logging: bool = False
     notify: Notify = silent
+    prepare: t.Callable[[Scope], None] | None = None
 
 
 class Passage:
@@ -109,6 +111,8 @@ class Passage:
         )
         self.cleanup.push(scope.cleanup)
         close_when_returned(scope, self.cleanup.callback)
+        if self.options.prepare is not None:
+            self.options.prepare(scope)
         guards = Guards(scope)
         self._all_guards.append(guards)
         guards.call("before_configure")

@@ -10,6 +10,8 @@ from alembic.operations import ops
 from ..records import Difference
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
+from ..runtime.translation import translated
+from ..runtime.translation.graph import id_taken
 from .decisions import Decisions
 from .operations import leaves
 from .pipeline import CHECK_PASSES
@@ -36,6 +38,9 @@ def revision_context(environment: Environment, hook: t.Any = None, **arguments: 
         "rev_id": None,
         "depends_on": None,
     }
+    if arguments.get("rev_id"):
+        with translated(environment):
+            id_taken(environment.script, arguments["rev_id"])
     return RevisionContext(
         environment.config, environment.script, {**defaults, **arguments}, process_revision_directives=hook
     )

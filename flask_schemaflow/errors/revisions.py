@@ -11,6 +11,7 @@ if t.TYPE_CHECKING:
 
 __all__ = [
     "DifferencesFound",
+    "IdentifierUnusable",
     "IdentifiersMissing",
     "LabelTwice",
     "NotAtHead",
@@ -58,6 +59,14 @@ class NotAtHead(RevisionError):
     """
 
     code: t.ClassVar[str] = "SF310"
+
+    @classmethod
+    def of(cls, database: str, at: t.Iterable[str]) -> NotAtHead:
+        """The error for a database that is at the revisions ``at``."""
+        return cls(
+            f"The {database} database is at {', '.join(at) or 'no revision'}, not at the newest.",
+            hint="Apply what is pending: `flask db upgrade`; `flask db status` lists it.",
+        )
 
 
 class DifferencesFound(RevisionError):
@@ -204,3 +213,13 @@ class RevisionRefused(RevisionError):
 
     code: t.ClassVar[str] = "SF315"
     exit_code: t.ClassVar[int] = 2
+
+
+class IdentifierUnusable(RevisionError):
+    """The id in a revision file has characters that mean something else on the command line.
+
+    Cause: ``@``, ``-``, ``+`` or ``:`` in the file's ``revision``.
+    Cure: use letters, digits and underscores.
+    """
+
+    code: t.ClassVar[str] = "SF316"

@@ -11,6 +11,8 @@ import typing as t
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 
+from .translation.heads import ambiguous_step
+
 Heads = t.Any
 
 
@@ -25,6 +27,8 @@ def upgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> li
 
 def downgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> list[t.Any]:
     """The steps from ``heads`` down to ``destination``, in the order in which they run."""
+    if len(heads) > 1 and destination.startswith("-"):
+        raise ambiguous_step(heads, destination)
     with script._catch_revision_errors(
         ancestor="Destination %(end)s is not a valid downgrade target from current head(s)", end=destination
     ):

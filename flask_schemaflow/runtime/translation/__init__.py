@@ -24,6 +24,7 @@ from ...records import Step
 from .connecting import database_error
 from .connecting import Where
 from .graph import graph_error
+from .identifiers import odd_identifiers
 from .loading import file_refused
 from .loading import loading_error
 from .places import place_below
@@ -33,7 +34,6 @@ if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from ..environment import Environment
-    from ..passage import Passage
     from ..passage import Work
 
 __all__ = ["Failure", "translated"]
@@ -140,6 +140,8 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
     if isinstance(error, (exc.DBAPIError, ConnectionError, socket.gaierror, TimeoutError)):
         return database_error(error, failure.where(error))
     found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
+    if found is None and isinstance(error, (TypeError, AttributeError)):
+        found = odd_identifiers(versions)
     if found is None and isinstance(error, OSError) and error.filename is not None:
         found = file_refused(error, failure.folder)
     if found is None and isinstance(error, exc.SQLAlchemyError):

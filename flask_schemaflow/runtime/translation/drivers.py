@@ -121,7 +121,7 @@ def kind_of(error: BaseException) -> Kind:
 def words_of_database(error: BaseException) -> str:
     """The database's own words on one line, without the driver's numbers and the statement."""
     original: t.Any = getattr(error, "orig", None) or error
-    args = getattr(original, "args", ())
+    args: tuple[t.Any, ...] = getattr(original, "args", ())
     text = args[1] if len(args) > 1 and isinstance(args[0], int) and isinstance(args[1], str) else str(original)
     lines = [line.strip() for line in text.strip().splitlines()]
     kept = [line for line in lines if line and not re.match(r"LINE \d+:|\^|\[SQL", line)]

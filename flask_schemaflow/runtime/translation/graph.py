@@ -18,9 +18,12 @@ from ...errors import SchemaflowError
 from ...errors.setup import UnusableDatabase
 from . import heads
 from . import loading
+from .cycles import cycle_error
 from .stamped import stamped_revision_missing
 
 if t.TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
     from . import Failure
 
 
@@ -30,7 +33,7 @@ def graph_error(error: Exception, failure: Failure) -> SchemaflowError:
     if isinstance(cause, alembic_errors.MultipleHeads):
         return heads.several_heads(failure.script, cause.heads)
     if isinstance(cause, alembic_errors.CycleDetected):
-        return _cycle(cause)
+        return cycle_error(failure)
     if isinstance(cause, alembic_errors.RangeNotAncestorError):
         return _not_on_the_way(str(error), failure)
     if isinstance(cause, alembic_errors.ResolutionError):
@@ -82,17 +85,6 @@ def _ambiguous(name: str, failure: Failure) -> SchemaflowError:
     )
 
 
-def _cycle(error: alembic_errors.CycleDetected) -> SchemaflowError:
-    names = list(error.revisions)
-    if len(names) == 1:
-        text = f"The revision {names[0]} follows itself."
-    else:
-        text = f"The revisions {', '.join(sorted(names))} follow each other in a circle, or one that does."
-    return errors.RevisionCycle(
-        text, hint="Correct `down_revision` or `depends_on` in one of their files, so that one of them comes first."
-    )
-
-
 def _not_on_the_way(text: str, failure: Failure) -> SchemaflowError:
     at = ", ".join(sorted({name for found in failure.heads.values() for name in found})) or "no revision"
     wanted = failure.destination or "what was asked for"
@@ -141,7 +133,7 @@ def _label_twice(found: re.Match[str], failure: Failure) -> SchemaflowError:
 
 
 def _illegal_id(found: re.Match[str], failure: Failure) -> SchemaflowError:
-    return errors.RevisionRefused(
+    return errors.IdentifierUnusable(
         f"The revision id {found.group(2)!r} has characters that don't belong in an id: {found.group(1)}.",
         hint="Use letters, digits and underscores, in the file's `revision` and wherever it is named.",
     )
@@ -204,6 +196,19 @@ def _plugins(found: re.Match[str], failure: Failure) -> SchemaflowError:
         f"The Alembic plugin {found.group(1)} is not installed.",
         hint="Install it, or take it out of autogenerate_plugins.",
     )
+
+
+def id_taken(script: ScriptDirectory, rev_id: str) -> None:
+    """Refuse an id for a new revision that another one has.
+
+    :raises InvalidRevisionId: names the file that has it.
+    """
+    found = next((item for item in script.walk_revisions() if item.revision == rev_id), None)
+    if found is not None:
+        raise arguments.InvalidRevisionId(
+            f"The revision id {rev_id} is taken, by {found.path}.",
+            hint="Leave --rev-id out to get a new one, or choose another.",
+        )
 
 
 def _taken(found: re.Match[str], failure: Failure) -> SchemaflowError:

@@ -10,6 +10,7 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 
 from ...errors.revisions import NotAtHead
+from ...errors.revisions import RevisionAmbiguous
 from ...errors.revisions import SeveralHeads
 from ..index_revision import create_date
 from ..version_control import author_of
@@ -30,6 +31,16 @@ def several_heads(script: ScriptDirectory, heads: t.Sequence[str] = ()) -> Sever
     )
 
 
+def ambiguous_step(at: t.Iterable[str], step: str) -> RevisionAmbiguous:
+    """A step back from several revisions at once, which Alembic would take from any of them."""
+    names = sorted(at)
+    return RevisionAmbiguous(
+        f"The database is at {len(names)} revisions, {_listed(names)}, and {step} may mean a step back from each.",
+        hint="Name the one to step back from:\n"
+        + "\n".join(f"    flask db downgrade {name}@{step}" for name in names),
+    )
+
+
 def behind(script: ScriptDirectory, database: str, at: t.Sequence[str]) -> NotAtHead:
     """Lists what ``database`` has not applied yet."""
     return not_at_head(database, at, pending(script, at))
@@ -39,7 +50,7 @@ def not_at_head(database: str, at: t.Sequence[str], missing: t.Sequence[Script])
     """Lists the revisions that ``database`` lacks, the first to run first."""
     shown = [line_of(revision) for revision in missing[:_MOST]]
     if len(missing) > _MOST:
-        shown.append(f"  … and {len(missing) - _MOST} more")
+        shown.append(f"  ... and {len(missing) - _MOST} more")
     number = f"{len(missing)} migration{'s are' if len(missing) != 1 else ' is'}"
     return NotAtHead(
         f"The {database} database is at {_listed(at) or 'no revision'}: {number} not applied yet.",

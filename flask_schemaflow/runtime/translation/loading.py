@@ -14,6 +14,8 @@ from .places import Place
 from .places import place_below
 from .places import words_of
 
+# Where env.py only calls what does the work, the mistake is not there.
+_ENTRANCES = ("run_env()", "context.run_migrations(", "run_migrations_online()", "run_migrations_offline()")
 _REPORT = re.compile(r"see (?P<path>\S+\.txt) for a")
 
 
@@ -42,7 +44,7 @@ def missing_identifiers(filename: str, folder: pathlib.Path) -> SchemaflowError:
     found = next((path for path in folder.rglob(filename)), folder / filename)
     return IdentifiersMissing(
         f"The file {found} doesn't say which revision it is: it has no variable `revision`.",
-        hint='Write its id and what it follows, `revision = "…"` and `down_revision = "…"`, '
+        hint='Write its id and what it follows, `revision = "ID"` and `down_revision = "ID"` or `None`, '
         "or move the file out of the folder.",
     )
 
@@ -83,7 +85,7 @@ def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str
     if found is not None:
         return broken_revision_file(error, found)
     found = place_below(error, [folder / "env.py"])
-    if found is not None:
+    if found is not None and not found.code.startswith(_ENTRANCES):
         return broken_environment(error, found)
     return None
 

@@ -82,4 +82,4 @@ def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
 
 def _shortened(code: str) -> str:
     text = scrub(" ".join(code.split()))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

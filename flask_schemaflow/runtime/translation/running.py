@@ -55,7 +55,7 @@ def _details(error: BaseException, place: Place, failure: Failure) -> list[str]:
 
 def _one_line(statement: str) -> str:
     text = scrub(" ".join(statement.split()))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _next_step(reason: DatabaseError | None, direction: str) -> str:

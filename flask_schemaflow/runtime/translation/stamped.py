@@ -21,14 +21,14 @@ def stamped_revision_missing(revision: str, database: str, failure: Failure) -> 
     message = f"The {database} database is at revision {revision}, which no file in {failure.folder} has."
     commit = find_revision(failure.folder, revision)
     forced = (
-        "If the schema is as this folder's migrations make it, say so: `flask db stamp --purge REVISION` "
+        "Or, if the schema is as the newest migration here makes it, say so: `flask db stamp --purge head` "
         "changes the version table and nothing else."
     )
     if commit is None:
         return StampedRevisionMissing(
             message,
-            hint="Get the file from where it was written (another branch, another release, a colleague), then upgrade "
-            f"or downgrade with it. {forced}",
+            hint="Get the file from where it was written (another branch, another release, a colleague); with it, "
+            f"`flask db downgrade` or `flask db upgrade` works again.\n{forced}",
         )
     return StampedRevisionMissing(message, details=_found(commit), hint=f"{_back(commit)}\n{forced}")
 
@@ -44,7 +44,10 @@ def _found(commit: Commit) -> str:
 
 def _back(commit: Commit) -> str:
     source = f"{commit.id}^" if commit.deleted else commit.id
+    switch = ""
+    if commit.branches and not commit.deleted:
+        switch = f" (or change to the branch: `git switch {commit.branches[0]}`)"
     return (
-        f"Get the file back: `git checkout {source} -- ':/{commit.path}'`; with it, `flask db downgrade` "
+        f"Get the file back: `git checkout {source} -- ':/{commit.path}'`{switch}; with it, `flask db downgrade` "
         "reverts what the database has too much."
     )

@@ -40,7 +40,7 @@ def _refuse_twins(revisions: list[Script]) -> None:
             raise RevisionTwice(
                 f"Two files have the revision id {revision.revision}.",
                 details=f"  {other.path}\n  {revision.path}",
-                hint="Delete the one that is not wanted, or give it an id of its own (and a `down_revision` that fits).",
+                hint="Delete the one that is not wanted, or give it an id of its own and a `down_revision` that fits.",
             )
 
 

@@ -27,6 +27,7 @@ if t.TYPE_CHECKING:
     from .commands import list_templates as list_templates
     from .commands import merge as merge
     from .commands import migrate as migrate
+    from .commands import pending as pending
     from .commands import revision as revision
     from .commands import show as show
     from .commands import stamp as stamp
@@ -40,7 +41,7 @@ __version__ = "1.0.0"
 
 _COMMANDS = (
     "branches check current downgrade edit ensure_version heads history init list_templates merge migrate "
-    "revision show stamp status upgrade"
+    "pending revision show stamp status upgrade"
 ).split()
 _ELSEWHERE = {
     "Config": "runtime.config",

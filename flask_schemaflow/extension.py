@@ -19,6 +19,7 @@ from flask import has_app_context
 from .lazy import LazyGroup
 
 if t.TYPE_CHECKING:
+    from .records import Revision
     from .runtime.config import Config
     from .settings import Settings
     from .targets import Target
@@ -27,6 +28,7 @@ if t.TYPE_CHECKING:
     CallbackT = t.TypeVar("CallbackT", bound=Callback)
 
 Directory = t.Union[str, "os.PathLike[str]"]
+XArg = str | t.Sequence[str] | None
 
 EXTENSION = "migrate"
 HELP = "Perform database migrations."
@@ -180,6 +182,18 @@ class Migrate:
         for callback in self.configure_callbacks:
             config = callback(config)
         return config
+
+    def pending(self, binds: t.Sequence[str] = ()) -> list[Revision]:
+        """What an upgrade of the current application's databases would apply; cheap enough for a health endpoint.
+
+        :param binds: the names of the databases; all by default.
+        :returns: the revisions in order, each once; empty when nothing is pending.
+        :raises DatabaseError: when a database can't be reached.
+        """
+        import importlib
+
+        found: list[Revision] = importlib.import_module("flask_schemaflow.commands").pending(binds=binds)
+        return found
 
     def get_config(
         self,

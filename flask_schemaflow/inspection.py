@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 
 from .records import Revision
 from .records import Standing
+from .redaction import safe_url
 
 Describe = t.Callable[..., Revision]
 
@@ -29,9 +30,9 @@ def standing(
     )
     return Standing(
         database=bind or "default",
-        url=context.connection.engine.url.render_as_string(hide_password=True),
+        url=safe_url(context.connection.engine.url),
         current=current,
-        pending=tuple(describe(found) for found in reversed(everything) if found.revision not in applied),
+        pending=tuple(describe(found) for found in reversed(_ahead(script, located))),
         applied=tuple(
             describe(found, is_current=found.revision in current)
             for found in everything
@@ -40,3 +41,8 @@ def standing(
         unknown=tuple(revision for revision in current if revision not in known),
         heads=tuple(script.get_heads()),
     )
+
+
+def _ahead(script: ScriptDirectory, located: t.Sequence[str]) -> list[t.Any]:
+    """What an upgrade to the heads would apply, the last one first."""
+    return list(script.iterate_revisions("heads", tuple(located) or "base", implicit_base=True))

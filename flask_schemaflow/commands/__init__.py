@@ -9,12 +9,13 @@ import importlib
 import typing as t
 
 if t.TYPE_CHECKING:
+    from .exact import check as check
+    from .exact import show as show
     from .reading import branches as branches
-    from .reading import check as check
     from .reading import current as current
     from .reading import heads as heads
     from .reading import history as history
-    from .reading import show as show
+    from .reading import pending as pending
     from .reading import status as status
     from .repository import edit as edit
     from .repository import init as init
@@ -22,15 +23,17 @@ if t.TYPE_CHECKING:
     from .running import downgrade as downgrade
     from .running import ensure_version as ensure_version
     from .running import stamp as stamp
-    from .running import upgrade as upgrade
+    from .upgrading import upgrade as upgrade
     from .writing import merge as merge
     from .writing import migrate as migrate
     from .writing import revision as revision
 
 _MODULES = {
-    "reading": ("branches", "check", "current", "heads", "history", "show", "status"),
+    "exact": ("check", "show"),
+    "reading": ("branches", "current", "heads", "history", "pending", "status"),
     "repository": ("edit", "init", "list_templates"),
-    "running": ("downgrade", "ensure_version", "stamp", "upgrade"),
+    "running": ("downgrade", "ensure_version", "stamp"),
+    "upgrading": ("upgrade",),
     "writing": ("merge", "migrate", "revision"),
 }
 

@@ -1,25 +1,21 @@
-"""Commands that only look: heads, history, branches, show, current, status, check."""
+"""Commands that only look: heads, history, branches, current, status, pending.
+
+With a folder that holds nothing out of the ordinary they import no Alembic and run no env.py; otherwise
+:mod:`flask_schemaflow.commands.exact` answers, and the answer is the same.
+"""
 
 from __future__ import annotations
 
+import importlib
 import typing as t
 
-from alembic.script import Script
-
-from ..errors.revisions import DifferencesFound
-from ..errors.revisions import NotAtHead
 from ..extension import Directory
-from ..inspection import standing
+from ..extension import XArg
 from ..records import Current
-from ..records import Difference
 from ..records import Revision
 from ..records import Standing
-from ..runtime.environment import Environment
-from ..runtime.passage import Options
-from ..runtime.translation import translated
-from .running import XArg
-from .selection import one_script
-from .selection import record_of
+from ..runtime.light import LightFolder
+from ..runtime.light import lightly
 
 
 def heads(
@@ -30,30 +26,17 @@ def heads(
     :param verbose: kept for Flask-Migrate's users; a record holds everything anyway.
     :param resolve_dependencies: leave out heads that another revision depends on.
     """
-    environment = Environment.open(directory)
-    script = environment.script
-    with translated(environment):
-        found = script.get_revisions("heads" if resolve_dependencies else script.get_heads())
-    return [record_of(revision) for revision in found if revision is not None]
+    found = lightly(lambda folder: folder.heads(resolve_dependencies), directory)
+    return _exact().heads(directory, verbose, resolve_dependencies) if found is None else found
 
 
 def branches(directory: Directory | None = None, verbose: bool = False) -> list[Revision]:
-    """The revisions that several others follow; their ``children`` are the branches."""
-    environment = Environment.open(directory)
-    with translated(environment):
-        return [record_of(found) for found in environment.script.walk_revisions() if found.is_branch_point]
+    """The revisions that several others follow; their ``children`` are the branches.
 
-
-def show(directory: Directory | None = None, revision: str = "head") -> list[Revision]:
-    """What ``revision`` names, with everything that its file says of itself."""
-    environment = Environment.open(directory)
-    if revision == "current":
-        return [item for record in current(directory) for item in record.revisions]
-    with translated(environment):
-        found = environment.script.get_revisions(revision)
-    return [record_of(item) for item in found if item is not None] or [
-        record_of(one_script(environment, revision))
-    ]
+    :param verbose: kept for Flask-Migrate's users.
+    """
+    found = lightly(lambda folder: [item for item in folder.walk() if item.is_branch_point], directory)
+    return _exact().branches(directory) if found is None else found
 
 
 def history(
@@ -67,34 +50,21 @@ def history(
     """The revisions, newest first.
 
     :param rev_range: ``from:to``, where either may be missing, an id, or ``current``.
+    :param verbose: kept for Flask-Migrate's users.
     :param indicate_current: mark those that a database is at; asks the databases.
+    :param x_arg: handed to env.py.
     :raises RevisionError: when the range names what isn't there.
     """
-    environment = Environment.open(directory, x_arg)
-    base, head = _bounds(rev_range)
-    marked: set[str] = set()
-    if indicate_current or "current" in (base, head):
-        marked = {item.id for record in current(directory, x_arg=x_arg) for item in record.revisions}
-    base, head = (_current_or(end, marked, default) for end, default in ((base, "base"), (head, "heads")))
-    with translated(environment):
-        walked = list(environment.script.walk_revisions(base=base or "base", head=head or "heads"))
-    return [record_of(found, is_current=found.revision in marked) for found in walked]
 
+    def walked(folder: LightFolder) -> list[Revision]:
+        at = folder.current() if indicate_current else ()
+        return folder.walk({item.id for record in at for item in record.revisions})
 
-def _bounds(rev_range: str | None) -> tuple[str, str]:
-    if rev_range is None:
-        return "base", "heads"
-    start, separator, end = rev_range.strip().partition(":")
-    if not separator:
-        return start, start
-    return start or "base", end or "heads"
-
-
-def _current_or(end: str, marked: set[str], default: str) -> t.Any:
-    """``current`` stands for the ids that the databases are at."""
-    if end != "current":
-        return end
-    return tuple(sorted(marked)) if len(marked) != 1 else next(iter(marked))
+    found = lightly(walked, directory) if rev_range in (None, ":") else None
+    if found is not None:
+        return found
+    exactly: list[Revision] = _exact().history(directory, rev_range, verbose, indicate_current, x_arg=x_arg)
+    return exactly
 
 
 def current(
@@ -107,32 +77,14 @@ def current(
 ) -> list[Current]:
     """The revisions that each database is at.
 
+    :param verbose: kept for Flask-Migrate's users.
     :param check_heads: raise unless every database is at the newest revisions.
+    :param x_arg: handed to env.py.
+    :param binds: the names of the databases; all by default.
     :raises NotAtHead: with ``check_heads``, names what is pending.
     """
-    environment = Environment.open(directory, x_arg)
-    found: list[Current] = []
-
-    def look(at: t.Any, context: t.Any) -> list[t.Any]:
-        passage = environment.config.attributes["schemaflow"]
-        revisions = tuple(_current_records(environment, at))
-        url = context.connection.engine.url.render_as_string(hide_password=True)
-        found.append(Current(passage.scope.bind or "default", url, revisions))
-        if check_heads and set(at) != set(environment.script.get_heads()):
-            raise NotAtHead(
-                f"The {found[-1].database} database is at {', '.join(at) or 'no revision'}, not at the newest.",
-                hint="Apply what is pending: `flask db upgrade`; `flask db status` lists it.",
-            )
-        return []
-
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
-    return found
-
-
-def _current_records(environment: Environment, at: t.Any) -> t.Iterator[Revision]:
-    scripts: t.Iterable[Script] = environment.script.get_all_current(at)
-    for script in sorted(scripts, key=lambda item: item.revision):
-        yield record_of(script, is_current=True)
+    found = None if check_heads else lightly(lambda folder: folder.current(binds), directory)
+    return _exact().current(directory, check_heads=check_heads, x_arg=x_arg, binds=binds) if found is None else found
 
 
 def status(
@@ -140,42 +92,32 @@ def status(
 ) -> list[Standing]:
     """Where each database stands: applied, pending, unknown to the folder.
 
+    :param x_arg: handed to env.py.
+    :param binds: the names of the databases; all by default.
     :returns: one record a database, the default one first.
     """
-    environment = Environment.open(directory, x_arg)
-    found: list[Standing] = []
-
-    def look(at: t.Any, context: t.Any) -> list[t.Any]:
-        bind = environment.config.attributes["schemaflow"].scope.bind
-        found.append(standing(environment.script, bind, context, at, record_of))
-        return []
-
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
-    return found
+    found = lightly(lambda folder: folder.standings(binds), directory)
+    return _exact().status(directory, x_arg=x_arg, binds=binds) if found is None else found
 
 
-def check(
+def pending(
     directory: Directory | None = None, *, x_arg: XArg = None, binds: t.Sequence[str] = ()
-) -> list[Difference]:
-    """Compare the models with the databases, which must be at the newest revision.
+) -> list[Revision]:
+    """What an upgrade would apply, in order; cheap enough for a health endpoint.
 
-    :returns: an empty list.
-    :raises DifferencesFound: its ``differences`` are what ``migrate`` would write operations for.
+    With a plain folder it costs one query a database and a ``stat`` a revision file.
+
+    :param x_arg: handed to env.py.
+    :param binds: the names of the databases; all by default.
+    :returns: each revision once, also when several databases lack it.
+    :raises DatabaseError: when a database can't be reached.
     """
-    from ..autogenerate.comparing import differences
+    found = lightly(lambda folder: folder.pending(binds), directory)
+    if found is not None:
+        return found
+    standings = _exact().status(directory, x_arg=x_arg, binds=binds)
+    return list(dict.fromkeys(item for record in standings for item in record.pending))
 
-    environment = Environment.open(directory, x_arg)
-    found = differences(environment, binds)
-    if found:
-        lines = "\n".join(
-            f"  {item}" if len({d.database for d in found}) == 1 else f"  {item.database}: {item}"
-            for item in found
-        )
-        error = DifferencesFound(
-            "The models and the database differ.",
-            details=lines,
-            hint="Write a revision for it: `flask db migrate`.",
-        )
-        error.differences = tuple(found)
-        raise error
-    return found
+
+def _exact() -> t.Any:
+    return importlib.import_module(".exact", __package__)

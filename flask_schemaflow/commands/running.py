@@ -6,14 +6,13 @@ import typing as t
 
 from ..errors.arguments import InvalidArgument
 from ..extension import Directory
+from ..extension import XArg
 from ..records import Notify
 from ..records import Report
 from ..records import silent
 from ..runtime import planning
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
-
-XArg = str | t.Sequence[str] | None
 
 
 def upgrade(
@@ -116,7 +115,7 @@ def stamp(
     targets = tuple(target for _, target in ranges)
     options = Options("write", sql, tuple(binds), keep_logging, notify)
     return environment.run(
-        lambda heads, context: planning.stamp_steps(environment.script, targets, heads),
+        lambda heads, context: planning.stamp_steps(environment.script, targets, context),
         options,
         starting_rev=next(iter(starts), None),
         destination_rev=targets,

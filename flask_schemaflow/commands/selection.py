@@ -10,6 +10,7 @@ from ..errors.revisions import RevisionError
 from ..records import Revision
 from ..runtime.environment import Environment
 from ..runtime.index_revision import create_date
+from ..runtime.private import is_effective_head
 from ..runtime.translation import translated
 
 
@@ -38,7 +39,7 @@ def record_of(script: Script, **marks: t.Any) -> Revision:
         labels=tuple(sorted(script.branch_labels)),
         depends_on=_ids(script.dependencies),
         is_head=script.is_head,
-        is_effective_head=script._is_real_head,
+        is_effective_head=is_effective_head(script),
         is_branch_point=script.is_branch_point,
         doc=script.longdoc,
         children=tuple(sorted(script.nextrev)),

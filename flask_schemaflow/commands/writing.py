@@ -9,6 +9,7 @@ from ..autogenerate.decisions import Decisions
 from ..autogenerate.questions import Answers
 from ..errors.arguments import InvalidArgument
 from ..extension import Directory
+from ..extension import XArg
 from ..records import Notify
 from ..records import silent
 from ..records import Written
@@ -17,7 +18,6 @@ from ..runtime.passage import Options
 from ..runtime.translation import translated
 from .drafting import draft
 from .drafting import write
-from .running import XArg
 
 
 def revision(

@@ -7,6 +7,7 @@ import typing as t
 from . import SchemaflowError
 
 __all__ = [
+    "AlembicUnknown",
     "AlreadyRegistered",
     "AnotherExtension",
     "ApplicationBroken",
@@ -199,3 +200,13 @@ class AnotherExtension(SetupError):
     """
 
     code: t.ClassVar[str] = "SF117"
+
+
+class AlembicUnknown(SetupError):
+    """A release of Alembic under whose own command the migrations can't be guarded.
+
+    Cause: the ``alembic`` command of a release that is newer than this one of Flask-SchemaFlow.
+    Cure: use ``flask db``, or upgrade Flask-SchemaFlow.
+    """
+
+    code: t.ClassVar[str] = "SF118"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import configparser
-import os
 import pathlib
 import typing as t
 
@@ -12,6 +11,7 @@ from alembic import __version__ as _version
 from alembic.config import Config as AlembicConfig
 
 from .ini import read_ini
+from .location import governing_pyproject
 from .location import locate
 
 if t.TYPE_CHECKING:
@@ -64,18 +64,10 @@ def load_config(
     :param kwargs: further arguments of Alembic's ``Config``.
     """
     folder = locate(state.directory if directory is None else directory)
-    config = Config(str(folder / "alembic.ini"), toml_file=_pyproject(folder), **kwargs)
+    config = Config(str(folder / "alembic.ini"), toml_file=governing_pyproject(folder), **kwargs)
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     values = [x_arg] if isinstance(x_arg, str) else list(x_arg or ())
     # quiet: Alembic prints "Generating ..." itself otherwise, and only the command line prints here.
     config.cmd_opts = argparse.Namespace(x=values, quiet=True, **dict.fromkeys(opts or (), True))
     return state.migrate.call_configure_callbacks(config)
 
-
-def _pyproject(folder: pathlib.Path) -> str | None:
-    """The pyproject.toml with Alembic's section that governs ``folder``, if there is one."""
-    for place in [pathlib.Path.cwd(), *list(folder.parents)[:3]]:
-        path = place / "pyproject.toml"
-        if path.is_file() and b"[tool.alembic" in path.read_bytes():
-            return os.fspath(path)
-    return None

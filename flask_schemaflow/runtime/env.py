@@ -16,11 +16,13 @@ from alembic import context
 from flask import current_app
 from flask import has_app_context
 
+from ..errors.setup import AlembicUnknown
 from ..extension import current_state
 from ..targets import choose
 from ..targets import Target
 from .passage import Options
 from .passage import Passage
+from .private import active_environment
 
 
 def run_env(**overrides: t.Any) -> None:
@@ -55,7 +57,12 @@ def _stand_alone(targets: t.Sequence[Target], overrides: dict[str, t.Any]) -> No
     """Run under the plain ``alembic`` command, with the same guards as under ``flask db``."""
     from . import logs
 
-    env: t.Any = getattr(context, "_proxy")  # noqa: B009
+    env: t.Any = active_environment()
+    if env is None:
+        raise AlembicUnknown(
+            "Under the command of this release of Alembic the migrations can't be guarded.",
+            hint="Run it as `flask db ...`, or upgrade Flask-SchemaFlow.",
+        )
     work = env.context_opts["fn"]
     mode: t.Any = "write" if "destination_rev" in env.context_opts else "read"
     passage = Passage(current_state(), targets, work, Options(mode=mode, keep_logging=True))

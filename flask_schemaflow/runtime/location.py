@@ -46,6 +46,15 @@ def candidates(path: pathlib.Path) -> list[pathlib.Path]:
     return list(dict.fromkeys(place / path for place in places))
 
 
+def governing_pyproject(folder: pathlib.Path) -> str | None:
+    """The pyproject.toml with Alembic's section that governs ``folder``, if there is one."""
+    for place in [pathlib.Path.cwd(), *list(folder.parents)[:3]]:
+        path = place / "pyproject.toml"
+        if path.is_file() and b"[tool.alembic" in path.read_bytes():
+            return os.fspath(path)
+    return None
+
+
 def _in_package(text: str) -> pathlib.Path:
     package, _, folder = text.partition(":")
     try:

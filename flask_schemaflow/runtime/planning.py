@@ -1,7 +1,6 @@
 """Which revisions a command runs, as Alembic's steps.
 
-Upgrade and downgrade are planned by public means. Stamping has none that gives the steps, so it uses
-the private ``_stamp_revs`` where it exists, and lets Alembic stamp by itself where it doesn't.
+Upgrade and downgrade are planned by public means; for stamping see :mod:`flask_schemaflow.runtime.private`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,9 @@ import typing as t
 from alembic.runtime.migration import MigrationStep
 from alembic.script import ScriptDirectory
 
+from .private import create_version_table
+from .private import explained
+from .private import stamping
 from .translation.heads import ambiguous_step
 
 Heads = t.Any
@@ -18,8 +20,10 @@ Heads = t.Any
 
 def upgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> list[t.Any]:
     """The steps from ``heads`` up to ``destination``, in the order in which they run."""
-    with script._catch_revision_errors(
-        ancestor="Destination %(end)s is not a valid upgrade target from current head(s)", end=destination
+    with explained(
+        script,
+        ancestor="Destination %(end)s is not a valid upgrade target from current head(s)",
+        end=destination,
     ):
         revisions = list(script.iterate_revisions(destination, heads, implicit_base=True))
     return [MigrationStep.upgrade_from_script(script.revision_map, found) for found in reversed(revisions)]
@@ -29,20 +33,22 @@ def downgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> 
     """The steps from ``heads`` down to ``destination``, in the order in which they run."""
     if len(heads) > 1 and destination.startswith("-"):
         raise ambiguous_step(heads, destination)
-    with script._catch_revision_errors(
-        ancestor="Destination %(end)s is not a valid downgrade target from current head(s)", end=destination
+    with explained(
+        script,
+        ancestor="Destination %(end)s is not a valid downgrade target from current head(s)",
+        end=destination,
     ):
         revisions = list(script.iterate_revisions(heads, destination, select_for_downgrade=True))
     return [MigrationStep.downgrade_from_script(script.revision_map, found) for found in revisions]
 
 
-def stamp_steps(script: ScriptDirectory, targets: tuple[str, ...], heads: Heads) -> list[t.Any]:
+def stamp_steps(script: ScriptDirectory, targets: tuple[str, ...], context: t.Any) -> list[t.Any]:
     """The steps that write ``targets`` into the version table."""
-    return list(script._stamp_revs(targets, heads))
+    return stamping(script, targets, context)
 
 
 def ensure_version_table(heads: Heads, context: t.Any) -> list[t.Any]:
     """Make the version table; Alembic has done so before it asks for steps, except in offline mode."""
     if context.as_sql:
-        context._version.create(context.connection)
+        create_version_table(context)
     return []

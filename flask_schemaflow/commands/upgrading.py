@@ -1,0 +1,57 @@
+"""upgrade, which most of the time finds that there is nothing to do."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..extension import current_state
+from ..extension import Directory
+from ..extension import XArg
+from ..records import Notify
+from ..records import Report
+from ..records import silent
+from ..runtime.light import lightly
+
+
+def upgrade(
+    directory: Directory | None = None,
+    revision: str = "head",
+    sql: bool = False,
+    tag: str | None = None,
+    x_arg: XArg = None,
+    *,
+    binds: t.Sequence[str] = (),
+    notify: Notify = silent,
+    keep_logging: bool = False,
+    **more: t.Any,
+) -> Report:
+    """Apply what is pending up to ``revision``.
+
+    A replica that starts asks for this each time, so a plain folder whose databases are at their heads is told by one
+    query a database, without Alembic and without a lock.
+
+    :param revision: an id, ``head``, ``heads``, ``+2``, or with ``sql`` a range ``from:to``.
+    :param sql: write the SQL instead of running it; it is in the result.
+    :param tag: handed to env.py.
+    :param x_arg: handed to env.py.
+    :param binds: the databases to upgrade; all by default.
+    :param notify: is called with what happens, while it happens.
+    :raises SchemaflowError: when anything fails; what was applied before is in the message.
+    """
+    if not sql and revision in ("head", "heads"):
+        current_state().settings  # noqa: B018 - a wrong setting is said whether or not it matters now
+        if lightly(lambda folder: folder.is_up_to_date(binds, revision), directory):
+            return Report()
+    from .running import upgrade as run
+
+    return run(
+        directory,
+        revision,
+        sql,
+        tag,
+        x_arg,
+        binds=binds,
+        notify=notify,
+        keep_logging=keep_logging,
+        **more,
+    )

@@ -1,0 +1,58 @@
+"""Every private name of Alembic that the package uses outside a version gate, each with its way out.
+
+Alembic's public functions do a whole command at once (``command.stamp`` reads alembic.ini, runs env.py and prints),
+so that a few things can be had in parts only by a private name. Each function here says what it does where the name
+has gone; ``tests/runtime/test_private.py`` fails then, so that somebody looks for the new one.
+
+(:mod:`~flask_schemaflow.runtime.scripts` and :mod:`~flask_schemaflow.runtime.revision_map` use more of them, and stand
+aside in favour of Alembic's own classes under a release that wasn't checked.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+from alembic import context as _context
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+from alembic.script import ScriptDirectory
+
+__all__ = ["active_environment", "create_version_table", "explained", "is_effective_head", "stamping"]
+
+
+def active_environment() -> EnvironmentContext | None:
+    """The environment that ``alembic.context`` stands for at the moment; ``None`` where that can't be told."""
+    return getattr(_context, "_proxy", None)
+
+
+def explained(script: ScriptDirectory, **words: str) -> contextlib.AbstractContextManager[None]:
+    """Turns errors of the revision map into Alembic's sentences; without it they come as they are."""
+    manager = getattr(script, "_catch_revision_errors", None)
+    return contextlib.nullcontext() if manager is None else t.cast(t.Any, manager(**words))
+
+
+def stamping(script: ScriptDirectory, targets: tuple[str, ...], context: MigrationContext) -> list[t.Any]:
+    """The steps of stamping ``targets``; without it Alembic stamps at once, and there are none left to run."""
+    plan = getattr(script, "_stamp_revs", None)
+    if plan is None:
+        context.stamp(script, t.cast(str, targets))
+        return []
+    return list(plan(targets, context.get_current_heads()))
+
+
+def is_effective_head(revision: Script) -> bool:
+    """Whether no revision follows this one or depends on it; without it dependencies aren't looked at."""
+    return bool(getattr(revision, "_is_real_head", revision.is_head))
+
+
+def create_version_table(context: MigrationContext) -> None:
+    """Make the version table; without it a table with Alembic's default column."""
+    table = getattr(context, "_version", None)
+    if table is None:
+        column = sa.Column("version_num", sa.String(32), primary_key=True)
+        table = sa.Table(context.version_table, sa.MetaData(), column, schema=context.version_table_schema)
+    assert context.connection is not None
+    table.create(context.connection)

@@ -7,8 +7,10 @@ import typing as t
 
 from alembic.operations import ops
 
+from .operations import follows
 from .operations import RenameColumn
 from .operations import RenameTable
+from .operations import Statement
 
 _LENGTH = 60
 
@@ -34,6 +36,10 @@ def _joined(phrases: list[str], number: int) -> str:
 
 
 def _phrase(operation: t.Any) -> str:
+    if follows(operation):
+        return ""
+    if isinstance(operation, Statement):
+        return _NOT_PLAIN.sub("_", re.sub(r"^(\w+) (?:column|table) ", r"\1 ", operation.describe()))
     table = _plain(getattr(operation, "table_name", "") or getattr(operation, "source_table", "") or "")
     if isinstance(operation, ops.CreateTableOp):
         return f"create {table}"
@@ -50,6 +56,9 @@ def _phrase(operation: t.Any) -> str:
     if isinstance(operation, ops.AlterColumnOp):
         return f"change {table}.{_plain(operation.column_name)}"
     return f"change {table}" if table else ""
+
+
+_NOT_PLAIN = re.compile(r"[^\w $.-]")
 
 
 def _plain(name: t.Any) -> str:

@@ -17,26 +17,16 @@ import typing as t
 
 import sqlalchemy as sa
 
+from .followers import LIMIT
+from .followers import NameChange
+from .followers import sequence_changes
+from .followers import type_changes
 from .operations import Key
 from .pipeline import PassContext
 from .renamed_inspector import renamed_inspector
 from .renamed_inspector import Renames
 
-_LIMIT = 63
 Signature = tuple[t.Any, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class NameChange:
-    """One object to rename.
-
-    :param table: the table that it belongs to, by its new name.
-    """
-
-    table: Key
-    kind: t.Literal["index", "constraint", "sequence"]
-    old: str
-    new: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +51,9 @@ def name_changes(context: PassContext, renames: Renames) -> list[NameChange]:
         objects = list(_objects(context, renames, seen, key, origin.get(key, key)))
         found += _changes(context, key, objects)
         if context.dialect == "postgresql":
-            found += _sequences(context, renames, key, origin.get(key, key))
-    return found
+            found += sequence_changes(context, renames, key, origin.get(key, key))
+            found += type_changes(context, renames, key, origin.get(key, key))
+    return list(dict.fromkeys(found))
 
 
 def _affected(context: PassContext, renames: Renames) -> set[Key]:
@@ -133,7 +124,7 @@ def _changes(context: PassContext, key: Key, objects: t.Sequence[_Found]) -> t.I
         new = wanted.get(item.signature)
         if new is None and item.name == item.made_up:
             new = item.default
-        if new and new != item.name and new not in taken and len(new.encode()) <= _LIMIT:
+        if new and new != item.name and new not in taken and len(new.encode()) <= LIMIT:
             taken.add(new)
             yield NameChange(key, item.kind, item.name, new)
 
@@ -164,21 +155,3 @@ def _model_names(context: PassContext, key: Key) -> dict[Signature, str | None]:
 
 def _given(name: t.Any) -> str | None:
     return str(name) if isinstance(name, str) else None
-
-
-def _sequences(context: PassContext, renames: Renames, key: Key, old: Key) -> t.Iterator[NameChange]:
-    """Sequences that SERIAL and identity columns own."""
-    forwards = renames.columns.get(key, {})
-    preparer = context.connection.dialect.identifier_preparer
-    table = ".".join(preparer.quote(part) for part in old if part)
-    for column in context.inspector.get_columns(old[1], schema=old[0]):
-        new = f"{key[1]}_{forwards.get(column['name'], column['name'])}_seq"
-        made_up = f"{old[1]}_{column['name']}_seq"
-        if new == made_up or not (column.get("identity") or str(column.get("default")).startswith("nextval(")):
-            continue
-        owned = context.connection.scalar(
-            sa.text("SELECT relname FROM pg_class WHERE oid = to_regclass(pg_get_serial_sequence(:table, :column))"),
-            {"table": table, "column": column["name"]},
-        )
-        if owned == made_up and len(new.encode()) <= _LIMIT:
-            yield NameChange(key, "sequence", made_up, new)

@@ -178,6 +178,20 @@ def place_remarks(up: ops.OpContainer, down: ops.OpContainer) -> None:
     down.ops.reverse()
 
 
+def mark_followers(operations: t.Iterable[ops.MigrateOperation]) -> None:
+    """Note that operations only follow a rename, so that nobody need name them beside it."""
+    for operation in operations:
+        operation.info[_FOLLOWS] = True
+
+
+def follows(operation: ops.MigrateOperation) -> bool:
+    """Whether an operation only follows a rename, such as an index that is named after its table."""
+    return _FOLLOWS in operation.info
+
+
+_FOLLOWS = "schemaflow_follows"
+
+
 def leaves(container: ops.OpContainer) -> t.Iterator[t.Any]:
     """The operations of a container, those of its tables included; remarks are none."""
     for operation in container.ops:

@@ -63,13 +63,16 @@ from .renamed_inspector import Renames
 
 PASSES: tuple[str, ...] = (
     ".renames_pass:RenamesPass",
+    ".drops_pass:DropsPass",
 )
 """What ``migrate`` runs, in this order, as ``module:Class`` relative to this package."""
 
 CHECK_PASSES: tuple[str, ...] = ()
 """Those of them that ``check`` runs as well: they take away differences which are none. They never ask."""
 
-PREPARATIONS: tuple[str, ...] = ()
+PREPARATIONS: tuple[str, ...] = (
+    ".foreign_tables:leave_alone",
+)
 """What changes the options of ``context.configure()`` before ``migrate`` and ``check`` compare.
 
 ``module:function`` relative to this package; the function takes the :class:`~flask_schemaflow.runtime.guards.Scope` of
@@ -95,6 +98,7 @@ class PassContext:
     bind: str | None = None
     imports: set[str] = dataclasses.field(default_factory=set)
     renames: Renames = dataclasses.field(default_factory=Renames)
+    _after: tuple[Renames, sa.Inspector] | None = None
 
     @property
     def connection(self) -> sa.Connection:
@@ -111,7 +115,11 @@ class PassContext:
     @property
     def inspector_after(self) -> sa.Inspector:
         """The database as ``up`` finds it once its renames are done: by the names that all other operations use."""
-        return renamed_inspector(self.connection, self.renames) if self.renames else self.inspector
+        if not self.renames:
+            return self.inspector
+        if self._after is None or self._after[0] is not self.renames:
+            self._after = self.renames, renamed_inspector(self.connection, self.renames)
+        return self._after[1]
 
     def stored(self, schema: str | None, table: str) -> Key | None:
         """The table that an operation names, as the database calls it now; ``None`` if it isn't there yet."""

@@ -8,9 +8,10 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
-from .object_names import NameChange
+from .followers import NameChange
 from .operations import Key
 from .operations import label
+from .operations import mark_followers
 from .operations import RenameColumn
 from .operations import RenameTable
 from .operations import Statement
@@ -33,8 +34,9 @@ def rename_operations(
         known = _known_columns(context, origin.get(table, table))
         for before, after in _ordered(columns.items()):
             found.append(_column(context, table, known[before], after))
-    found += [_name(context, change) for change in names]
-    return found
+    following = [_name(context, change) for change in names]
+    mark_followers(following)
+    return [*found, *following]
 
 
 def _ordered(pairs: t.Iterable[tuple[Step, Step]]) -> t.Iterator[tuple[Step, Step]]:
@@ -140,6 +142,7 @@ def _name(context: PassContext, change: NameChange) -> Statement:
     forms = {
         "index": "ALTER INDEX {qualified} RENAME TO {name}",
         "sequence": "ALTER SEQUENCE {qualified} RENAME TO {name}",
+        "type": "ALTER TYPE {qualified} RENAME TO {name}",
         "constraint": "ALTER TABLE {table} RENAME CONSTRAINT {name_before} TO {name}",
     }
     form = "ALTER TABLE {table} RENAME INDEX {name_before} TO {name}" if context.dialect in _MYSQL else ""

@@ -9,6 +9,7 @@ The inspector is the dialect's own one with another class, so that everything th
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import typing as t
@@ -28,12 +29,14 @@ class Renames:
     :param tables: old table to new table.
     :param columns: by the table's new name, old column to new column.
     :param names: by the table's new name, old name of an index or constraint to its new name.
+    :param types: schema and old name of an enum type, to its new name.
     :param default_schema: how the database names the schema that ``None`` stands for.
     """
 
     tables: t.Mapping[Key, Key] = dataclasses.field(default_factory=dict)
     columns: t.Mapping[Key, Columns] = dataclasses.field(default_factory=dict)
     names: t.Mapping[Key, t.Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    types: t.Mapping[Key, str] = dataclasses.field(default_factory=dict)
     default_schema: str | None = None
 
     def __bool__(self) -> bool:
@@ -62,6 +65,19 @@ class Renames:
         """What an index or a constraint is called after the renames."""
         return self.names.get(table, {}).get(name, name) if name else name
 
+    def type(self, found: t.Any) -> t.Any:
+        """A reflected type by its new name."""
+        if isinstance(found, sa.ARRAY) and isinstance(found.item_type, sa.Enum):
+            array = copy.copy(found)
+            array.item_type = self.type(found.item_type)
+            return array
+        new = self.types.get(self.key(found.schema, str(found.name))) if isinstance(found, sa.Enum) else None
+        if new is None:
+            return found
+        seen = copy.copy(found)
+        seen.name = new
+        return seen
+
     def expression(self, table: Key, text: t.Any) -> t.Any:
         """SQL text with the table's renamed columns in it."""
         columns = self.columns.get(table)
@@ -86,11 +102,19 @@ class RenamedInspector(sa.Inspector):
         old = self.renames.old(self.renames.key(schema, table_name))
         return old is not None and super().has_table(old[1], old[0], **kw)
 
+    def get_enums(self, schema: str | None = None) -> list[t.Any]:
+        """PostgreSQL's enum types by their new names."""
+        found = t.cast("t.Any", super()).get_enums(schema)
+        types = self.renames.types
+        return [
+            {**item, "name": types.get(self.renames.key(item["schema"], item["name"]), item["name"])} for item in found
+        ]
+
 
 def _columns(renames: Renames, table: Key, found: t.Any) -> t.Any:
     seen = []
     for item in found or ():
-        item = {**item, "name": renames.column(table, item["name"])}
+        item = {**item, "name": renames.column(table, item["name"]), "type": renames.type(item["type"])}
         if item.get("computed"):
             text = renames.expression(table, item["computed"]["sqltext"])
             item["computed"] = {**item["computed"], "sqltext": text}

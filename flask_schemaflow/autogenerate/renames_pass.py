@@ -14,6 +14,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from . import settling
+from .followers import mark_recreated
 from .live_shapes import Changed
 from .live_shapes import changed
 from .live_shapes import database_shapes
@@ -26,7 +27,6 @@ from .pipeline import PassContext
 from .rename_operations import rename_operations
 from .rename_questions import column_question
 from .rename_questions import table_question
-from .renamed_inspector import renamed_inspector
 from .renamed_inspector import Renames
 from .renames import detect
 from .renames import Detection
@@ -150,11 +150,13 @@ def _rewrite(context: PassContext, up: ops.UpgradeOps, renames: Renames) -> None
     changes = name_changes(context, renames)
     names: dict[Key, dict[str, str]] = {}
     for change in changes:
-        names.setdefault(change.table, {})[change.old] = change.new
-    renames = dataclasses.replace(renames, names=names)
+        if change.kind in ("index", "constraint"):
+            names.setdefault(change.table, {})[change.old] = change.new
+    types = {(change.table[0], change.old): change.new for change in changes if change.kind == "type"}
+    context.renames = renames = dataclasses.replace(renames, names=names, types=types)
     rest = ops.UpgradeOps([])
     again = AutogenContext(context.migration)
-    again.inspector = renamed_inspector(context.connection, renames)
+    again.inspector = context.inspector_after
     again.comparators.dispatch("autogenerate", qualifier=again.dialect.name)(again, rest)
+    mark_recreated(rest)
     up.ops[:] = [*rename_operations(context, renames, changes), *rest.ops]
-    context.renames = renames

@@ -9,7 +9,7 @@ from . import SchemaflowError
 if t.TYPE_CHECKING:
     from ..autogenerate.questions import Question
 
-__all__ = ["AutogenerateError", "EverythingDropped", "InvalidAnswer", "Undecided", "UnusedAnswer"]
+__all__ = ["AutogenerateError", "EverythingDropped", "InvalidAnswer", "ModelsNotImported", "Undecided", "UnusedAnswer"]
 
 
 class AutogenerateError(SchemaflowError):
@@ -78,3 +78,14 @@ class EverythingDropped(AutogenerateError):
     """
 
     code: t.ClassVar[str] = "SF604"
+
+
+class ModelsNotImported(AutogenerateError):
+    """Tables would be dropped whose models are there and were not imported.
+
+    Cause: the module with the models is not imported by anything that ``flask db migrate`` loads.
+    Cure: import it where the application is made; ``--allow-drops``, or ``--drop`` with the table's name, drops the
+    table all the same.
+    """
+
+    code: t.ClassVar[str] = "SF605"

@@ -19,6 +19,7 @@ import flask_schemaflow
 from flask_schemaflow.errors import LockLost
 from flask_schemaflow.errors import LockTimeout
 from flask_schemaflow.errors import LockUnavailable
+from flask_schemaflow.errors import MigrationFailed
 from flask_schemaflow.records import Event
 from flask_schemaflow.runtime.locking.lease import LeaseLock
 from flask_schemaflow.runtime.locking.mysql import MysqlLock
@@ -336,7 +337,7 @@ def test_asyncio_engines_lock_and_let_go(
         flask_schemaflow.init()
         made.write_revision("aaa1", None, COUNTER)
         failing = made.write_revision("aaa2", "aaa1", "raise LookupError")
-        with pytest.raises(LookupError):
+        with pytest.raises(MigrationFailed):
             flask_schemaflow.upgrade()
         with held(postgres_url, lease=10 if lock == "lease" else 0):
             pass

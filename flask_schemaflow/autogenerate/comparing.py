@@ -10,6 +10,7 @@ from alembic.operations import ops
 from ..records import Difference
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
+from ..runtime.repository import require_template
 from ..runtime.translation import translated
 from ..runtime.translation.graph import id_taken
 from .decisions import Decisions
@@ -38,6 +39,7 @@ def revision_context(environment: Environment, hook: t.Any = None, **arguments: 
         "rev_id": None,
         "depends_on": None,
     }
+    require_template(environment.folder)
     if arguments.get("rev_id"):
         with translated(environment):
             id_taken(environment.script, arguments["rev_id"])

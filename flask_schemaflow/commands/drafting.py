@@ -23,6 +23,7 @@ from ..errors.arguments import InvalidArgument
 from ..records import Written
 from ..runtime.environment import Environment
 from ..runtime.translation import translated
+from .keeping import only_whole_files
 from .selection import record_of
 
 PROOFS: tuple[str, ...] = ()
@@ -98,7 +99,7 @@ def _prove(environment: Environment, written: list[Script], decisions: Decisions
 
 
 def _generate(environment: Environment, revisions: RevisionContext) -> list[Script]:
-    with translated(environment):
+    with translated(environment), only_whole_files(environment):
         return [found for found in revisions.generate_scripts() if found is not None]
 
 

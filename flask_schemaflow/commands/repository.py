@@ -11,6 +11,7 @@ from alembic.util import template_to_file
 
 from ..errors.arguments import InvalidArgument
 from ..errors.folder import FolderExists
+from ..errors.folder import FolderNotWritable
 from ..errors.folder import TemplateMissing
 from ..extension import current_state
 from ..extension import Directory
@@ -46,16 +47,23 @@ def init(
     """
     state = current_state()
     folder = locate(state.directory if directory is None else directory)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        what = f"The folder {folder} exists and is not empty" if folder.is_dir() else f"{folder} is a file"
         raise FolderExists(
-            f"The folder {folder} exists and is not empty.",
-            hint="Use it as it is, or choose another one: `flask db init --directory OTHER`.",
+            f"{what}.", hint="Use it as it is, or choose another one: `flask db init --directory OTHER`."
         )
     parent, name = _template(template, multidb)
     config = Config(str(folder / "alembic.ini"), template_directory=parent)
     config.set_main_option("script_location", str(folder))
     config = state.migrate.call_configure_callbacks(config)
-    return Written(paths=_make(pathlib.Path(config.get_template_directory()) / name, folder, package))
+    try:
+        return Written(paths=_make(pathlib.Path(config.get_template_directory()) / name, folder, package))
+    except OSError as error:
+        raise FolderNotWritable(
+            f"The folder {folder} can't be made: {error.strerror or error}.",
+            hint="Correct the permissions of the folder in which it is to be, or choose another place: "
+            "`flask db init --directory OTHER`.",
+        ) from error
 
 
 def _make(template: pathlib.Path, folder: pathlib.Path, package: bool) -> tuple[str, ...]:
@@ -83,9 +91,11 @@ def _template(template: str | None, multidb: bool) -> tuple[str | None, str]:
     else:
         parent, place = "", TEMPLATES
     if not (place / name / "env.py").is_file():
+        where = f" in {place.absolute()}" if parent else ""
+        names = ", ".join(template.name for template in list_templates())
         raise TemplateMissing(
-            f"There is no template {name!r} in {place.absolute()}.",
-            hint="`flask db list-templates` shows the names; a folder of your own is given as a path, ./my-template.",
+            f"There is no template {name!r}{where}.",
+            hint=f"The templates are: {names}. A folder of your own is given as a path: ./my-template.",
         )
     return parent or None, name
 

@@ -8,6 +8,7 @@ from . import SchemaflowError
 
 __all__ = [
     "ConfigurationBroken",
+    "DraftUnloadable",
     "EnvironmentBroken",
     "FileMissing",
     "FolderError",
@@ -108,3 +109,14 @@ class ConfigurationBroken(FolderError):
     """
 
     code: t.ClassVar[str] = "SF208"
+
+
+class DraftUnloadable(FolderError):
+    """A new revision file could not be loaded, so it was not kept.
+
+    Cause: the folder's script.py.mako writes code that is wrong, or a type or default of the models is written out as
+    something that is no Python.
+    Cure: correct the line that the message quotes, in script.py.mako or in what renders it.
+    """
+
+    code: t.ClassVar[str] = "SF209"

@@ -11,7 +11,9 @@ import configparser
 import locale
 import pathlib
 
-from ..errors.folder import FolderError
+from ..errors.folder import ConfigurationBroken
+from ..errors.folder import FolderNotWritable
+from ..redaction import scrub
 
 
 class TolerantInterpolation(configparser.BasicInterpolation):
@@ -31,20 +33,32 @@ def read_ini(path: pathlib.Path | None, defaults: dict[str, str]) -> configparse
     """Parse ``path``; an empty configuration when there is none.
 
     :param defaults: values for interpolation, ``here`` among them.
-    :raises FolderError: names the file and the line that can't be understood.
+    :raises ConfigurationBroken: names the file and the line that can't be understood.
     """
     parser = configparser.ConfigParser(defaults, interpolation=TolerantInterpolation())
     if path is not None and path.exists():
+        text = ""
         try:
-            parser.read_string(decode(path.read_bytes()), source=str(path))
-        except configparser.Error as error:
-            line = getattr(error, "lineno", None) or _first_line(error)
-            place = f"{path}, line {line}" if line else str(path)
-            raise FolderError(
-                f"The configuration file {place} can't be understood: {_reason(error)}",
-                hint="Correct it, or move it away and run `flask db doctor` to see what a new one needs.",
+            text = decode(path.read_bytes())
+            parser.read_string(text, source=str(path))
+        except OSError as error:
+            raise FolderNotWritable(
+                f"{path} can't be read: {error.strerror}.",
+                hint="Correct the permissions of the file and its folder, or run the command as their owner.",
             ) from error
+        except configparser.Error as error:
+            raise _broken(path, text, error) from error
     return parser
+
+
+def _broken(path: pathlib.Path, text: str, error: configparser.Error) -> ConfigurationBroken:
+    line = getattr(error, "lineno", None) or _first_line(error)
+    lines = text.splitlines()
+    return ConfigurationBroken(
+        f"The configuration file {path}{f', line {line},' if line else ''} can't be understood: {_reason(error)}",
+        details=f"  {scrub(lines[line - 1].strip())}" if line and line <= len(lines) else "",
+        hint="Correct that line and run the command again.",
+    )
 
 
 def decode(raw: bytes) -> str:

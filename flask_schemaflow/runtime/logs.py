@@ -8,10 +8,17 @@ alembic.ini says and no more; whatever else env.py does is taken back at the end
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import logging
 import logging.config
+import os
+import pathlib
 import typing as t
+
+from ..extension import current_state
+from .ini import read_ini
+from .ini import TolerantInterpolation
 
 
 class LoggingState:
@@ -38,11 +45,14 @@ def guarded(apply: bool) -> t.Iterator[None]:
     original = logging.config.fileConfig
 
     def file_config(fname: t.Any, *args: t.Any, **kwargs: t.Any) -> None:
-        if not apply:
+        if not apply or not current_state().settings.logging:
+            return
+        sections = _sections(fname)
+        if not sections.has_section("formatters"):
             return
         levels = {name: logging.getLogger(name).level for name in _CHATTY}
         kwargs["disable_existing_loggers"] = False
-        original(fname, *args[:1], **kwargs)
+        original(sections, *args[:1], **kwargs)
         # Whoever chose a level before the run, the command line for one, meant it.
         for name, level in levels.items():
             if level != logging.NOTSET:
@@ -54,6 +64,17 @@ def guarded(apply: bool) -> t.Iterator[None]:
     finally:
         logging.config.fileConfig = original
         state.restore()
+
+
+def _sections(given: t.Any) -> configparser.RawConfigParser:
+    """What ``fileConfig()`` was given, read whatever its encoding; without sections where there is no file."""
+    if isinstance(given, configparser.RawConfigParser):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        return read_ini(pathlib.Path(given), {})
+    parser = configparser.ConfigParser(interpolation=TolerantInterpolation())
+    parser.read_file(given)
+    return parser
 
 
 _CHATTY = ("alembic", "flask_migrate")

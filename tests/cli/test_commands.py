@@ -169,7 +169,9 @@ def test_shared_options_may_stand_anywhere(history: Run, made: Project) -> None:
     missing = history("heads", status=1).stderr
     assert missing == (
         f"Error [SF201]: There is no migrations folder at {made.root / 'migrations'}.\n\n"
-        "Make it with `flask db init`, or name another one with `flask db --directory PATH`.\n"
+        f"There are migrations nearby:\n  {made.root / 'elsewhere'}\n\n"
+        "Use them: `flask db --directory elsewhere ...`, or change to the directory in which they are meant to be "
+        "found; to begin new ones, `flask db init`.\n"
     )
 
 

@@ -50,6 +50,8 @@ def runs(shop: Project) -> Runs:
 
     def run(*args: str, status: int = 0, env: dict[str, str] | None = None) -> Result:
         result = invoke(shop, *args, env=env)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
         assert result.exit_code == status, result.output
         return result
 

@@ -26,7 +26,9 @@ from .connecting import Where
 from .graph import graph_error
 from .identifiers import odd_identifiers
 from .loading import file_refused
+from .loading import idle_environment
 from .loading import loading_error
+from .options import unusable_option
 from .places import place_below
 from .running import revision_failed
 
@@ -86,6 +88,17 @@ class Failure:
 
         return listen
 
+    def require_work(self) -> None:
+        """Refuse an env.py that never came to run anything, and whose text shows that it can't.
+
+        :raises EnvironmentBroken: rather than let "nothing to do" be said of databases that nobody looked at.
+        """
+        if self.heads:
+            return
+        source = (self.folder / "env.py").read_text("utf-8", "replace")
+        if "run_migrations" not in source and "run_env" not in source:
+            raise idle_environment(self.folder)
+
     @contextlib.contextmanager
     def noting_engines(self) -> t.Iterator[None]:
         """Note which engine an error came from; the error itself doesn't say."""
@@ -120,6 +133,8 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
     try:
         with failure.noting_engines():
             yield failure
+            if failure.passage is not None:
+                failure.require_work()
     except SchemaflowError:
         raise
     except (Exception, SystemExit) as error:
@@ -142,6 +157,8 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
     found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
     if found is None and isinstance(error, (TypeError, AttributeError)):
         found = odd_identifiers(versions)
+    if found is None and isinstance(error, (ValueError, TypeError, LookupError)):
+        found = unusable_option(error, failure)
     if found is None and isinstance(error, OSError) and error.filename is not None:
         found = file_refused(error, failure.folder)
     if found is None and isinstance(error, exc.SQLAlchemyError):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import linecache
 import os
 import pathlib
 import re
+
+from mako.exceptions import MakoException
 
 from ...errors import folder as errors
 from ...errors import SchemaflowError
 from ...errors.revisions import IdentifiersMissing
 from ...errors.revisions import RevisionFileBroken
+from ...redaction import scrub
 from .places import Place
 from .places import place_below
 from .places import words_of
@@ -28,14 +33,31 @@ def broken_revision_file(error: BaseException, place: Place) -> SchemaflowError:
     )
 
 
-def broken_environment(error: BaseException, place: Place) -> SchemaflowError:
+def broken_environment(error: BaseException, place: Place, words: str = "") -> SchemaflowError:
     """An env.py that failed."""
     return errors.EnvironmentBroken(
-        f"{place} failed: {words_of(error)}",
+        f"{place} failed: {words or words_of(error)}",
         details=f"  {place.code}" if place.code else "",
         hint=_import_hint(error)
         or "Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow, "
         "after it has shown the difference.",
+    )
+
+
+def broken_logging(error: BaseException, folder: pathlib.Path) -> SchemaflowError:
+    """The logging sections of alembic.ini, which an env.py of Flask-Migrate or Alembic applies."""
+    return errors.ConfigurationBroken(
+        f"The logging sections of {folder / 'alembic.ini'} can't be applied: {words_of(error)}.",
+        hint="Correct them, or leave logging to the application: SCHEMAFLOW_LOGGING = False.",
+    )
+
+
+def idle_environment(folder: pathlib.Path) -> SchemaflowError:
+    """An env.py that came to its end without a single database."""
+    return errors.EnvironmentBroken(
+        f"{folder / 'env.py'} ran no migration: nothing in it calls context.run_migrations() or run_env().",
+        hint="Get it back from version control. `flask db doctor --fix` writes an env.py that leaves the work to "
+        "Flask-SchemaFlow, after it has shown the difference.",
     )
 
 
@@ -52,6 +74,8 @@ def missing_identifiers(filename: str, folder: pathlib.Path) -> SchemaflowError:
 def broken_template(message: str, folder: pathlib.Path) -> SchemaflowError:
     """A script.py.mako that failed; Alembic leaves its report in a temporary file, which is read and removed."""
     found = _REPORT.search(message)
+    template = folder / "script.py.mako"
+    linecache.checkcache(str(template))
     lines: list[str] = []
     if found is not None:
         path = pathlib.Path(found.group("path"))
@@ -60,12 +84,26 @@ def broken_template(message: str, folder: pathlib.Path) -> SchemaflowError:
             path.unlink()
         except OSError:
             pass
-    template = folder / "script.py.mako"
     numbers = [re.search(rf'File "{re.escape(str(template))}", line (\d+)', line) for line in lines]
-    line = next((number.group(1) for number in reversed(numbers) if number), "")
+    line = next((int(number.group(1)) for number in reversed(numbers) if number), None)
+    return _template_broken(folder, line, lines[-1] if lines else "its code has an error")
+
+
+def unreadable_template(error: BaseException, folder: pathlib.Path) -> SchemaflowError:
+    """A script.py.mako that Mako can't even read."""
+    words = re.sub(r" in file '.*' at line: \d+ char: \d+|^Fragment.*", "", str(error)).strip()
+    return _template_broken(folder, getattr(error, "lineno", None), words)
+
+
+def _template_broken(folder: pathlib.Path, line: int | None, words: str) -> SchemaflowError:
+    template = folder / "script.py.mako"
     where = f"{template}, line {line}," if line else f"{template}"
+    text = linecache.getline(str(template), line).strip() if line else ""
+    if words == "NameError: Undefined":
+        words = "it uses a name that Alembic doesn't give it"
     return errors.TemplateBroken(
-        f"The template {where} can't be rendered: {lines[-1] if lines else 'its code has an error.'}",
+        f"The template {where} can't be rendered: {scrub(words.rstrip('.'))}.",
+        details=f"  {scrub(text)}" if text else "",
         hint="Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.",
     )
 
@@ -76,18 +114,33 @@ def file_refused(error: OSError, folder: pathlib.Path) -> SchemaflowError:
     hint = "Correct the permissions of the file and its folder, or run the command as their owner."
     if isinstance(error, FileNotFoundError):
         hint = "Get it back from version control, or make it."
-    return errors.FolderNotWritable(f"{os.fspath(path)}: {error.strerror or error}.", hint=hint)
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "Make room on that disk and run the command again."
+    return errors.FolderNotWritable(
+        f"{os.fspath(path)} can't be read or written: {error.strerror or error}.", hint=hint
+    )
 
 
 def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str]) -> SchemaflowError | None:
     """The error that fits if ``error`` arose in a file of the migrations folder, outside of a running step."""
+    if isinstance(error, MakoException):
+        return unreadable_template(error, folder)
     found = place_below(error, versions)
     if found is not None:
         return broken_revision_file(error, found)
     found = place_below(error, [folder / "env.py"])
+    if found is not None and found.code.startswith("fileConfig("):
+        return broken_logging(error, folder)
+    if found is not None and found.code.startswith("context.") and _not_configured(error):
+        return broken_environment(error, found, "context.configure() was not called before it.")
     if found is not None and not found.code.startswith(_ENTRANCES):
         return broken_environment(error, found)
     return None
+
+
+def _not_configured(error: BaseException) -> bool:
+    """Whether it is how Alembic fails without a context; another failed assertion of its own has words."""
+    return (isinstance(error, AssertionError) and not str(error)) or "No context has been configured" in str(error)
 
 
 def _import_hint(error: BaseException) -> str:

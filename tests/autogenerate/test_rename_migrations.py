@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
+import pytest
+
+from tests.autogenerate.conftest import content
+from tests.autogenerate.conftest import FlaskDb
+from tests.autogenerate.conftest import ThereAndBack
 from tests.conftest import MakeProject
 from tests.support.application import Project
-from tests.support.dumps import dump_rows
-from tests.support.dumps import dump_schema
 
-BEFORE = """
+COMPANY = """
 class Department(db.Model):
     id = sa.Column(sa.Integer, primary_key=True)
     name = sa.Column(sa.String(50), nullable=False, unique=True)
@@ -23,58 +25,263 @@ class Employee(db.Model):
     address = sa.Column(sa.String(50), server_default="nowhere")
     department_id = sa.Column(sa.ForeignKey("department.id"), index=True)
 """
+ROWS = (
+    "INSERT INTO department (id, name, head) VALUES (1, 'Research', 'Ada'), (2, 'Sales', NULL)",
+    "INSERT INTO employees (id, name, address, department_id) VALUES (1, 'Bob', 'Main St', 1), (2, 'Eve', NULL, 2)",
+)
+DEPARTMENTS = COMPANY.replace(
+    "class Department(db.Model):", 'class Department(db.Model):\n    __tablename__ = "departments"'
+).replace('"department.id"', '"departments.id"')
 
 
-def migrated(project: MakeProject, url: str, models: str = BEFORE, **options: t.Any) -> Project:
-    """Make a project that is up to date and has rows."""
-    made = project(models, url=url, **options)
-    made.run("db", "init")
-    made.run("db", "migrate", "-m", "first")
-    made.run("db", "upgrade")
-    made.execute("INSERT INTO department (id, name, head) VALUES (1, 'Research', 'Ada')")
-    made.execute("INSERT INTO employees (id, name, address, department_id) VALUES (1, 'Bob', 'Main St', 1)")
-    return made
+@pytest.fixture
+def company(project: MakeProject, flask_db: FlaskDb) -> t.Callable[..., Project]:
+    """Make a project whose database is up to date and has rows."""
+
+    def make(url: str | None, models: str = COMPANY, rows: t.Sequence[str] = ROWS, **options: t.Any) -> Project:
+        made = project(models, url=url, **options)
+        flask_db(made, "init")
+        flask_db(made, "migrate", "-m", "first")
+        flask_db(made, "upgrade")
+        for row in rows:
+            made.execute(row)
+        return made
+
+    return make
 
 
-def content(made: Project, bind: str | None = None) -> tuple[t.Any, t.Any]:
-    """Schema and rows; SQLite quotes a name once it was a renamed one."""
-    schema = {
-        name: re.sub(r'"(\w+)"', r"\1", value) if isinstance(value, str) else value
-        for name, value in dump_schema(made.engine(bind)).items()
-    }
-    return schema, dump_rows(made.engine(bind))
+def body(made: Project) -> list[str]:
+    """The lines of the newest revision's ``upgrade()`` and ``downgrade()``, without comments and blank ones."""
+    source = made.revision_files()[-1].read_text("utf-8").partition("def upgrade")[2]
+    lines = [line.strip() for line in source.splitlines()[1:]]
+    return [line for line in lines if line and not line.startswith(("#", "def "))]
 
 
-def there_and_back(made: Project, bind: str | None = None) -> None:
-    """Upgrade, downgrade and upgrade; nothing is left to migrate, and each time schema and rows are the same."""
-    before = content(made, bind)
-    made.run("db", "upgrade")
-    after = content(made, bind)
-    assert "No changes in schema detected." in made.run("db", "migrate").stdout
-    made.run("db", "downgrade")
-    assert content(made, bind) == before
-    made.run("db", "upgrade")
-    assert content(made, bind) == after
-
-
-def test_column(project: MakeProject, database_url: str) -> None:
-    """An answered rename of a column keeps its values."""
-    made = migrated(project, database_url)
-    made.write_models(BEFORE.replace("address", "location"))
-    made.run("db", "migrate", "--rename", "employees.address:location")
+def test_an_answered_column_keeps_its_values(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """``--rename`` writes one operation each way, and the file is named after it."""
+    made = company(database_url)
+    made.write_models(COMPANY.replace("address", "location"))
+    result = flask_db(made, "migrate", "--rename", "employees.address:location")
+    assert result.stdout.splitlines()[0] == "  rename column employees.address to location"
+    assert made.revision_files()[-1].name.endswith("_rename_employees_address_to_location.py")
     there_and_back(made)
-    assert made.execute("SELECT id, name, location, department_id FROM employees") == [(1, "Bob", "Main St", 1)]
+    assert made.execute("SELECT location FROM employees ORDER BY id") == [("Main St",), (None,)]
 
 
-def test_table(project: MakeProject, database_url: str) -> None:
-    """A table that is certainly the same one is renamed, with what refers to it."""
-    made = migrated(project, database_url)
-    made.write_models(
-        BEFORE.replace("class Department(db.Model):", 'class Department(db.Model):\n    __tablename__ = "departments"')
-        .replace("department.id", "departments.id")
+def test_a_table_is_renamed_with_what_refers_to_it_and_is_named_after_it(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """A certain rename needs no answer; an index that only follows is not in the file's name."""
+    made = company(database_url)
+    made.write_models(DEPARTMENTS)
+    result = flask_db(made, "migrate")
+    assert result.stdout.splitlines()[0] == "  rename table department to departments"
+    assert made.revision_files()[-1].name.endswith("_rename_department_to_departments.py")
+    there_and_back(made)
+    assert made.execute("SELECT * FROM departments ORDER BY id") == [(1, "Research", "Ada"), (2, "Sales", None)]
+    assert "department_" not in str(content(made)[0]).replace("department_id", "")
+
+
+def test_a_table_with_some_of_its_columns_and_other_changes(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """Table, columns and the foreign key's column renamed at once, while a column comes and one changes its type."""
+    made = company(database_url)
+    made.write_models("""
+    class Team(db.Model):
+        __tablename__ = "teams"
+        id = sa.Column(sa.Integer, primary_key=True)
+        name = sa.Column(sa.String(80), nullable=False, unique=True)
+        leader = sa.Column(sa.String(50), index=True)
+        motto = sa.Column(sa.String(50))
+
+    class Employee(db.Model):
+        __tablename__ = "employees"
+        id = sa.Column(sa.Integer, primary_key=True)
+        name = sa.Column(sa.String(50), nullable=False)
+        location = sa.Column(sa.String(50), server_default="somewhere")
+        team_id = sa.Column(sa.ForeignKey("teams.id"), index=True)
+    """)
+    answers = ["--rename-table", "department:teams", "--rename", "department.head:leader"]
+    answers += ["--rename", "employees.address:location", "--rename", "employees.department_id:team_id"]
+    flask_db(made, "migrate", *answers)
+    there_and_back(made)
+    assert made.execute("SELECT id, name, leader FROM teams ORDER BY id") == [
+        (1, "Research", "Ada"),
+        (2, "Sales", None),
+    ]
+    assert made.execute("SELECT location, team_id FROM employees ORDER BY id") == [("Main St", 1), (None, 2)]
+
+
+SHOP = """
+class Customer(db.Model):
+    __tablename__ = "{0}customer"
+    id = sa.Column(sa.Integer, primary_key=True)
+    name = sa.Column(sa.String(50), index=True)
+    email = sa.Column(sa.String(50))
+
+class Order(db.Model):
+    __tablename__ = "{0}order"
+    id = sa.Column(sa.Integer, primary_key=True)
+    placed = sa.Column(sa.Date)
+    customer_id = sa.Column(sa.ForeignKey("{0}customer.id"), nullable=False)
+
+class Line(db.Model):
+    __tablename__ = "{0}line"
+    order_id = sa.Column(sa.ForeignKey("{0}order.id"), primary_key=True)
+    number = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+    article = sa.Column(sa.String(20), nullable=False)
+"""
+SHOP_ROWS = (
+    "INSERT INTO customer (id, name) VALUES (1, 'Ada')",
+    "INSERT INTO {q}order{q} (id, placed, customer_id) VALUES (7, '2024-05-01', 1)",
+    "INSERT INTO line (order_id, number, article) VALUES (7, 1, 'bread'), (7, 2, 'salt')",
+)
+
+
+@pytest.mark.parametrize("batch", [True, False], ids=["batch", "plain"])
+def test_several_tables_by_one_pattern(
+    company: t.Callable[..., Project],
+    flask_db: FlaskDb,
+    there_and_back: ThereAndBack,
+    database_url: str,
+    batch: bool,
+) -> None:
+    """A prefix for all tables, a reserved word among the names, in batch mode and outside."""
+    quote = "`" if database_url.startswith(("mysql", "mariadb")) else '"'
+    rows = [row.format(q=quote) for row in SHOP_ROWS]
+    made = company(database_url, SHOP.format(""), rows, migrate_arguments=f"render_as_batch={batch}")
+    made.write_models(SHOP.format("shop_"))
+    flask_db(made, "migrate")
+    assert len([line for line in body(made) if "rename_table" in line]) == 6
+    there_and_back(made)
+    assert made.execute("SELECT * FROM shop_line ORDER BY number") == [(7, 1, "bread"), (7, 2, "salt")]
+
+
+
+
+@pytest.fixture
+def conventional(company: t.Callable[..., Project]) -> t.Callable[..., Project]:
+    """A project whose metadata has a naming convention."""
+    convention = (
+        '{"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", '
+        '"fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s", '
+        '"ck": "ck_%(table_name)s_%(constraint_name)s"}'
     )
-    result = made.run("db", "migrate")
-    print(result.stdout, made.revision_files()[-1].read_text())
+    arguments = f"metadata=__import__('sqlalchemy').MetaData(naming_convention={convention})"
+    return lambda *args, **options: company(*args, db_arguments=arguments, **options)
+
+
+def test_names_by_convention_follow(
+    conventional: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """Indexes, unique constraints and foreign keys that carry the old names get the new ones."""
+    made = conventional(database_url)
+    made.write_models(DEPARTMENTS.replace("address", "location").replace("head =", "leader ="))
+    flask_db(made, "migrate", "--rename", "employees.address:location", "--rename", "department.head:leader")
+    assert made.revision_files()[-1].name.endswith("_rename_department_to_departments_and_2_.py")
     there_and_back(made)
-    assert made.execute("SELECT * FROM departments") == [(1, "Research", "Ada")]
-    assert made.revision_files()[-1].name.endswith("rename_department_to_departments.py")
+    names = str(content(made)[0]).replace("department_id", "")
+    assert "department_" not in names and "_department'" not in names and "head" not in names
+
+
+def test_what_postgresql_names_by_itself_follows(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, postgres_url: str
+) -> None:
+    """Primary key, sequence, unique constraint and check of a table, and the enum types of its columns."""
+    models = """
+    class Department(db.Model):
+        id = sa.Column(sa.Integer, primary_key=True)
+        number = sa.Column(sa.Integer, sa.Identity(), unique=True)
+        kind = sa.Column(sa.Enum("inner", "outer", name="department_kind"))
+        places = sa.Column(sa.ARRAY(sa.Enum("here", "there", name="department_place")))
+        size = sa.Column(sa.Integer, sa.CheckConstraint("size > 0", name="department_size_check"))
+    """
+    rows = ["INSERT INTO department (kind, places, size) VALUES ('outer', '{here,there}', 3)"]
+    made = company(postgres_url, models, rows)
+    renamed = models.replace("department_", "offices_").replace("size ", "area ")
+    made.write_models(renamed.replace("Department(db.Model):", "Office(db.Model):\n        __tablename__ = 'offices'"))
+    flask_db(made, "migrate", "--rename-table", "department:offices", "--rename", "department.size:area")
+    there_and_back(made)
+    assert made.execute("SELECT kind, places::text, area FROM offices") == [("outer", "{here,there}", 3)]
+    assert "department" not in str(content(made)[0])
+    made.execute("INSERT INTO offices (area) VALUES (1)")
+    assert made.execute("SELECT max(id), max(number) FROM offices") == [(2, 2)]
+
+
+def test_a_table_moves_to_another_schema(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, postgres_url: str
+) -> None:
+    """PostgreSQL moves a table with its rows, its sequence and the foreign keys that refer to it."""
+    made = company(postgres_url, migrate_arguments="include_schemas=True")
+    made.execute("CREATE SCHEMA hr")
+    made.write_models(
+        DEPARTMENTS.replace('"departments.id"', '"hr.departments.id"').replace(
+            '__tablename__ = "departments"', '__tablename__ = "departments"\n    __table_args__ = {"schema": "hr"}'
+        )
+    )
+    flask_db(made, "migrate", "--rename-table", "department:hr.departments")
+    there_and_back(made)
+    assert made.execute("SELECT name FROM hr.departments ORDER BY id") == [("Research",), ("Sales",)]
+
+
+def test_a_rename_in_a_second_database(
+    project: MakeProject, flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str, sqlite_url: str
+) -> None:
+    """Each bind is compared with its own models; what is asked and said names it."""
+    models = """
+    class Employee(db.Model):
+        id = sa.Column(sa.Integer, primary_key=True)
+        name = sa.Column(sa.String(50))
+
+    class Login(db.Model):
+        __bind_key__ = "users"
+        __tablename__ = "login"
+        id = sa.Column(sa.Integer, primary_key=True)
+        at = sa.Column(sa.DateTime)
+        address = sa.Column(sa.String(50), index=True)
+    """
+    made = project(models, url=sqlite_url, binds={"users": database_url})
+    flask_db(made, "init", "--multidb")
+    flask_db(made, "migrate", "-m", "first")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO login (id, address) VALUES (1, '10.0.0.1')", bind="users")
+    made.write_models(models.replace('"login"', '"logins"').replace("address", "host"))
+    asked = flask_db(made, "migrate", "--rename-table", "login:logins", status=2)
+    assert "Was login.address renamed to logins.host?" in asked.stderr
+    flask_db(made, "migrate", "--rename-table", "login:logins", "--rename", "login.address:host")
+    there_and_back(made, "users")
+    assert made.execute("SELECT id, host FROM logins", bind="users") == [(1, "10.0.0.1")]
+
+
+def test_the_models_can_say_what_something_was_called(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """``info={"renamed_from": ...}`` settles a table and a column; it may stay there afterwards."""
+    made = company(database_url)
+    made.write_models(
+        COMPANY.replace("class Department(db.Model):", 'class Unit(db.Model):\n    __table_args__ = MARK')
+        .replace("class Unit", 'MARK = {"info": {"renamed_from": "department"}}\n\nclass Unit')
+        .replace('"department.id"', '"unit.id"')
+        .replace('address = sa.Column(sa.String(50), server_default="nowhere")', LOCATION)
+    )
+    flask_db(made, "migrate")
+    there_and_back(made)
+    assert made.execute("SELECT location FROM employees ORDER BY id") == [("Main St",), (None,)]
+    assert made.execute("SELECT name FROM unit ORDER BY id") == [("Research",), ("Sales",)]
+
+
+LOCATION = 'location = sa.Column(sa.String(50), server_default="nowhere", info={"renamed_from": "address"})'
+
+
+def test_a_new_column_takes_a_renamed_ones_name(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """``head`` becomes ``leader`` and a new ``head`` comes: nothing vanished, so only an answer can tell."""
+    made = company(database_url)
+    made.write_models(COMPANY.replace("    head =", "    head = sa.Column(sa.Text)\n    leader ="))
+    flask_db(made, "migrate", "--rename", "department.head:leader")
+    there_and_back(made)
+    assert made.execute("SELECT leader, head FROM department ORDER BY id") == [("Ada", None), (None, None)]

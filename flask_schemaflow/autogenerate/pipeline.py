@@ -71,7 +71,9 @@ CHECK_PASSES: tuple[str, ...] = ()
 """Those of them that ``check`` runs as well: they take away differences which are none. They never ask."""
 
 PREPARATIONS: tuple[str, ...] = (
+    ".catalog:read_at_once",
     ".foreign_tables:leave_alone",
+    ".comparators:prepare",
 )
 """What changes the options of ``context.configure()`` before ``migrate`` and ``check`` compare.
 

@@ -1,0 +1,60 @@
+"""The definitions of SQLite's tables, read once.
+
+To reflect constraints SQLAlchemy reads the CREATE statement of each table several times, and SQLite looks through
+``sqlite_master`` from its start each time: the work grows with the square of the number of tables. Here the statements
+are read once, and the query is answered from what was read.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ...runtime.guards import Scope
+
+QUERY = (
+    "SELECT sql FROM (SELECT * FROM sqlite_master UNION ALL SELECT * FROM sqlite_temp_master) "
+    "WHERE name = ? AND type in ('table', 'view')"
+)
+"""SQLAlchemy's query for one definition; should it change, it goes to the database as it is."""
+
+_ALL = QUERY.replace("SELECT sql", "SELECT name, sql").replace("name = ? AND ", "")
+_CHANGES = re.compile(r"\s*(?:CREATE|ALTER|DROP|ATTACH|DETACH|ROLLBACK|INSERT|UPDATE|DELETE|REPLACE)\b", re.I)
+
+
+class Definitions:
+    """Answers the query for one table's definition until something may have changed."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, str] | None = None
+
+    def answer(self, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any) -> bool | None:
+        """Stand in for the execution of a statement; true when that is done.
+
+        A definition that isn't there is left to the database, which may know it by another name.
+        """
+        if context is None or context.root_connection is not self._connection:
+            return None
+        if _CHANGES.match(statement):
+            self._known = None
+        if len(parameters) != 1 or " ".join(statement.split()) != QUERY:
+            return None
+        if self._known is None:
+            self._known = dict(reversed(cursor.execute(_ALL).fetchall()))
+        found = self._known.get(parameters[0])
+        if found is None:
+            return None
+        cursor.execute("SELECT ? AS sql", (found,))
+        return True
+
+
+def know_definitions(scope: Scope) -> None:
+    """Keep the definitions until the comparison is done."""
+    definitions = Definitions(scope.connection)
+    engine = scope.engine
+    event.listen(engine, "do_execute", definitions.answer)
+    scope.defer(lambda: event.remove(engine, "do_execute", definitions.answer))

@@ -14,6 +14,8 @@ family        what it is about
 ``database``      SF4xx: locks, the version table
 ``connection``    SF42x: what a server or its driver refused
 ``running``       SF5xx: a migration that failed, or must not start
+``backup``        SF53x: the database could not be saved first
+``versions``      SF54x: what the version table says stands in the way
 ``autogenerate``  SF6xx: questions and refusals of ``migrate``
 ``arguments``     SF7xx: messages, names and ids given to a command
 ============  ======================================================
@@ -27,14 +29,27 @@ import typing as t
 if t.TYPE_CHECKING:
     from .arguments import *  # noqa: F403
     from .autogenerate import *  # noqa: F403
+    from .backup import *  # noqa: F403
     from .connection import *  # noqa: F403
     from .database import *  # noqa: F403
     from .folder import *  # noqa: F403
     from .revisions import *  # noqa: F403
     from .running import *  # noqa: F403
     from .setup import *  # noqa: F403
+    from .versions import *  # noqa: F403
 
-FAMILIES = ("setup", "folder", "revisions", "database", "connection", "running", "autogenerate", "arguments")
+FAMILIES = (
+    "setup",
+    "folder",
+    "revisions",
+    "database",
+    "connection",
+    "running",
+    "backup",
+    "versions",
+    "autogenerate",
+    "arguments",
+)
 
 
 class SchemaflowError(Exception):

@@ -7,15 +7,19 @@ import typing as t
 from . import SchemaflowError
 
 __all__ = [
+    "AppliedPartChanged",
     "BrokenReferences",
     "ChangedMeanwhile",
     "MigrationFailed",
     "NestedRun",
     "NeverCommitted",
+    "OutcomeUnknown",
     "OutsideTransaction",
     "RunError",
     "SameFile",
     "SqliteBusy",
+    "StatementRunning",
+    "UnfinishedRevision",
 ]
 
 
@@ -77,9 +81,10 @@ class BrokenReferences(RunError):
 
 
 class ChangedMeanwhile(RunError):
-    """Somebody else migrated the database while this run was between two transactions.
+    """Somebody else migrated the database while this run was at work.
 
-    Cause: two runs at once, with one transaction for each revision or with an ``autocommit_block()``.
+    Cause: a tool that asks for no lock (plain SQL, another migration tool), or two runs at once on SQLite, with one
+    transaction for each revision or with an ``autocommit_block()``.
     Cure: run the command again; it does what is left.
     """
 
@@ -114,3 +119,47 @@ class SameFile(RunError):
     """
 
     code: t.ClassVar[str] = "SF515"
+
+
+class UnfinishedRevision(RunError):
+    """A revision was interrupted on a database that can't roll it back, and the run would begin with another one.
+
+    Cause: an upgrade or downgrade failed or was killed on MariaDB, MySQL, or in an ``autocommit_block()`` of
+    PostgreSQL; now another revision or the other direction was asked for.
+    Cure: finish the interrupted revision first with the command that the message names. If it was finished or undone by
+    hand, drop the table ``schemaflow_journal`` and stamp the revision that the database is at.
+    """
+
+    code: t.ClassVar[str] = "SF520"
+
+
+class AppliedPartChanged(RunError):
+    """The file of an interrupted revision was changed above the point up to which it is applied.
+
+    Cause: a statement that took effect and can't be rolled back is no longer in the file, or stands elsewhere; what was
+    done can't be told from what has to be done.
+    Cure: restore that part of the file; correct only what comes after it.
+    """
+
+    code: t.ClassVar[str] = "SF521"
+
+
+class OutcomeUnknown(RunError):
+    """A statement was interrupted, and the database doesn't show whether it took effect.
+
+    Cause: the process was killed during a statement that leaves no definite trace, such as ``CALL`` of a procedure that
+    changes tables.
+    Cure: look at what the message names and run one of its two statements; the next run goes on from there.
+    """
+
+    code: t.ClassVar[str] = "SF522"
+
+
+class StatementRunning(RunError):
+    """The server still works on the statement of a run that was killed.
+
+    Cause: a server finishes a statement whose client is gone, such as a large ``ALTER TABLE``.
+    Cure: wait and run the command again, or end the named connection on the server.
+    """
+
+    code: t.ClassVar[str] = "SF523"

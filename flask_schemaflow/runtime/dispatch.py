@@ -32,7 +32,7 @@ def migration_for(module: types.ModuleType, direction: str, bind: str | None) ->
     :param bind: the bind, ``None`` for the default database.
     :returns: a callable that ignores what ``context.run_migrations()`` was given.
     """
-    chosen = _choose(module, direction, bind)
+    chosen = function_for(module, direction, bind)
 
     def run(**given: t.Any) -> None:
         if chosen is None:
@@ -48,8 +48,8 @@ def migration_for(module: types.ModuleType, direction: str, bind: str | None) ->
     return run
 
 
-def _choose(module: types.ModuleType, direction: str, bind: str | None) -> Migration | None:
-    """The function to call, or nothing where this database has no part in the revision."""
+def function_for(module: types.ModuleType, direction: str, bind: str | None) -> Migration | None:
+    """The function that :func:`migration_for` calls, or nothing where this database has no part in the revision."""
     own = _own_function(module, direction, bind)
     general = getattr(module, direction, None)
     if own is not None:

@@ -28,6 +28,9 @@ Mode = t.Literal["write", "compare", "read"]
 DEFAULT_GUARDS: tuple[str, ...] = (
     ".sqlite.atomic:SqliteTransaction",
     ".locking.lock:MigrationLock",
+    ".journal.guard:Journal",
+    ".locking.contention:Contention",
+    ".version_table:VersionTable",
 )
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
 
@@ -41,6 +44,8 @@ class Scope:
     :param foreign: whether the caller opened the connection; then its transaction is the caller's too.
     :param bind: the name of the database, ``None`` for the default one or where it can't be told.
     :param heads: what the version table must hold now; ``None`` before the first step.
+    :param idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
+    :param attempt: how often the run was begun, this time included.
     """
 
     connection: sa.Connection
@@ -53,6 +58,8 @@ class Scope:
     context: MigrationContext | None = None
     heads: frozenset[str] | None = None
     notify: Notify = silent
+    idle: bool = False
+    attempt: int = 1
     cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 
     @property

@@ -1,0 +1,240 @@
+"""The guard of the version table: what is written there fits, and replaces what this run has read."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ..errors.connection import SchemaWithoutHistory
+from ..errors.running import ChangedMeanwhile
+from ..errors.versions import HistoryEmptied
+from ..errors.versions import RevisionIdsAlike
+from ..errors.versions import RevisionIdTooLong
+from .beneath import execute_beneath
+from .dispatch import function_for
+from .guards import Guard
+from .guards import Scope
+from .own_tables import OWN_TABLES
+from .revision_calls import Call
+from .revision_calls import calls_of
+from .revision_calls import UNSEEN
+from .translation.places import place
+
+_MYSQL = ("mysql", "mariadb")
+_LOCKS_ROWS = ("postgresql", *_MYSQL)
+
+
+class VersionTable(Guard):
+    """Promises that a run writes only versions that fit, over versions that it has read.
+
+    Before anything runs, an id that the column can't hold, or can't tell from another one, is refused, and so is a
+    start from nothing in a database that has the tables already. Before each revision and again before its version
+    is written, the rows are what this run left there; they stay locked meanwhile, where the database can.
+    """
+
+    def __init__(self) -> None:
+        self._made = False
+
+    def before_configure(self, scope: Scope) -> None:
+        """Notice whether Alembic has to make the version table; an empty one that was there had rows once."""
+
+        def created(table: sa.Table, connection: sa.Connection, **rest: t.Any) -> None:
+            self._made = self._made or table.name == scope.version_table
+
+        event.listen(sa.Table, "after_create", created)
+        scope.defer(lambda: event.remove(sa.Table, "after_create", created))
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Refuse what would fail, or worse, succeed.
+
+        :raises RevisionIdTooLong: when the column is too short for an id.
+        :raises RevisionIdsAlike: when the column can't tell two ids apart.
+        :raises HistoryEmptied: when the tables are there and the row that says so is gone.
+        """
+        if not steps:
+            return
+        written = {found for step in steps for found in step.info.destination_revision_ids}
+        if scope.dialect != "sqlite":  # which neither minds lengths nor confuses cases
+            _refuse_long(scope, written)
+        if scope.dialect in _MYSQL:
+            known = {found.revision for found in steps[0].info.revision_map.iterate_revisions("heads", "base")}
+            _refuse_alike(scope, written, known | set(scope.heads or ()))
+        if not scope.heads:
+            self._refuse_foreign_start(scope, steps)
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Look before the code runs, and again before the version is written."""
+        _verify(scope, "before this run did anything more")
+        migrate = step.migration_fn
+
+        @functools.wraps(migrate)
+        def fenced(**kwargs: t.Any) -> None:
+            migrate(**kwargs)
+            _verify(scope, "before the version was written")
+
+        step.migration_fn = fenced
+
+    def _refuse_foreign_start(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        found = foreign_start(scope.connection, steps, scope.bind, ignore={scope.version_table})
+        if not found:
+            return
+        table, revision, where = found[0]
+        of_bind = f" --bind {scope.bind}" if scope.bind else ""
+        database = f"the {scope.bind or 'default'} database"
+        details = f"  Revision: {revision} ({where})"
+        anew = "To begin anew, drop the tables and run `flask db upgrade`."
+        if self._made:
+            raise SchemaWithoutHistory(
+                f"The table {table} exists in {database}, where no migration was ever applied: "
+                "db.create_all() made it, or something like it.",
+                details=details,
+                hint="To keep the tables and their rows, say that they are as the migrations make them: "
+                f"`flask db stamp{of_bind} head`, then `flask db check` shows what differs.\n{anew}\n"
+                "Then remove db.create_all() from the application.",
+            )
+        raise HistoryEmptied(
+            f"The version table {scope.version_table} of {database} is empty, yet the table {table} is there, which "
+            f"revision {revision} would make.",
+            details=details,
+            hint="To keep the tables and their rows, say which revision they are at: "
+            f"`flask db stamp{of_bind} REVISION` (`head` if the newest); then `flask db check` shows what differs.\n"
+            f"{anew}",
+        )
+
+
+class Foreign(t.NamedTuple):
+    """A table that is there and that a pending revision would make.
+
+    :ivar where: the file and the line.
+    """
+
+    table: str
+    revision: str
+    where: str
+
+
+def foreign_start(
+    connection: sa.Connection,
+    steps: t.Iterable[t.Any],
+    bind: str | None = None,
+    *,
+    ignore: t.Collection[str] = (),
+) -> list[Foreign]:
+    """Tables that are there although the first of ``steps``, to be run from nothing, would make them.
+
+    Found without running anything, so only what the source says plainly counts: a ``create_table`` under an ``if``,
+    with ``if_not_exists``, or after something that may have dropped the table is nobody's mistake.
+
+    :param steps: Alembic's steps of an upgrade of a database that is at no revision.
+    :param bind: the name of the database.
+    :param ignore: further tables that don't count.
+    """
+    own = OWN_TABLES | set(ignore)
+    inspector = sa.inspect(connection)
+    if not set(inspector.get_table_names()) - own:
+        return []
+    names = functools.cache(lambda schema: frozenset(inspector.get_table_names(schema=schema)))
+    made = _tables_made(steps, bind)
+    return [Foreign(table, revision, str(where)) for schema, table, revision, where in made if table in names(schema)]
+
+
+def _tables_made(steps: t.Iterable[t.Any], bind: str | None) -> t.Iterator[tuple[str | None, str, str, t.Any]]:
+    """What is certainly made, up to the first step whose effect on tables can't be told."""
+    for step in steps:
+        if not (hasattr(step, "revision") and step.is_upgrade):
+            return
+        function = function_for(step.revision.module, "upgrade", bind)
+        try:
+            calls = calls_of(function)
+        except LookupError:
+            return
+        for call in calls:
+            if call.name in (UNSEEN, "execute", "drop_table", "rename_table"):
+                return
+            if _makes_table(call):
+                where = place(step.revision.path, call.line)
+                yield call.argument(9, "schema"), call.argument(0, "table_name"), step.revision.revision, where
+
+
+def _makes_table(call: Call) -> bool:
+    if call.name != "create_table" or not call.certain or call.has("if_not_exists", "prefixes"):
+        return False
+    return call.argument(0, "table_name") is not None and (
+        not call.has("schema") or call.argument(9, "schema") is not None
+    )
+
+
+def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
+    columns = sa.inspect(scope.connection).get_columns(scope.version_table, schema=scope.version_table_schema)
+    widths = {column["name"]: getattr(column["type"], "length", None) for column in columns}
+    width = widths.get("version_num")
+    longest = max(written, key=len, default="")
+    if width is None or len(longest) <= width:
+        return
+    wide = 2 ** len(longest).bit_length()
+    change = f"ALTER COLUMN version_num TYPE VARCHAR({wide})"
+    if scope.dialect in _MYSQL:
+        change = f"MODIFY version_num VARCHAR({wide}) NOT NULL"
+    raise RevisionIdTooLong(
+        f"The revision id {longest} has {len(longest)} characters; the version table of the "
+        f"{scope.bind or 'default'} database takes {width}.",
+        hint=f"Widen its column:\n    ALTER TABLE {_table(scope)} {change};\n"
+        "or give the revision a shorter id, in its file and where others name it.",
+    )
+
+
+def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[str]) -> None:
+    by_case = {found.casefold(): found for found in sorted(known)}
+    twins = [(found, by_case[found.casefold()]) for found in sorted(written)]
+    twins += [(found, other) for found in sorted(known) for other in written if found.casefold() == other.casefold()]
+    pair = next((sorted(pair) for pair in twins if pair[0] != pair[1]), None)
+    collation = _collation(scope) if pair else ""
+    if pair is None or not collation.endswith("_ci"):
+        return
+    binary = f"{collation.partition('_')[0]}_bin"
+    raise RevisionIdsAlike(
+        f"The revision ids {pair[0]} and {pair[1]} differ only by case, and the version table of the "
+        f"{scope.bind or 'default'} database (collation {collation}) can't tell them apart.",
+        hint="Give one of them another id, in its file and where others name it, or let the column tell cases apart:\n"
+        f"    ALTER TABLE {_table(scope)} MODIFY version_num VARCHAR(32) COLLATE {binary} NOT NULL;",
+    )
+
+
+def _collation(scope: Scope) -> str:
+    query = sa.text(
+        "SELECT collation_name FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE()) "
+        "AND table_name = :name AND column_name = 'version_num'"
+    )
+    names = {"schema": scope.version_table_schema, "name": scope.version_table}
+    return str(scope.connection.execute(query, names).scalar() or "")
+
+
+def _verify(scope: Scope, when: str) -> None:
+    """The rows are those that this run read or wrote last."""
+    found = _stored(scope)
+    if scope.heads is None or found == scope.heads:
+        return
+    raise ChangedMeanwhile(
+        f"The {scope.bind or 'default'} database was at {_names(scope.heads)} and is now at {_names(found)}: "
+        f"somebody else migrated it {when}.",
+        hint="Run the command again; it does what is left.",
+    )
+
+
+def _stored(scope: Scope) -> frozenset[str]:
+    """The version rows as they are committed, locked until the transaction ends."""
+    locking = " FOR UPDATE" if scope.dialect in _LOCKS_ROWS else ""
+    rows = execute_beneath(scope.connection, f"SELECT version_num FROM {_table(scope)}{locking}")
+    return frozenset(row[0] for row in rows)
+
+
+def _table(scope: Scope) -> str:
+    quote = scope.connection.dialect.identifier_preparer.quote
+    return ".".join(quote(part) for part in (scope.version_table_schema, scope.version_table) if part)
+
+
+def _names(heads: t.Iterable[str]) -> str:
+    return ", ".join(sorted(heads)) or "no revision"

@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
     from .commands import stamp as stamp
     from .commands import status as status
     from .commands import upgrade as upgrade
+    from .migrating import is_migrating as is_migrating
     from .runtime.config import alembic_version as alembic_version
     from .runtime.config import Config as Config
     from .runtime.env import run_env as run_env
@@ -46,6 +47,7 @@ _COMMANDS = (
 _ELSEWHERE = {
     "Config": "runtime.config",
     "alembic_version": "runtime.config",
+    "is_migrating": "migrating",
     "run_env": "runtime.env",
 }
 

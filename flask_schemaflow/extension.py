@@ -217,6 +217,7 @@ def current_state(app: Flask | None = None) -> State:
 
     :raises NoApplicationContext: when no application is current.
     :raises NotRegistered: when the application has no ``Migrate``.
+    :raises AnotherExtension: when it has one of another package.
     """
     if app is None and not has_app_context():
         from .errors.setup import NoApplicationContext
@@ -228,9 +229,15 @@ def current_state(app: Flask | None = None) -> State:
     found = (app or current_app).extensions.get(EXTENSION)
     if isinstance(found, State):
         return found
+    from .errors.setup import AnotherExtension
     from .errors.setup import NotRegistered
 
     name = (app or current_app).name
+    if found is not None:
+        raise AnotherExtension(
+            f"On the application {name!r}, the name `migrate` belongs to {type(found).__module__.partition('.')[0]}.",
+            hint="Replace its import, and keep the rest: from flask_schemaflow import Migrate",
+        )
     raise NotRegistered(
         f"The application {name!r} has no Flask-SchemaFlow.",
         hint="Where the application is made, add:\n    from flask_schemaflow import Migrate\n    Migrate(app, db)",

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import errno
 import sys
+import traceback as tracebacks
 import typing as t
 
 import click
+from flask.cli import NoAppException
+from flask.helpers import get_debug_flag
 
 from ..errors import SchemaflowError
+from ..redaction import scrub
+
+INTERRUPTED = 130
 
 
 @contextlib.contextmanager
 def boundary(traceback: bool = False) -> t.Iterator[None]:
-    """Show a :class:`SchemaflowError` as one sentence and its next step, and exit with its status.
+    """Show an error of the block as one sentence and its next step, and exit with its status.
 
-    :param traceback: let the error through instead, for who wants to see where it arose.
+    :param traceback: show where it arose as well; ``FLASK_DEBUG`` does the same.
     """
     try:
         yield
-    except SchemaflowError as error:
-        if traceback or os.environ.get("FLASK_DEBUG", "").lower() in ("1", "true", "yes", "on"):
-            raise
-        show(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("Aborted.", err=True)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        _interrupted(error, traceback)
+    except NoAppException as error:
+        _end(error, _explained(error), traceback)
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            raise  # click ends the process quietly when nobody reads its output
+        _end(error, error if isinstance(error, SchemaflowError) else _explained(error), traceback)
 
 
 def show(error: SchemaflowError) -> None:
@@ -37,3 +45,30 @@ def show(error: SchemaflowError) -> None:
         click.echo("\n" + error.details.rstrip(), err=True)
     if error.hint:
         click.echo("\n" + error.hint.rstrip(), err=True)
+
+
+def _end(error: BaseException, shown: SchemaflowError, traceback: bool) -> t.NoReturn:
+    if traceback or get_debug_flag():
+        _show_traceback(error)
+    show(shown)
+    sys.exit(shown.exit_code)
+
+
+def _explained(error: Exception) -> SchemaflowError:
+    from ..runtime.translation.application import application_error
+    from ..runtime.translation.application import is_loading
+    from ..runtime.translation.application import unforeseen
+
+    return application_error(error) if is_loading(error) else unforeseen(error)
+
+
+def _interrupted(error: KeyboardInterrupt, traceback: bool) -> t.NoReturn:
+    if traceback or get_debug_flag():
+        _show_traceback(error)
+    notes = getattr(error, "details", "")
+    click.echo(f"Interrupted.{f' {notes}' if notes else ''}", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def _show_traceback(error: BaseException) -> None:
+    click.echo(scrub("".join(tracebacks.format_exception(type(error), error, error.__traceback__))), err=True)

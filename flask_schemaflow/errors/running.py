@@ -20,6 +20,7 @@ __all__ = [
     "SqliteBusy",
     "StatementRunning",
     "UnfinishedRevision",
+    "Unforeseen",
 ]
 
 
@@ -163,3 +164,13 @@ class StatementRunning(RunError):
     """
 
     code: t.ClassVar[str] = "SF523"
+
+
+class Unforeseen(RunError):
+    """Something failed that nobody thought of.
+
+    Cause: the application's own code in a hook, a callback or a type; or a mistake of Flask-SchemaFlow.
+    Cure: correct the line that the message names; where it names none, report it with what ``--traceback`` shows.
+    """
+
+    code: t.ClassVar[str] = "SF599"

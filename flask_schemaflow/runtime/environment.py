@@ -124,3 +124,8 @@ def _not_nested() -> t.Iterator[None]:
         yield
     finally:
         _running.active = False
+
+
+def is_running() -> bool:
+    """Whether a migration command runs in this thread."""
+    return bool(getattr(_running, "active", False))

@@ -25,34 +25,42 @@ class Where:
     """The database that an error is about, as far as it is known.
 
     :param bind: the name of its bind, ``None`` for the default one.
+    :param url_text: its URL where there is no engine yet.
     """
 
     engine: sa.Engine | None = None
     bind: str | None = None
+    url_text: str | sa.URL | None = None
+
+    @property
+    def _url(self) -> sa.URL | None:
+        if self.engine is not None:
+            return self.engine.url
+        return sa.make_url(self.url_text) if self.url_text else None
 
     @property
     def url(self) -> str:
         """The masked URL."""
-        return safe_url(self.engine.url) if self.engine is not None else "the database"
+        return safe_url(self._url) if self._url is not None else "the database"
 
     @property
     def address(self) -> str:
         """``host:port`` as far as the URL says."""
-        if self.engine is None:
+        url = self._url
+        if url is None:
             return "its address"
-        url = self.engine.url
         host = url.host or "the local socket"
         return f"{host}:{url.port}" if url.port else host
 
     @property
     def database(self) -> str:
         """The name of the database in the URL."""
-        return (self.engine.url.database if self.engine is not None else None) or ""
+        return (self._url.database if self._url is not None else None) or ""
 
     @property
     def user(self) -> str:
         """The user in the URL."""
-        return (self.engine.url.username if self.engine is not None else None) or ""
+        return (self._url.username if self._url is not None else None) or ""
 
     @property
     def setting(self) -> str:

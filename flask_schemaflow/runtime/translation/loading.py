@@ -20,7 +20,7 @@ from .places import place_below
 from .places import words_of
 
 # Where env.py only calls what does the work, the mistake is not there.
-_ENTRANCES = ("run_env()", "context.run_migrations(", "run_migrations_online()", "run_migrations_offline()")
+ENTRANCES = ("run_env()", "context.run_migrations(", "run_migrations_online()", "run_migrations_offline()")
 _REPORT = re.compile(r"see (?P<path>\S+\.txt) for a")
 
 
@@ -133,7 +133,7 @@ def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str
         return broken_logging(error, folder)
     if found is not None and found.code.startswith("context.") and _not_configured(error):
         return broken_environment(error, found, "context.configure() was not called before it.")
-    if found is not None and not found.code.startswith(_ENTRANCES):
+    if found is not None and not found.code.startswith(ENTRANCES):
         return broken_environment(error, found)
     return None
 

@@ -96,7 +96,9 @@ class Written:
     :param paths: the files, in the order in which they were written.
     :param revisions: the new revisions; empty when there was nothing to write.
     :param notices: what the reader should know: drops with the rows at stake, risks.
+    :param operations: what they do, a line each.
     :param source: the text of the file when it was only to be shown.
+    :param difference: what changed in a file that was written anew, as a unified diff.
     """
 
     paths: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Written:
     notices: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     source: str = ""
+    difference: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.source)

@@ -59,11 +59,19 @@ def passes_hook(environment: Environment, names: t.Iterable[str], decisions: Dec
 
 
 def compare(
-    environment: Environment, revisions: RevisionContext, binds: t.Sequence[str] = (), **options: t.Any
+    environment: Environment,
+    revisions: RevisionContext,
+    binds: t.Sequence[str] = (),
+    check: t.Callable[[t.Any], None] = lambda heads: None,
+    **options: t.Any,
 ) -> None:
-    """Run env.py and have every database compared with its models, into ``revisions``."""
+    """Run env.py and have every database compared with its models, into ``revisions``.
+
+    :param check: gets the revisions that each database is at, before it is compared, and may refuse them.
+    """
 
     def work(heads: t.Any, context: t.Any) -> list[t.Any]:
+        check(heads)
         revisions.run_autogenerate(heads, context)
         return []
 

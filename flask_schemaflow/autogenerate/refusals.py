@@ -46,6 +46,12 @@ def models_not_imported(modules: t.Sequence[ModelModule], tables: t.Sequence[Key
     )
 
 
+def no_models(modules: t.Sequence[ModelModule]) -> str:
+    """A notice for a comparison with no models at all."""
+    listed = _listed(modules)
+    return "No model was imported, so there was nothing to compare with. " + _cure(modules) + (listed and f"\n{listed}")
+
+
 def _names(tables: t.Sequence[Key]) -> str:
     shown = [label(key) for key in tables[:_MOST_NAMES]]
     rest = len(tables) - len(shown)

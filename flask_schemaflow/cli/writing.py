@@ -86,6 +86,8 @@ def _finish(written: Written, shared: Shared) -> None:
         click.echo("No changes in schema detected.")
     for operation in () if written.source else written.operations:
         click.echo(f"  {operation}")
+    if written.difference:
+        click.echo(written.difference, nl=False)
     for path in written.paths:
         click.echo(f"Wrote {path}")
 
@@ -98,7 +100,10 @@ def register(group: click.Group) -> None:
         help="Fill the revision from a comparison of the database to the models.",
     )
     command(group, revision, "revision", autogenerate, *_new_revision_options(), *_answer_options())
-    command(group, migrate, "migrate", *_new_revision_options(), *_answer_options())
+    update = click.Option(
+        ["--update"], is_flag=True, help="Write the newest revision anew, as long as no database has it."
+    )
+    command(group, migrate, "migrate", update, *_new_revision_options(), *_answer_options())
     command(
         group,
         merge,

@@ -17,6 +17,7 @@ from ..runtime.environment import Environment
 from ..runtime.passage import Options
 from ..runtime.translation import translated
 from .drafting import draft
+from .drafting import redraft
 from .drafting import write
 
 
@@ -95,12 +96,17 @@ def migrate(
     answers: Answers | None = None,
     allow_drops: bool = False,
     dry_run: bool = False,
+    update: bool = False,
 ) -> Written:
     """Compare the models with the databases and write a revision for what differs.
 
+    :param update: write the newest revision anew, which no database may have yet, instead of another one.
     :returns: what was written; false when nothing differs, and then no file is written.
+    :raises Undecided: when something has to be answered first; holds the questions.
+    :raises EverythingDropped: when no table of a database would be left, unless ``allow_drops``.
+    :raises NotUpdatable: with ``update``, when that would lose something.
 
-    The parameters are those of :func:`revision`.
+    The other parameters are those of :func:`revision`.
     """
     arguments: dict[str, t.Any] = {
         "message": message,
@@ -112,7 +118,7 @@ def migrate(
         "rev_id": rev_id,
         "depends_on": list(depends_on) or None,
     }
-    return _autogenerate(directory, x_arg, arguments, answers, allow_drops, dry_run)
+    return _autogenerate(directory, x_arg, arguments, answers, allow_drops, dry_run, update)
 
 
 def _autogenerate(
@@ -122,9 +128,11 @@ def _autogenerate(
     answers: Answers | None,
     allow_drops: bool,
     dry_run: bool,
+    update: bool = False,
 ) -> Written:
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    return draft(environment, Decisions(answers or Answers(), allow_drops), arguments, dry_run)
+    decisions = Decisions(answers or Answers(), allow_drops)
+    return (redraft if update else draft)(environment, decisions, arguments, dry_run)
 
 
 def merge(

@@ -9,7 +9,15 @@ from . import SchemaflowError
 if t.TYPE_CHECKING:
     from ..autogenerate.questions import Question
 
-__all__ = ["AutogenerateError", "EverythingDropped", "InvalidAnswer", "ModelsNotImported", "Undecided", "UnusedAnswer"]
+__all__ = [
+    "AutogenerateError",
+    "EverythingDropped",
+    "InvalidAnswer",
+    "ModelsNotImported",
+    "NotUpdatable",
+    "Undecided",
+    "UnusedAnswer",
+]
 
 
 class AutogenerateError(SchemaflowError):
@@ -89,3 +97,13 @@ class ModelsNotImported(AutogenerateError):
     """
 
     code: t.ClassVar[str] = "SF605"
+
+
+class NotUpdatable(AutogenerateError):
+    """The newest revision can't be written anew by ``migrate --update``.
+
+    Cause: it is applied already, another one follows it, or it has code that ``migrate`` didn't write.
+    Cure: take it back from the databases that have it, or leave ``--update`` out and write another revision.
+    """
+
+    code: t.ClassVar[str] = "SF606"

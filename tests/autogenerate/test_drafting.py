@@ -1,0 +1,183 @@
+"""What becomes of a comparison: a file, its name and message, a text on the terminal, an amended revision."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.autogenerate.conftest import content
+from tests.autogenerate.conftest import FlaskDb
+from tests.autogenerate.conftest import ThereAndBack
+from tests.conftest import MakeProject
+from tests.support.application import Project
+
+MODELS = """
+class Employee(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    name = sa.Column(sa.String(40), nullable=False)
+"""
+SALARY = MODELS + "    salary = sa.Column(sa.Integer)\n"
+BOTH = SALARY + "    hired = sa.Column(sa.Date)\n"
+
+
+@pytest.fixture
+def made(project: MakeProject, flask_db: FlaskDb, database_url: str) -> Project:
+    """A project on each kind of database, up to date, with a row."""
+    made = project(MODELS, url=database_url)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "-m", "first")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO employee (id, name) VALUES (1, 'Bob')")
+    return made
+
+
+@pytest.fixture
+def local(project: MakeProject, flask_db: FlaskDb) -> Project:
+    """A project on SQLite, up to date."""
+    made = project(MODELS)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "-m", "first")
+    flask_db(made, "upgrade")
+    return made
+
+
+def test_nothing_to_do_writes_nothing(made: Project, flask_db: FlaskDb) -> None:
+    """There are no empty migrations, with a message and without."""
+    assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
+    assert flask_db(made, "migrate", "-m", "nothing", "--dry-run").stdout == "No changes in schema detected.\n"
+    assert flask_db(made, "revision", "--autogenerate").stdout == "No changes in schema detected.\n"
+    assert len(made.revision_files()) == 1
+
+
+def test_the_message_comes_from_the_operations(local: Project, flask_db: FlaskDb) -> None:
+    """Without ``-m`` the file is named after what it does, shortened where that is much."""
+    local.write_models(BOTH.replace("sa.String(40)", "sa.String(80)"))
+    flask_db(local, "migrate")
+    source = local.revision_files()[-1].read_text("utf-8")
+    assert source.startswith('"""add employee.salary, add employee.hired and 1 more\n')
+    assert local.revision_files()[-1].name.endswith("_add_employee_salary_add_employee_hired_.py")
+
+
+def test_a_dry_run_prints_the_file(local: Project, flask_db: FlaskDb) -> None:
+    """The text is on standard output and loads; no file is there afterwards."""
+    local.write_models(SALARY)
+    before = sorted(local.migrations.rglob("*"))
+    text = flask_db(local, "migrate", "--dry-run").stdout
+    assert text.startswith('"""add employee.salary\n') and "'salary'" in text
+    compile(text, "printed", "exec")
+    assert [path for path in sorted(local.migrations.rglob("*")) if "__pycache__" not in path.parts] == [
+        path for path in before if "__pycache__" not in path.parts
+    ]
+
+
+def test_an_update_amends_the_newest_revision(
+    made: Project, flask_db: FlaskDb, there_and_back: ThereAndBack
+) -> None:
+    """The same id and file, with what came since; the difference is shown."""
+    made.write_models(SALARY)
+    flask_db(made, "migrate")
+    (path,) = made.revision_files()[1:]
+    made.write_models(BOTH)
+    result = flask_db(made, "migrate", "--update")
+    assert made.revision_files()[1:] == [path]
+    assert "+        batch_op.add_column(sa.Column('hired', sa.Date(), nullable=True))" in result.stdout
+    assert f"Wrote {path}" in result.stdout
+    there_and_back(made)
+    columns = str(content(made)[0])
+    assert "hired" in columns and "salary" in columns
+
+
+def test_an_update_can_rename_the_revision(local: Project, flask_db: FlaskDb) -> None:
+    """A new message gives the file a new name and keeps its id."""
+    local.write_models(SALARY)
+    flask_db(local, "migrate")
+    revision = local.revision_files()[-1].name.split("_")[2]
+    local.write_models(BOTH)
+    flask_db(local, "migrate", "--update", "-m", "pay and past")
+    (new,) = local.revision_files()[1:]
+    assert new.name.endswith(f"_{revision}_pay_and_past.py")
+    flask_db(local, "upgrade")
+
+
+def test_the_first_revision_can_be_updated(project: MakeProject, flask_db: FlaskDb) -> None:
+    """Where nothing comes before it."""
+    made = project(MODELS)
+    flask_db(made, "init")
+    flask_db(made, "migrate")
+    made.write_models(SALARY)
+    flask_db(made, "migrate", "--update")
+    flask_db(made, "upgrade")
+    assert flask_db(made, "migrate", "--update", status=1).stderr.startswith("Error [SF606]: ")
+    assert made.execute("SELECT salary FROM employee") == []
+
+
+def test_an_applied_revision_is_not_updated(made: Project, flask_db: FlaskDb) -> None:
+    """Its new text would never run there."""
+    made.write_models(SALARY)
+    path, before = made.revision_files()[-1], made.revision_files()[-1].read_text("utf-8")
+    result = flask_db(made, "migrate", "--update", status=1)
+    revision = path.name.split("_")[2]
+    assert result.stderr == (
+        f"Error [SF606]: {revision} is applied to a database already, so another text would never run there.\n\n"
+        "Take it back first: `flask db downgrade`. Or: Leave --update out to write another revision that follows it.\n"
+    )
+    assert path.read_text("utf-8") == before and len(made.revision_files()) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("    # ### end Alembic commands ###\n", "    # ### end Alembic commands ###\n    op.execute('SELECT 1')\n"),
+        ("def upgrade()", "def helper():\n    return 1\n\n\ndef upgrade()"),
+    ],
+)
+def test_code_of_ones_own_is_not_thrown_away(local: Project, flask_db: FlaskDb, before: str, after: str) -> None:
+    """What ``migrate`` didn't write stops an update, and nothing changes."""
+    local.write_models(SALARY)
+    flask_db(local, "migrate")
+    path = local.revision_files()[-1]
+    edited = path.read_text("utf-8").replace(before, after, 1)
+    path.write_text(edited, "utf-8")
+    local.write_models(BOTH)
+    result = flask_db(local, "migrate", "--update", status=1)
+    assert "has code that `migrate` didn't write (line " in result.stderr
+    assert path.read_text("utf-8") == edited and len(local.revision_files()) == 2
+
+
+def test_an_update_that_finds_nothing_leaves_the_file(local: Project, flask_db: FlaskDb) -> None:
+    """A change that was taken back needs no revision, and deleting is left to the reader."""
+    local.write_models(SALARY)
+    flask_db(local, "migrate")
+    path = local.revision_files()[-1]
+    local.write_models(MODELS)
+    result = flask_db(local, "migrate", "--update")
+    revision = path.name.split("_")[2]
+    assert result.stderr == f"Nothing differs without {revision} either: delete {path}.\n"
+    assert path.exists()
+
+
+def test_an_update_with_two_databases(project: MakeProject, flask_db: FlaskDb, sqlite_url: str) -> None:
+    """The functions of every bind are written anew."""
+    login = '\nclass Login(db.Model):\n    __bind_key__ = "users"\n    id = sa.Column(sa.Integer, primary_key=True)\n'
+    made = project(MODELS + login, binds={"users": sqlite_url})
+    flask_db(made, "init")
+    flask_db(made, "migrate")
+    made.write_models(SALARY + login + "    at = sa.Column(sa.DateTime)\n")
+    flask_db(made, "migrate", "--update")
+    flask_db(made, "upgrade")
+    assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
+    assert len(made.revision_files()) == 1
+
+
+def test_no_models_at_all_is_said(project: MakeProject, flask_db: FlaskDb) -> None:
+    """An empty comparison names the modules that were forgotten."""
+    made = project("")
+    made.write("shop/staff.py", "from shop import db\n\nclass Clerk(db.Model):\n    id = db.Column(db.Integer)\n")
+    flask_db(made, "init")
+    result = flask_db(made, "migrate")
+    assert result.stdout == "No changes in schema detected.\n"
+    assert result.stderr == (
+        "No model was imported, so there was nothing to compare with. Import them where the application is made, for "
+        "example: import shop.staff\n"
+        "These modules look like models and were not imported:\n"
+        "    shop.staff (clerk)\n"
+    )

@@ -1,0 +1,152 @@
+"""Columns that become NOT NULL: existing rows get what the model or an answer says, and nothing that is made up."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from tests.conftest import MakeProject
+from tests.support.application import Project
+
+from .conftest import FlaskDb
+
+BEFORE = """
+class Employee(db.Model):
+    __tablename__ = "employees"
+    id = sa.Column(sa.Integer, primary_key=True)
+    code = sa.Column(sa.String(20))
+    note = sa.Column(sa.String(20))
+"""
+
+
+@pytest.fixture
+def migrated(project: MakeProject, flask_db: FlaskDb, database_url: str) -> Project:
+    """A project that is up to date and has two rows, one of them with a NULL."""
+    made = project(BEFORE, url=database_url)
+    for command in (["init"], ["migrate", "-m", "first"], ["upgrade"]):
+        flask_db(made, *command)
+    made.execute("INSERT INTO employees (id, code, note) VALUES (1, 'ADA', 'x'), (2, 'BOB', NULL)")
+    return made
+
+
+def with_columns(*columns: str) -> str:
+    return BEFORE + "".join(f"    {column}\n" for column in columns)
+
+
+def rows(made: Project, columns: str) -> list[tuple[t.Any, ...]]:
+    return [tuple(str(value) for value in row) for row in made.execute(f"SELECT {columns} FROM employees ORDER BY id")]
+
+
+def test_constant_defaults(migrated: Project, flask_db: FlaskDb) -> None:
+    """Constant defaults of the model fill existing rows, of every common type."""
+    migrated.write_models(
+        "import datetime, decimal, enum\n\n"
+        "class Color(enum.Enum):\n    red = 'r'\n    green = 'g'\n"
+        + with_columns(
+            "salary = sa.Column(sa.Integer, default=0, nullable=False)",
+            "rate = sa.Column(sa.Numeric(8, 2), default=decimal.Decimal('1.50'), nullable=False)",
+            "active = sa.Column(sa.Boolean, default=False, nullable=False)",
+            "motto = sa.Column(sa.String(50), default=\"it's 100% C:\\\\new :ok\", nullable=False)",
+            "since = sa.Column(sa.Date, default=datetime.date(2024, 1, 31), nullable=False)",
+            "color = sa.Column(sa.Enum(Color, native_enum=False), default=Color.green, nullable=False)",
+            "data = sa.Column(sa.JSON, default={'a': ['b']}, nullable=False)",
+            "level = sa.Column(sa.Integer, server_default='3', nullable=False)",
+            "seen = sa.Column(sa.DateTime, default=sa.func.now(), nullable=False)",
+        )
+    )
+    flask_db(migrated, "migrate")
+    source = migrated.revision_files()[-1].read_text("utf-8")
+    assert "sa.update(sa.table('employees', sa.column('salary')))" in source
+    assert "import datetime\n" in source
+    assert source.count("sa.update(") == 8
+    there_and_back_but_times(migrated, flask_db)
+    expected = ["0", "1.50", "it's 100% C:\\new :ok", "2024-01-31", "green", "3"]
+    for row in rows(migrated, "salary, rate, motto, since, color, level"):
+        assert [value.replace("1.5000000000", "1.50") for value in row] == (
+            expected if "sqlite" not in migrated.url else ["0", row[1], *expected[2:]]
+        )
+    assert {value.strip("'\"").replace(" ", "") for (value,) in rows(migrated, "data")} <= {
+        '{"a":["b"]}',
+        "{'a':['b']}",
+    }
+
+
+def there_and_back_but_times(made: Project, flask_db: FlaskDb) -> None:
+    """Upgrade, downgrade, upgrade; the rows of before are there each time."""
+    before = rows(made, "id, code, note")
+    for command in (["upgrade"], ["downgrade"], ["upgrade"]):
+        flask_db(made, *command)
+        assert rows(made, "id, code, note") == before
+    assert flask_db(made, "migrate", "--dry-run").stdout == "No changes in schema detected.\n"
+    assert len(rows(made, "seen")) == 2
+
+
+def test_question(migrated: Project, flask_db: FlaskDb) -> None:
+    """Without a default it is asked, nothing is written, and the answer is a literal or an expression."""
+    added = "salary = sa.Column(sa.Integer, nullable=False)", "name = sa.Column(sa.String(20), nullable=False)"
+    note = "note = sa.Column(sa.String(20)"
+    migrated.write_models(with_columns(*added).replace(note, f"{note}, nullable=False"))
+    files = migrated.revision_files()
+    refused = flask_db(migrated, "migrate", status=2)
+    assert "Which value do existing rows get in employees.salary?" in refused.output
+    assert "--fill employees.salary=VALUE" in refused.output
+    assert "Which value do existing rows get in employees.note? (becomes NOT NULL, and has NULLs" in refused.output
+    assert migrated.revision_files() == files
+    wrong = flask_db(migrated, "migrate", "--fill", "employees.salary=much", status=2)
+    assert "--fill employees.salary=much is no value of employees.salary, which is INTEGER." in wrong.output
+    fills = ["employees.salary=7", "employees.name=sql:lower(code)", "employees.note=o'clock"]
+    flask_db(migrated, "migrate", *(part for fill in fills for part in ("--fill", fill)))
+    flask_db(migrated, "upgrade")
+    assert rows(migrated, "salary, name, note") == [("7", "ada", "x"), ("7", "bob", "o'clock")]
+    assert flask_db(migrated, "migrate", "--dry-run").stdout == "No changes in schema detected.\n"
+    flask_db(migrated, "downgrade")
+    # What was filled stays: the rows that had nothing are known no more.
+    assert rows(migrated, "id, code, note") == [("1", "ADA", "x"), ("2", "BOB", "o'clock")]
+    flask_db(migrated, "upgrade")
+    assert rows(migrated, "salary, name, note") == [("7", "ada", "x"), ("7", "bob", "o'clock")]
+
+
+def test_expression_reads_what_is_dropped(migrated: Project, flask_db: FlaskDb) -> None:
+    """The fill stands before the drops, so that it can read what goes."""
+    migrated.write_models(BEFORE.replace("code = sa.Column(sa.String(20))", "tag = sa.Column(sa.Text, nullable=False)"))
+    joined = "concat('#', code)" if "mysql" in migrated.url else "'#' || code"
+    flask_db(migrated, "migrate", "--drop", "employees.code", "--fill", f"employees.tag=sql:{joined}")
+    flask_db(migrated, "upgrade")
+    assert rows(migrated, "tag") == [("#ADA",), ("#BOB",)]
+
+
+def test_no_rows_here(migrated: Project, flask_db: FlaskDb) -> None:
+    """On an empty table nothing is asked; rows elsewhere stop the upgrade, which makes nothing up."""
+    migrated.execute("DELETE FROM employees")
+    migrated.write_models(with_columns("salary = sa.Column(sa.Integer, nullable=False)"))
+    said = flask_db(migrated, "migrate").output
+    assert "employees.salary is NOT NULL and has no value for existing rows" in said
+    migrated.execute("INSERT INTO employees (id) VALUES (1)")
+    flask_db(migrated, "upgrade", status=1)
+    migrated.execute("DELETE FROM employees")
+    flask_db(migrated, "upgrade")
+    assert flask_db(migrated, "migrate", "--dry-run").stdout == "No changes in schema detected.\n"
+
+
+def test_unique_column(migrated: Project, flask_db: FlaskDb) -> None:
+    """A constant can't be the value of several rows of a unique column."""
+    options = "default='x', nullable=False, unique=True, index=True"
+    migrated.write_models(with_columns(f"email = sa.Column(sa.String(30), {options})"))
+    assert "NOT NULL and unique" in flask_db(migrated, "migrate", status=2).output
+    flask_db(migrated, "migrate", "--fill", "employees.email=sql:code")
+    flask_db(migrated, "upgrade")
+    assert rows(migrated, "email") == [("ADA",), ("BOB",)]
+
+
+def test_terminal(project: MakeProject, flask_db: FlaskDb) -> None:
+    """On a terminal the value is asked for."""
+    made = project(BEFORE)
+    for command in (["init"], ["migrate", "-m", "first"], ["upgrade"]):
+        flask_db(made, *command)
+    made.execute("INSERT INTO employees (id) VALUES (1)")
+    made.write_models(with_columns("salary = sa.Column(sa.Integer, nullable=False)"))
+    screen = made.terminal("db", "migrate", typed=[("get in employees.salary?", "5\n")])
+    assert screen.returncode == 0, screen.text
+    flask_db(made, "upgrade")
+    assert rows(made, "salary") == [("5",)]

@@ -63,6 +63,12 @@ from .renamed_inspector import Renames
 
 PASSES: tuple[str, ...] = (
     ".renames_pass:RenamesPass",
+    ".names_pass:NamesPass",
+    ".ordering_pass:OrderingPass",
+    ".computed_pass:ComputedPass",
+    ".foreign_key_indexes_pass:ForeignKeyIndexesPass",
+    ".not_null:NotNullPass",
+    ".names_pass:UnnamedPass",
     ".drops_pass:DropsPass",
 )
 """What ``migrate`` runs, in this order, as ``module:Class`` relative to this package."""

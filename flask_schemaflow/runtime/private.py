@@ -1,4 +1,4 @@
-"""Every private name of Alembic that the package uses outside a version gate, each with its way out.
+"""Every private name of Alembic and SQLAlchemy that the package uses outside a version gate, each with its way out.
 
 Alembic's public functions do a whole command at once (``command.stamp`` reads alembic.ini, runs env.py and prints),
 so that a few things can be had in parts only by a private name. Each function here says what it does where the name
@@ -20,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 
-__all__ = ["active_environment", "create_version_table", "explained", "is_effective_head", "stamping"]
+__all__ = ["active_environment", "create_version_table", "explained", "is_effective_head", "is_type_bound", "stamping"]
 
 
 def active_environment() -> EnvironmentContext | None:
@@ -56,3 +56,8 @@ def create_version_table(context: MigrationContext) -> None:
         table = sa.Table(context.version_table, sa.MetaData(), column, schema=context.version_table_schema)
     assert context.connection is not None
     table.create(context.connection)
+
+
+def is_type_bound(constraint: sa.Constraint) -> bool:
+    """Whether a constraint comes with a type (``Enum``, ``Boolean``); without it all count as the table's own."""
+    return bool(getattr(constraint, "_type_bound", False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -81,7 +82,9 @@ def test_a_table_is_renamed_with_what_refers_to_it_and_is_named_after_it(
     assert made.revision_files()[-1].name.endswith("_rename_department_to_departments.py")
     there_and_back(made)
     assert made.execute("SELECT * FROM departments ORDER BY id") == [(1, "Research", "Ada"), (2, "Sales", None)]
-    assert "department_" not in str(content(made)[0]).replace("department_id", "")
+    # Where a constraint can't be renamed in place it keeps its name, which nothing depends on.
+    named = re.sub(r"CONSTRAINT `?\w+", "", str(content(made)[0]))
+    assert "department_" not in named.replace("department_id", "")
 
 
 def test_a_table_with_some_of_its_columns_and_other_changes(

@@ -27,6 +27,7 @@ def test_the_names_are_there(tmp_path: pathlib.Path) -> None:
     assert hasattr(ScriptDirectory, "_catch_revision_errors")
     assert hasattr(ScriptDirectory, "_stamp_revs")
     assert hasattr(Script, "_is_real_head")
+    assert hasattr(sa.CheckConstraint("x > 0"), "_type_bound")
     with repository([Node("aa", (), (), (), 0)]) as folder, sa.create_engine("sqlite://").connect() as connection:
         env = EnvironmentContext(config_for(folder), plain(folder))
         with env:

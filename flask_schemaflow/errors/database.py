@@ -11,6 +11,8 @@ __all__ = [
     "LockLost",
     "LockTimeout",
     "LockUnavailable",
+    "SessionInUse",
+    "TableLocked",
 ]
 
 
@@ -54,3 +56,30 @@ class LockUnavailable(DatabaseError):
     """
 
     code: t.ClassVar[str] = "SF413"
+
+
+class TableLocked(DatabaseError):
+    """A statement of a migration did not get its lock in time, however often it was tried.
+
+    Cause: another session uses the table: a long transaction, a forgotten shell, a backup. The statement gave way after
+    ``SCHEMAFLOW_LOCK_TIMEOUT`` seconds each time, because whoever needs the table next would queue behind it.
+    Cure: wait for the named session to end its transaction, or end it, and run the command again.
+
+    ``reason`` is one sentence on the last attempt; ``again`` says whether the run left nothing behind that
+    a new one would trip over.
+    """
+
+    code: t.ClassVar[str] = "SF414"
+    reason: str = ""
+    again: bool = False
+
+
+class SessionInUse(DatabaseError):
+    """A migration was started while the caller's own session was in a transaction on the same database.
+
+    Cause: ``db.session`` was used in this application context and neither committed nor rolled back; the migration
+    would wait for it forever.
+    Cure: call ``db.session.commit()`` or ``db.session.rollback()`` before ``upgrade()``.
+    """
+
+    code: t.ClassVar[str] = "SF415"

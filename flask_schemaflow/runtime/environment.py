@@ -18,13 +18,14 @@ from ..extension import current_state
 from ..extension import State
 from ..records import Report
 from ..targets import choose
-from . import logs
 from .config import Config
 from .config import load_config
+from .guest import visiting
 from .legacy import lent
 from .passage import Options
 from .passage import Passage
 from .passage import Work
+from .repetition import Repetition
 from .repository import require_repository
 from .scripts import script_directory
 from .translation import translated
@@ -82,24 +83,37 @@ class Environment:
     def run(self, work: Work, options: Options, **context_options: t.Any) -> Report:
         """Start env.py, and have ``work(heads, context)`` done for each database that it configures.
 
-        :param work: returns the steps to run; may do its work itself and return none.
+        :param work: returns the steps to run; may do its work itself and return none. In a run that writes it may
+            be asked once more beforehand, without a context, to see whether there is anything to do.
         :param context_options: what else Alembic's ``EnvironmentContext`` takes.
         :returns: the steps that ran, and the SQL that offline mode wrote.
         """
-        with _one_at_a_time, _not_nested(), logs.guarded(options.keep_logging), translated(self) as failure:
+        visit = visiting(
+            apply_logging=options.keep_logging and self.state.settings.logging, writes=options.mode == "write"
+        )
+        with _one_at_a_time, _not_nested(), visit, translated(self) as failure:
             targets = self.state.targets()
             choose(targets, options.binds)
-            options = dataclasses.replace(options, notify=failure.listening(options.notify))
-            passage = Passage(self.state, targets, failure.watching(work), options)
-            failure.passage = passage
+            glance = options.mode == "write" and not context_options.get("purge")
+            options = dataclasses.replace(options, notify=failure.listening(options.notify), glance=glance)
             failure.destination = _destination(context_options.get("destination_rev"))
+
+            def begin(options: Options) -> Passage:
+                passage = Passage(self.state, targets, failure.watching(work), options, plan=work)
+                failure.passage, failure.running = passage, None
+                return passage
+
+            repetition = Repetition(
+                begin, lambda passage: self._run_once(passage, context_options), self.state.settings.lock_retries
+            )
             with lent(self.state):
-                self._run_once(passage, options, context_options)
+                passage = repetition.run(options)
         return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
 
-    def _run_once(self, passage: Passage, options: Options, rest: dict[str, t.Any]) -> None:
+    def _run_once(self, passage: Passage, rest: dict[str, t.Any]) -> None:
         self.config.attributes["schemaflow"] = passage
-        env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=options.sql, **rest)
+        as_sql = passage.options.sql
+        env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=as_sql, **rest)
         with env, passage.attached(env):
             self.script.run_env()
 

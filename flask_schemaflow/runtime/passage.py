@@ -23,6 +23,8 @@ from ..records import silent
 from ..records import Step
 from ..targets import Target
 from .dispatch import migration_for
+from .glance import finds_nothing_to_do
+from .glance import StartOver
 from .greenlets import close_when_returned
 from .guards import Guards
 from .guards import Mode
@@ -39,6 +41,8 @@ class Options:
     :param binds: the names of the databases to touch; all when empty.
     :param keep_logging: whether alembic.ini's logging section is to hold for the run, as on the command line.
     :param prepare: is given each database before Alembic is configured for it, and may change the options.
+    :param attempt: how often the run was begun, this time included.
+    :param glance: whether a first look may find that there is nothing to do; who sets it catches ``StartOver``.
     """
 
     mode: Mode = "read"
@@ -47,15 +51,20 @@ class Options:
     keep_logging: bool = False
     notify: Notify = silent
     prepare: t.Callable[[Scope], None] | None = None
+    attempt: int = 1
+    glance: bool = False
 
 
 class Passage:
     """What happens between env.py and Alembic during one run."""
 
-    def __init__(self, state: State, targets: t.Sequence[Target], work: Work, options: Options) -> None:
+    def __init__(
+        self, state: State, targets: t.Sequence[Target], work: Work, options: Options, plan: Work | None = None
+    ) -> None:
         self.state = state
         self.targets = targets
         self.work = work
+        self._plan = plan or work
         self.options = options
         self.steps: list[Step] = []
         self.files: list[str] = []
@@ -81,6 +90,8 @@ class Passage:
                 yield
             for guards in self._all_guards:
                 guards.call("finished")
+        except StartOver:
+            raise
         except BaseException as error:
             for guards in self._all_guards:
                 guards.call("failed", error)
@@ -108,11 +119,14 @@ class Passage:
             bind=bind,
             notify=self.options.notify,
             foreign=id(connection) not in self._opened,
+            attempt=self.options.attempt,
         )
         self.cleanup.push(scope.cleanup)
         close_when_returned(scope, self.cleanup.callback)
         if self.options.prepare is not None:
             self.options.prepare(scope)
+        if self.options.glance and not scope.foreign:
+            scope.idle = finds_nothing_to_do(scope, lambda heads: self._chosen(bind) and bool(self._plan(heads, None)))
         guards = Guards(scope)
         self._all_guards.append(guards)
         guards.call("before_configure")
@@ -137,6 +151,8 @@ class Passage:
         if guards is None or scope is None or self.options.mode != "write":
             yield from steps
             return
+        if scope.idle and steps:
+            raise StartOver
         scope.heads = frozenset(heads)
         guards.call("plan", steps)
         for number, step in enumerate(steps, 1):

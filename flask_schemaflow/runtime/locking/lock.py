@@ -41,12 +41,12 @@ class MigrationLock(Guard):
         return super().applies(scope) and scope.settings.lock != "off" and scope.dialect != "sqlite"
 
     def before_configure(self, scope: Scope) -> None:
-        """Wait for the lock.
+        """Wait for the lock, unless a first look has found that there is nothing to do.
 
         :raises LockTimeout: when another process holds it for longer than ``lock_wait`` seconds.
         :raises LockUnavailable: when no second connection could be opened.
         """
-        if not self._acquire(scope, functools.partial(_make_lock, scope)):
+        if scope.idle or not self._acquire(scope, functools.partial(_make_lock, scope)):
             return
         if scope.dialect in _MYSQL:
             name = _name(scope)

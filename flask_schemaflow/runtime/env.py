@@ -55,7 +55,7 @@ def _application() -> t.Iterator[None]:
 
 def _stand_alone(targets: t.Sequence[Target], overrides: dict[str, t.Any]) -> None:
     """Run under the plain ``alembic`` command, with the same guards as under ``flask db``."""
-    from . import logs
+    from .guest import visiting
 
     env: t.Any = active_environment()
     if env is None:
@@ -67,7 +67,7 @@ def _stand_alone(targets: t.Sequence[Target], overrides: dict[str, t.Any]) -> No
     mode: t.Any = "write" if "destination_rev" in env.context_opts else "read"
     passage = Passage(current_state(), targets, work, Options(mode=mode, keep_logging=True))
     env.context_opts["fn"] = passage.run_steps
-    with logs.guarded(apply=True), passage.attached(env):
+    with visiting(apply_logging=True, writes=mode == "write"), passage.attached(env):
         _run_all(targets, overrides, passage)
 
 

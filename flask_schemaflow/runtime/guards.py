@@ -26,7 +26,10 @@ from ..settings import Settings
 Mode = t.Literal["write", "compare", "read"]
 
 DEFAULT_GUARDS: tuple[str, ...] = (
+    ".interrupts:Interrupts",
+    ".callers:CallersConnection",
     ".sqlite.atomic:SqliteTransaction",
+    ".sqlite.batch:SqliteBatch",
     ".locking.lock:MigrationLock",
     ".journal.guard:Journal",
     ".locking.contention:Contention",
@@ -45,6 +48,7 @@ class Scope:
     :param bind: the name of the database, ``None`` for the default one or where it can't be told.
     :param heads: what the version table must hold now; ``None`` before the first step.
     :param idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
+    :param resumes: whether the first step was begun by an earlier run that was interrupted.
     :param attempt: how often the run was begun, this time included.
     """
 
@@ -59,6 +63,7 @@ class Scope:
     heads: frozenset[str] | None = None
     notify: Notify = silent
     idle: bool = False
+    resumes: bool = False
     attempt: int = 1
     cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 

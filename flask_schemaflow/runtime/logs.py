@@ -27,12 +27,19 @@ class LoggingState:
     def __init__(self) -> None:
         self._root = _snapshot(logging.getLogger())
         self._loggers = {name: _snapshot(logger) for name, logger in _loggers().items()}
+        self._disabled = logging.root.manager.disable
 
-    def restore(self) -> None:
-        """Put every logger back; loggers that are new since are left on, without handlers of their own."""
+    def restore(self, reset_new: bool) -> None:
+        """Put every logger back.
+
+        :param reset_new: whether loggers that are new since lose their handlers and levels; what a library
+            set up while it was imported is its own.
+        """
+        logging.disable(self._disabled)
         _apply(logging.getLogger(), self._root)
         for name, logger in _loggers().items():
-            _apply(logger, self._loggers.get(name, (logging.NOTSET, False, True, [])))
+            if name in self._loggers or reset_new:
+                _apply(logger, self._loggers.get(name, (logging.NOTSET, False, True, [])))
 
 
 @contextlib.contextmanager
@@ -63,7 +70,7 @@ def guarded(apply: bool) -> t.Iterator[None]:
         yield
     finally:
         logging.config.fileConfig = original
-        state.restore()
+        state.restore(reset_new=apply)
 
 
 def _sections(given: t.Any) -> configparser.RawConfigParser:

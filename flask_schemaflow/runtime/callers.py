@@ -1,0 +1,90 @@
+"""The guard of a connection that the caller passed in with a transaction open."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+
+from ..errors.versions import CallersTransaction
+from .beneath import execute_beneath
+from .guards import Guard
+from .guards import Scope
+
+_MYSQL = ("mysql", "mariadb")
+_CACHED = 0.12
+"""Seconds: MySQL's table of transactions is that old at most."""
+_HINT = (
+    "Commit before the call, or pass a connection without a transaction open; then the run begins and commits its own."
+)
+
+
+class CallersConnection(Guard):
+    """Promises that the caller's transaction is still the caller's to commit or roll back when the run is over.
+
+    Nothing is locked, set or begun on such a connection. What would end its transaction is refused: a commit in
+    a revision, and on MariaDB and MySQL, which commit at every CREATE and ALTER, rows that the caller has not committed.
+    """
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """Without a transaction the caller left it to the run to begin one."""
+        return scope.mode == "write" and scope.foreign and scope.connection.in_transaction()
+
+    def before_configure(self, scope: Scope) -> None:
+        """Refuse commits from now on, and those that the server does by itself when the version table is made."""
+
+        def refuse(connection: sa.Connection) -> t.NoReturn:
+            raise CallersTransaction("A revision commits the transaction of the caller.", hint=_HINT)
+
+        scope.listen("commit", refuse)
+        if scope.dialect in _MYSQL and not _heads(scope):
+            _refuse_implicit_commit(scope)
+
+    def after_configure(self, scope: Scope) -> None:
+        """Alembic would end the transaction for an ``autocommit_block()``."""
+        context = scope.context
+
+        @contextlib.contextmanager
+        def refuse() -> t.Iterator[None]:
+            raise CallersTransaction(
+                "A revision asks for an autocommit_block(), which would commit the transaction of the caller.",
+                hint=_HINT,
+            )
+            yield
+
+        setattr(context, "autocommit_block", refuse)  # noqa: B010 - an instance attribute that shadows the method
+        scope.defer(lambda: delattr(context, "autocommit_block"))
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Refuse where the first CREATE or ALTER would commit what the caller has done before."""
+        if scope.dialect in _MYSQL and any(hasattr(step, "revision") for step in steps):
+            _refuse_implicit_commit(scope)
+
+
+def _heads(scope: Scope) -> tuple[str, ...]:
+    names = {key: scope.options[key] for key in ("version_table", "version_table_schema") if scope.options.get(key)}
+    return tuple(MigrationContext.configure(scope.connection, opts=names).get_current_heads())
+
+
+def _refuse_implicit_commit(scope: Scope) -> None:
+    if not (_uncommitted(scope) or _uncommitted(scope, _CACHED)):
+        return
+    raise CallersTransaction(
+        "The caller's transaction has rows that are not committed, and the first CREATE or ALTER of a migration would "
+        f"commit them: {scope.dialect} can't change tables inside a transaction.",
+        hint=_HINT,
+    )
+
+
+def _uncommitted(scope: Scope, wait: float = 0) -> int:
+    """How many rows the open transaction has changed; 0 also where the account may not see that."""
+    time.sleep(wait)
+    query = "SELECT trx_rows_modified FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = CONNECTION_ID()"
+    try:
+        return max((int(row[0]) for row in execute_beneath(scope.connection, query)), default=0)
+    except sa.exc.DBAPIError:
+        return 0

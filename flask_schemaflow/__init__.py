@@ -15,6 +15,8 @@ from .errors import SchemaflowError
 from .extension import Migrate
 
 if t.TYPE_CHECKING:
+    from .autogenerate.questions import Answers as Answers
+    from .autogenerate.questions import Question as Question
     from .commands import branches as branches
     from .commands import check as check
     from .commands import current as current
@@ -33,6 +35,7 @@ if t.TYPE_CHECKING:
     from .commands import stamp as stamp
     from .commands import status as status
     from .commands import upgrade as upgrade
+    from .errors import Undecided as Undecided
     from .migrating import is_migrating as is_migrating
     from .runtime.config import alembic_version as alembic_version
     from .runtime.config import Config as Config
@@ -45,7 +48,10 @@ _COMMANDS = (
     "pending revision show stamp status upgrade"
 ).split()
 _ELSEWHERE = {
+    "Answers": "autogenerate.questions",
     "Config": "runtime.config",
+    "Question": "autogenerate.questions",
+    "Undecided": "errors",
     "alembic_version": "runtime.config",
     "is_migrating": "migrating",
     "run_env": "runtime.env",

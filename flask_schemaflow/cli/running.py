@@ -30,7 +30,9 @@ def _bind() -> click.Option:
     )
 
 
-def upgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...]) -> None:
+def upgrade(
+    shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...], create_database: bool
+) -> None:
     """Upgrade to a later version."""
     with alembic_lines(shared):
         report = commands.upgrade(
@@ -38,6 +40,7 @@ def upgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: tu
             sql=sql,
             tag=tag,
             binds=binds,
+            create_database=create_database,
             notify=Progress(shared),
             keep_logging=True,
             **shared.arguments,
@@ -102,7 +105,8 @@ def _finish(report: Report, shared: Shared, nothing: str) -> None:
 def register(group: click.Group) -> None:
     """Add the commands of this module."""
     argument: t.Any = click.Argument
-    command(group, upgrade, "upgrade", _sql(), _tag(), _bind(), argument(["revision"], default="head"))
+    create = click.Option(["--create-database"], is_flag=True, help="Make databases that don't exist yet.")
+    command(group, upgrade, "upgrade", _sql(), _tag(), _bind(), create, argument(["revision"], default="head"))
     command(group, downgrade, "downgrade", _sql(), _tag(), _bind(), argument(["revision"], default="-1"))
     purge = click.Option(
         ["--purge"], is_flag=True, help="Delete the version in the alembic_version table before stamping."

@@ -7,10 +7,12 @@ import typing as t
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
+from ..records import Event
 from ..records import Notify
 from ..records import Report
 from ..records import silent
 from ..runtime.light import lightly
+from ..targets import choose
 
 
 def upgrade(
@@ -23,6 +25,7 @@ def upgrade(
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
     keep_logging: bool = False,
+    create_database: bool = False,
     **more: t.Any,
 ) -> Report:
     """Apply what is pending up to ``revision``.
@@ -36,8 +39,11 @@ def upgrade(
     :param x_arg: handed to env.py.
     :param binds: the databases to upgrade; all by default.
     :param notify: is called with what happens, while it happens.
+    :param create_database: make databases that don't exist yet; for SQLite the folder of the file.
     :raises SchemaflowError: when anything fails; what was applied before is in the message.
     """
+    if create_database and not sql:
+        _create(binds, notify)
     if not sql and revision in ("head", "heads"):
         current_state().settings  # noqa: B018 - a wrong setting is said whether or not it matters now
         if lightly(lambda folder: folder.is_up_to_date(binds, revision), directory):
@@ -55,3 +61,10 @@ def upgrade(
         keep_logging=keep_logging,
         **more,
     )
+
+
+def _create(binds: t.Sequence[str], notify: Notify) -> None:
+    from ..runtime.creation import create_missing
+
+    for made in create_missing(choose(current_state().targets(), binds)):
+        notify(Event("notice", made))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import socket
+import sys
 import typing as t
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from sqlalchemy import event
 from sqlalchemy import exc
 
 from ...errors import SchemaflowError
+from ...errors.running import MigrationFailed
 from ...records import Event
 from ...records import Notify
 from ...records import Step
@@ -55,6 +57,7 @@ class Failure:
         self.running: Step | None = None
         self.heads: dict[str, tuple[str, ...]] = {}
         self.destination = ""
+        self._held: list[tuple[Notify, Event]] = []
         self._refused: tuple[BaseException | None, sa.Engine | None] = (None, None)
 
     @property
@@ -81,7 +84,12 @@ class Failure:
     def listening(self, notify: Notify) -> Notify:
         """``notify``, with note taken of the step that runs."""
 
+        outer = sys.exc_info()[1]
+
         def listen(told: Event) -> None:
+            if told.kind == "notice" and sys.exc_info()[1] is not outer:
+                self._held.append((notify, told))
+                return
             if told.kind in ("begin", "end"):
                 self.running = told.step if told.kind == "begin" else None
             notify(told)
@@ -98,6 +106,16 @@ class Failure:
         source = (self.folder / "env.py").read_text("utf-8", "replace")
         if "run_migrations" not in source and "run_env" not in source:
             raise idle_environment(self.folder)
+
+    def forget_notices(self) -> None:
+        """The error says where the databases stand."""
+        self._held.clear()
+
+    def release_notices(self) -> None:
+        """Pass on what was said while an error was under way, which the error's own words may have made needless."""
+        held, self._held = self._held, []
+        for notify, told in held:
+            notify(told)
 
     @contextlib.contextmanager
     def noting_engines(self) -> t.Iterator[None]:
@@ -141,7 +159,11 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
         explained = _explained(error, failure)
         if explained is None:
             raise
+        if isinstance(explained, MigrationFailed):
+            failure.forget_notices()
         raise explained from error
+    finally:
+        failure.release_notices()
 
 
 def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None:

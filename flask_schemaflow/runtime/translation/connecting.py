@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import re
 import typing as t
 
@@ -18,6 +19,7 @@ from .drivers import Kind
 from .drivers import kind_of
 from .drivers import words_of_database
 from .features import too_old
+from .grants import statement_that_allows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +82,7 @@ def database_error(error: BaseException, where: Where) -> DatabaseError:
     make = _MAKERS.get(kind_of(error))
     if make is not None:
         made = make(where, words)
-        made.details = f"  The database says: {words}"
+        made.details = "" if words in made.message else f"  The database says: {words}"
         return made
     if _while_connecting(error):
         return errors.ConnectionFailed(
@@ -141,11 +143,20 @@ def _connections(where: Where, words: str) -> DatabaseError:
 
 
 def _file(where: Where, words: str) -> DatabaseError:
-    what = "is no SQLite database" if "not a database" in words else "can't be opened"
+    path = pathlib.Path(where.database)
+    hint = f"Correct the path in {where.setting} (four slashes begin an absolute one: sqlite:////srv/app.db)."
+    if "not a database" in words:
+        return errors.DatabaseFileUnusable(f"The file {path} is no SQLite database.", hint=hint)
+    if path.is_dir():
+        return errors.DatabaseFileUnusable(f"{path} is a folder, and no SQLite database.", hint=hint)
+    if not path.parent.is_dir():
+        return errors.DatabaseFileUnusable(
+            f"The folder of the SQLite file {path} doesn't exist.",
+            hint=f"Make it and apply every migration: `flask db upgrade --create-database`. {hint}",
+        )
     return errors.DatabaseFileUnusable(
-        f"The file {where.database} {what}.",
-        hint=f"Correct the path in {where.setting} (four slashes begin an absolute one: sqlite:////srv/app.db), "
-        "or make its folder: `flask db upgrade --create-database`.",
+        f"The SQLite file {path} can't be opened.",
+        hint="Let this account read and write the file and its folder, or run the command as their owner.",
     )
 
 
@@ -166,10 +177,11 @@ def _locked(where: Where, words: str) -> DatabaseError:
 
 def _permission(where: Where, words: str) -> DatabaseError:
     user = f"The account {where.user!r}" if where.user else "The account"
+    grant = statement_that_allows(words, where.user, where.database)
     return errors.PermissionRefused(
         f"{user} lacks a privilege that this needs: {words} ({where.url}).",
-        hint="Grant it, or migrate with the account that owns the tables; "
-        "SQLALCHEMY_DATABASE_URI may come from an environment variable for that.",
+        hint=f"{f'Let the owner run: {grant}' if grant else 'Grant it'}; or migrate with the account that owns the "
+        f"tables: {where.setting} may come from an environment variable.",
     )
 
 
@@ -183,7 +195,8 @@ def _disk(where: Where, words: str) -> DatabaseError:
 def _lost(where: Where, words: str) -> DatabaseError:
     return errors.ConnectionLost(
         f"The connection to the database broke ({where.url}).",
-        hint="Look into the server's log for the reason; `flask db status` shows where the database stands now.",
+        hint="Look into the server's log for the reason, then run the command again; `flask db status` shows where the "
+        "database stands now.",
     )
 
 

@@ -8,7 +8,12 @@ import typing as t
 from sqlalchemy import exc
 
 from ...errors import SchemaflowError
+from ...errors.connection import ConnectionLost
+from ...errors.connection import DatabaseLocked
+from ...errors.connection import DatabaseReadOnly
+from ...errors.connection import DiskFull
 from ...errors.connection import SchemaWithoutHistory
+from ...errors.connection import ServerTooOld
 from ...errors.database import DatabaseError
 from ...errors.running import MigrationFailed
 from ...redaction import scrub
@@ -23,6 +28,8 @@ if t.TYPE_CHECKING:
     from . import Failure
 
 _LONGEST = 300
+# What adds something to the database's own words.
+_WORTH_SAYING = (ConnectionLost, DatabaseLocked, DatabaseReadOnly, DiskFull, ServerTooOld)
 _EXISTING = re.compile(r"""(?:table|relation|index|view) ['"`]?(?P<name>[\w.]+)['"`]? already exists""", re.I)
 
 
@@ -38,15 +45,18 @@ def revision_failed(error: BaseException, place: Place, failure: Failure) -> Sch
     on = "" if step.database == "default" else f" on the {step.database} database"
     made = MigrationFailed(
         f"{verb} {step.revision} failed{on} ({place}): {words}",
-        details="\n".join(_details(error, place, failure)),
+        details="\n".join(_details(error, place, failure, reason)),
         hint=_next_step(reason, step.direction),
     )
     made.revision, made.reason = step.revision, reason
     return made
 
 
-def _details(error: BaseException, place: Place, failure: Failure) -> list[str]:
-    lines = [f"Operation: {place.code}"] if place.code else []
+def _details(
+    error: BaseException, place: Place, failure: Failure, reason: DatabaseError | None = None
+) -> list[str]:
+    lines = [reason.message] if reason is not None and type(reason) in _WORTH_SAYING else []
+    lines += [f"Operation: {place.code}"] if place.code else []
     statement = getattr(error, "statement", None)
     if statement:
         lines.append(f"SQL: {_one_line(str(statement))}")

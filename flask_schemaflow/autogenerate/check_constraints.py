@@ -94,8 +94,8 @@ class _Comparison:
 
     def match_texts(self) -> None:
         for number in list(self.models):
-            text = _plain(self.texts.get(number, ""))
-            counterpart = next((item for item in self.found if text and _plain(item["sqltext"]) == text), None)
+            texts = {_bare(self.models[number].sqltext), _bare(self.texts.get(number, ""))}
+            counterpart = next((item for item in self.found if _bare(item["sqltext"]) in texts), None)
             if counterpart is not None:
                 self._settle(number, counterpart)
 
@@ -114,6 +114,12 @@ def _plain(text: t.Any) -> str:
     while text.startswith("(") and text.endswith(")") and _balanced(text[1:-1]):
         text = text[1:-1].strip()
     return text
+
+
+def _bare(text: t.Any) -> str:
+    """What a condition says, without quotes, casts and spelling."""
+    text = re.sub(r"::[\w ]+(\(\d+\))?(\[\])?", "", str(text).lower())
+    return re.sub(r"[\s()\"`]+", "", text)
 
 
 def _balanced(text: str) -> bool:
@@ -173,8 +179,8 @@ def _compare(context: AutogenContext, change: ops.ModifyTableOps, table: sa.Tabl
         if number not in of_types and _wanted(context, models[number], counterpart):
             change.ops += [_drop(change, counterpart), _add(context, change, models[number])]
     for number, constraint in state.models.items():
-        named = constraint_name(constraint) is not None
-        if number not in of_types and (named or texts is not None) and _wanted(context, constraint, None):
+        certain = texts is not None or not state.found
+        if number not in of_types and certain and _wanted(context, constraint, None):
             change.ops.append(_add(context, change, constraint))
     # A check that a type had before may be among those that are left.
     if texts is not None and not of_types & state.models.keys():

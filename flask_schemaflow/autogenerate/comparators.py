@@ -25,6 +25,8 @@ from .mirror import same_computed
 from .mirror import same_identity
 from .mirror import same_type
 from .names_pass import compare_unnamed
+from .sqlite_expressions import Generated
+from .sqlite_expressions import generated_column
 
 COLUMNS = "flask_schemaflow.columns"
 CHECKS = "flask_schemaflow.checks"
@@ -65,12 +67,25 @@ def compare_computed(
     if found.computed is None and model.computed is None:
         return _CONTINUE
     if found.computed is not None and model.computed is not None:
-        seen = mirror_of(context).computed_column(model)
-        if seen is None or same_computed(found, seen):
+        if _is_computed_alike(context, schema, table, found, model):
             return _STOP
     op.existing_server_default = found.server_default or False
     op.modify_server_default = model.server_default
     return _STOP
+
+
+def _is_computed_alike(
+    context: AutogenContext, schema: str | None, table: str, found: Column, model: Column
+) -> bool:
+    """Whether two generated columns are the same, or can't be told apart."""
+    assert model.computed is not None and context.connection is not None
+    mirror = mirror_of(context)
+    if context.dialect.name == "sqlite":
+        stored = generated_column(context.connection, table, schema, model.name)
+        wanted = Generated(mirror.expression(model.computed.sqltext), bool(model.computed.persisted))
+        return stored is None or stored.plain == wanted.plain
+    seen = mirror.computed_column(model)
+    return seen is None or same_computed(found, seen)
 
 
 def compare_identity(

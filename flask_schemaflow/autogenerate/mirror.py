@@ -57,7 +57,9 @@ class Mirror:
 
     def computed_column(self, column: sa.Column[t.Any]) -> sa.Column[t.Any] | None:
         """The same for a generated column, which needs the columns that its expression names."""
-        table = self._table(self._columns(column.table))
+        assert column.computed is not None
+        texts = [self.expression(column.computed.sqltext)]
+        table = self._table([*self._columns(column.table, texts, but=column), self._specification(column)])
         return None if table is None else table.columns.get(column.name)
 
     def checks(self, table: sa.Table, constraints: t.Iterable[sa.CheckConstraint]) -> dict[int, str] | None:
@@ -65,11 +67,9 @@ class Mirror:
 
         :returns: ``None`` if they can't be tried out.
         """
-        parts = [
-            f"CONSTRAINT {NAME}_{number} CHECK ({self.check_text(constraint)})"
-            for number, constraint in enumerate(constraints)
-        ]
-        found = self._table([*self._columns(table), *parts])
+        texts = [self.check_text(constraint) for constraint in constraints]
+        parts = [f"CONSTRAINT {NAME}_{number} CHECK ({text})" for number, text in enumerate(texts)]
+        found = self._table([*self._columns(table, texts), *parts]) if texts else sa.Table(NAME, sa.MetaData())
         if found is None:
             return None
         return {
@@ -85,11 +85,16 @@ class Mirror:
         except sa.exc.CompileError:
             return None
 
-    def _columns(self, table: sa.Table) -> list[str]:
+    def _columns(self, table: sa.Table, texts: t.Iterable[str], but: sa.Column[t.Any] | None = None) -> list[str]:
+        """The columns that expressions name; at least one, since a table needs it."""
+        words = set(re.findall(r"\w+", " ".join(texts)))
+        named = [column for column in table.columns if column.name in words or not column.name.isidentifier()]
+        if not named and but is None:
+            named = list(table.columns)[:1]
         return [
             self._specification(item) if item.computed is not None else self._plain(item)
-            for item in table.columns
-            if not item.system
+            for item in named
+            if item is not but and not item.system
         ]
 
     @functools.cached_property
@@ -109,9 +114,13 @@ class Mirror:
         type_ = self.dialect.type_compiler_instance.process(column.type, type_expression=column)
         return f"{name} {type_}"
 
+    def expression(self, clause: t.Any) -> str:
+        """An expression of the models as it would be written for this database."""
+        return str(self._compiler.sql_compiler.process(clause, include_table=False, literal_binds=True))
+
     def check_text(self, constraint: sa.CheckConstraint) -> str:
-        """The expression of a CHECK constraint, as it would be written for this database."""
-        return str(self._compiler.sql_compiler.process(constraint.sqltext, include_table=False, literal_binds=True))
+        """The condition of a CHECK constraint, as it would be written for this database."""
+        return self.expression(constraint.sqltext)
 
     def _table(self, parts: t.Sequence[str]) -> sa.Table | None:
         # On lines of their own: SQLite keeps the text, and it is read by expressions that stop at the end of a line.
@@ -144,7 +153,7 @@ class Mirror:
         engine = sa.create_engine("sqlite://")
         try:
             with engine.connect() as connection:
-                connection.exec_driver_sql(f"CREATE TABLE {NAME} ({body})")
+                connection.exec_driver_sql(f"CREATE TABLE {NAME} (\n{body}\n)")
                 yield connection, None
         finally:
             engine.dispose()

@@ -5,7 +5,7 @@ creates what has another name, which costs time and no data. Two rules say what 
 
 * the models name an object that covers the same columns: it gets the models' name;
 * the models don't name it, and the database has the name that PostgreSQL makes up (``department_pkey``,
-  ``department_id_seq``): it gets the name that would be made up now.
+  ``department_id_seq``) or that ``migrate`` does (``pk_department``): it gets the one that would be made up now.
 
 Everything else was named by somebody, and stays.
 """
@@ -21,12 +21,22 @@ from .followers import LIMIT
 from .followers import NameChange
 from .followers import sequence_changes
 from .followers import type_changes
+from .names import foreign_key_name
+from .names import primary_key_name
+from .names import unique_name
 from .operations import Key
 from .pipeline import PassContext
 from .renamed_inspector import renamed_inspector
 from .renamed_inspector import Renames
 
 Signature = tuple[t.Any, ...]
+
+_OWN: dict[str, t.Callable[..., str]] = {
+    "key": unique_name,
+    "fkey": foreign_key_name,
+    "pkey": lambda table, columns: primary_key_name(table),
+}
+"""How ``migrate`` names what PostgreSQL gives these endings."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,29 +88,38 @@ def _objects(
 ) -> t.Iterator[_Found]:
     backwards = {new: before for before, new in renames.columns.get(key, {}).items()}
 
-    def made_up(columns: t.Sequence[t.Any], ending: str) -> tuple[str, str]:
-        before = "_".join([old[1], *(backwards.get(name, name) for name in columns), ending])
-        return before, "_".join([key[1], *columns, ending])
+    def made_up(name: t.Any, columns: t.Sequence[t.Any], ending: str, *referred: Key) -> tuple[str, str]:
+        """What the name is if somebody made it up, and what it would be now."""
+        before = [backwards.get(column, column) for column in columns]
+        own = _OWN[ending](old[1], before, *(item[1] for item in map(renames.old, referred) if item))
+        if str(name) == own:
+            return own, _OWN[ending](key[1], columns, *(item[1] for item in referred))
+        middle = [] if ending == "pkey" else columns
+        return "_".join([old[1], *before[: len(middle)], ending]), "_".join([key[1], *middle, ending])
 
     if not seen.has_table(key[1], schema=key[0]):
         return
     for index in seen.get_indexes(key[1], schema=key[0]):
         if index["name"] and not index.get("duplicates_constraint") and None not in index["column_names"]:
-            yield _Found("index", ("index", tuple(index["column_names"]), bool(index["unique"])), index["name"])
+            columns = tuple(index["column_names"])
+            ours = made_up(index["name"], columns, "key") if index["unique"] else ("", "")
+            # PostgreSQL's way to make up a name is nothing that MariaDB does.
+            ours = ours if ours[0] == index["name"] and ours[0].startswith("uq_") else ("", "")
+            yield _Found("index", ("index", columns, bool(index["unique"])), index["name"], *ours)
     if context.dialect != "postgresql":
         return
     primary = seen.get_pk_constraint(key[1], schema=key[0])
     if primary.get("name"):
-        yield _Found("constraint", ("primary",), str(primary["name"]), f"{old[1]}_pkey", f"{key[1]}_pkey")
+        yield _Found("constraint", ("primary",), str(primary["name"]), *made_up(primary["name"], [], "pkey"))
     for unique in seen.get_unique_constraints(key[1], schema=key[0]):
         columns = unique["column_names"]
-        yield _Found(
-            "constraint", ("unique", tuple(columns)), str(unique["name"]), *made_up(columns, "key")
-        )
+        names = made_up(unique["name"], columns, "key")
+        yield _Found("constraint", ("unique", tuple(columns)), str(unique["name"]), *names)
     for item in seen.get_foreign_keys(key[1], schema=key[0]):
         columns = item["constrained_columns"]
-        signature = ("foreign", tuple(columns), renames.key(item["referred_schema"], item["referred_table"]))
-        yield _Found("constraint", signature, str(item["name"]), *made_up(columns, "fkey"))
+        target = renames.key(item["referred_schema"], item["referred_table"])
+        names = made_up(item["name"], columns, "fkey", target)
+        yield _Found("constraint", ("foreign", tuple(columns), target), str(item["name"]), *names)
     for check in seen.get_check_constraints(key[1], schema=key[0]):
         yield _check(str(check["name"]), key, old, renames.columns.get(key, {}))
 

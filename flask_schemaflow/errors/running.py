@@ -10,17 +10,21 @@ __all__ = [
     "AppliedPartChanged",
     "BrokenReferences",
     "ChangedMeanwhile",
+    "ColumnInUse",
+    "LeftOverTable",
     "MigrationFailed",
     "NestedRun",
     "NeverCommitted",
     "OutcomeUnknown",
     "OutsideTransaction",
+    "RebuildRefused",
     "RunError",
     "SameFile",
     "SqliteBusy",
     "StatementRunning",
     "UnfinishedRevision",
     "Unforeseen",
+    "ValuesWouldChange",
 ]
 
 
@@ -120,6 +124,48 @@ class SameFile(RunError):
     """
 
     code: t.ClassVar[str] = "SF515"
+
+
+class ValuesWouldChange(RunError):
+    """A change of type on SQLite would not keep every value, so it was refused before anything was copied.
+
+    Cause: rows hold what the new type can't give back: text that is no number, a fraction in an integer column, a time
+    of day in a date.
+    Cure: say in the revision what these values are to become, with an ``UPDATE`` before the change.
+    """
+
+    code: t.ClassVar[str] = "SF516"
+
+
+class ColumnInUse(RunError):
+    """A column is to be dropped that a view, a trigger, a generated column or another table's foreign key uses.
+
+    Cause: SQLite would be left with something that fails when it is next used.
+    Cure: drop that first, and create it again without the column.
+    """
+
+    code: t.ClassVar[str] = "SF517"
+
+
+class LeftOverTable(RunError):
+    """A table ``_alembic_tmp_...`` holds the only copy of another one's rows.
+
+    Cause: another tool rebuilt the table without a transaction and was killed after it had dropped the original.
+    Cure: rename the table back, with the statement that the message gives, and run the command again.
+    """
+
+    code: t.ClassVar[str] = "SF518"
+
+
+class RebuildRefused(RunError):
+    """Batch mode can't make of a SQLite table what the revision asks for.
+
+    Cause: a column, constraint or index that isn't there, rows that don't fit a new constraint, or foreign keys
+    enforced in a transaction of the caller's, where a rebuild would delete the children's rows.
+    Cure: as the message says. Nothing was changed.
+    """
+
+    code: t.ClassVar[str] = "SF519"
 
 
 class UnfinishedRevision(RunError):

@@ -28,12 +28,15 @@ Mode = t.Literal["write", "compare", "read"]
 DEFAULT_GUARDS: tuple[str, ...] = (
     ".interrupts:Interrupts",
     ".callers:CallersConnection",
+    ".sessions_pool:FreshPool",
+    ".sessions:OwnSession",
     ".sqlite.atomic:SqliteTransaction",
     ".sqlite.batch:SqliteBatch",
     ".locking.lock:MigrationLock",
     ".journal.guard:Journal",
     ".locking.contention:Contention",
     ".version_table:VersionTable",
+    ".sessions_joined:SharedSession",
 )
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
 
@@ -50,6 +53,7 @@ class Scope:
     :param idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
     :param resumes: whether the first step was begun by an earlier run that was interrupted.
     :param attempt: how often the run was begun, this time included.
+    :param half_done: the revision of which a part is committed, where the rest was rolled back.
     """
 
     connection: sa.Connection
@@ -65,6 +69,7 @@ class Scope:
     idle: bool = False
     resumes: bool = False
     attempt: int = 1
+    half_done: str = ""
     cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 
     @property

@@ -84,6 +84,7 @@ class SqliteTransaction(Guard):
 
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what holds now, and explain a statement that can't run in a transaction."""
+        scope.half_done = self._ledger.half
         for line in self._ledger.lines(scope.bind or "default"):
             scope.tell("notice", line)
         words = str(getattr(error, "orig", ""))

@@ -43,7 +43,10 @@ def _told(steps: list[Step], at: tuple[str, ...], failure: Failure, running: Ste
     undone = [step for step in steps if step not in kept and step is not running]
     word = "Reverted" if running.direction == "downgrade" else "Applied"
     lines = [f"{word} before and kept: {_names(kept)}"] if kept else []
-    if running in steps and not _rolls_back(failure):
+    scope = failure.passage.scope
+    if running in steps and scope is not None and scope.half_done == running.revision:
+        lines.append(f"Committed up to its last autocommit_block(), and rolled back from there: {running.revision}")
+    elif running in steps and not _rolls_back(failure):
         lines.append(f"Half done perhaps, as this database can't roll back changes of tables: {running.revision}")
     elif running in steps:
         undone.append(running)

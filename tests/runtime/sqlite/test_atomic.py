@@ -9,6 +9,7 @@ import pytest
 from flask_schemaflow import downgrade
 from flask_schemaflow import stamp
 from flask_schemaflow.errors import SchemaflowError
+from flask_schemaflow.errors.running import MigrationFailed
 from flask_schemaflow.errors.running import NeverCommitted
 from flask_schemaflow.errors.running import OutsideTransaction
 from flask_schemaflow.errors.running import SameFile
@@ -41,14 +42,20 @@ def write_failing(shop: Shop) -> None:
     shop.project.write_revision("r3", "r2", upgrade="op.drop_table('a')")
 
 
+def outcome(error: SchemaflowError) -> list[str]:
+    """What the error says of where the databases stand now."""
+    lines = [line.strip() for line in error.details.splitlines()]
+    return [line for line in lines if not line.startswith(("Operation:", "SQL:"))]
+
+
 def test_a_failing_revision_leaves_the_file_as_it_was(repository: str, shop: MakeShop) -> None:
     """The revisions before it in the run are rolled back with it, and the run after the correction just works."""
     made = shop(repository)
     write_failing(made)
-    with pytest.raises(SchemaflowError, match="no such table: missing"):
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
         made.upgrade()
     assert dump_schema(made.project.engine(), ignore=()) == {}
-    assert made.notices() == ["The default database was rolled back: r1, r2."]
+    assert outcome(caught.value) == ["Rolled back: r1, r2", "The version table says: no revision"]
     made.project.write_revision("r2", "r1", upgrade=SECOND)
     made.upgrade()
     assert dump_rows(made.project.engine(), ignore=()) == {
@@ -61,24 +68,21 @@ def test_one_transaction_for_each_revision(repository: str, shop: MakeShop) -> N
     """With the setting "revision" what succeeded stays; an env.py that began by itself remains a whole."""
     made = shop(repository, config={"SCHEMAFLOW_TRANSACTION": "revision"})
     write_failing(made)
-    with pytest.raises(SchemaflowError, match="no such table: missing"):
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
         made.upgrade()
     if repository.startswith("multidb"):
-        assert made.notices() == ["The default database was rolled back: r1, r2."]
+        assert outcome(caught.value) == ["Rolled back: r1, r2", "The version table says: no revision"]
         return
     assert dump_rows(made.project.engine(), ignore=())["alembic_version"] == [{"version_num": "r1"}]
     assert "table b" not in dump_schema(made.project.engine())
-    assert made.notices() == [
-        "The default database keeps what was committed: r1.",
-        "The default database was rolled back: r2.",
-    ]
+    assert outcome(caught.value) == ["Applied before and kept: r1", "Rolled back: r2", "The version table says: r1"]
 
 
 def test_an_exception_of_the_code_rolls_back(repository: str, shop: MakeShop) -> None:
     """Not only failing statements do."""
     made = shop(repository)
     made.project.write_revision("r1", upgrade=FIRST + "\nraise ZeroDivisionError")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(MigrationFailed, match="ZeroDivisionError"):
         made.upgrade()
     assert dump_schema(made.project.engine(), ignore=()) == {}
 
@@ -103,11 +107,13 @@ def test_each_of_several_files_is_whole(shop: MakeShop, tmp_path: Path) -> None:
     made = shop(binds={"users": f"sqlite:///{tmp_path}/users.db"})
     made.project.write_revision("r1", None, extra=FOR_BINDS.format(users=FIRST.replace("\n", "; ")))
     made.project.write_revision("r2", "r1", extra=FOR_BINDS.format(users="op.execute('UPDATE missing SET x = 1')"))
-    with pytest.raises(SchemaflowError, match="no such table: missing"):
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
         made.upgrade()
-    assert made.notices() == [
-        "The default database keeps what was committed: r1, r2.",
-        "The users database was rolled back: r1, r2.",
+    assert outcome(caught.value) == [
+        "default: Applied before and kept: r1, r2",
+        "default: The version table says: r2",
+        "users: Rolled back: r1, r2",
+        "users: The version table says: no revision",
     ]
     assert made.project.execute("SELECT version_num FROM alembic_version") == [("r2",)]
     assert dump_schema(made.project.engine("users"), ignore=()) == {}
@@ -117,11 +123,13 @@ def test_several_files_fail_together_where_env_py_commits_last(shop: MakeShop, t
     """The env.py of Flask-Migrate for several databases commits them all at the end, so none is changed."""
     made = shop("multidb 4.1.0", binds={"users": f"sqlite:///{tmp_path}/users.db"})
     made.project.write_revision("r1", None, extra=FOR_BINDS.format(users="op.execute('UPDATE missing SET x = 1')"))
-    with pytest.raises(SchemaflowError, match="no such table: missing"):
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
         made.upgrade()
-    assert made.notices() == [
-        "The default database was rolled back: r1.",
-        "The users database was rolled back: r1.",
+    assert outcome(caught.value) == [
+        "default: Rolled back: r1",
+        "default: The version table says: no revision",
+        "users: Rolled back: r1",
+        "users: The version table says: no revision",
     ]
     assert dump_schema(made.project.engine(), ignore=()) == dump_schema(made.project.engine("users"), ignore=()) == {}
 
@@ -145,11 +153,12 @@ def test_an_autocommit_block_is_outside(shop: MakeShop) -> None:
     block = "\nwith op.get_context().autocommit_block():\n    op.execute('VACUUM')\n"
     made.project.write_revision("r1", None, upgrade=FIRST + block + SECOND)
     made.project.write_revision("r2", "r1", upgrade=f"op.drop_table('b'){block}op.execute('UPDATE missing SET x = 1')")
-    with pytest.raises(SchemaflowError, match="no such table: missing"):
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
         made.upgrade()
-    assert made.notices() == [
-        "The default database keeps what was committed: r1.",
-        "Revision r2 has an autocommit_block(): what it did to the default database up to there is committed.",
+    assert outcome(caught.value) == [
+        "Applied before and kept: r1",
+        "Committed up to its last autocommit_block(), and rolled back from there: r2",
+        "The version table says: r1",
     ]
     assert dump_rows(made.project.engine(), ignore=()) == {"a": [{"id": 1}], "alembic_version": [{"version_num": "r1"}]}
 

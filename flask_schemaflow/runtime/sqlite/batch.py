@@ -1,0 +1,208 @@
+"""``op.batch_alter_table`` on SQLite without the losses of Alembic's own.
+
+SQLite can change little of a table, so most changes copy it. Alembic copies what SQLAlchemy reflects of it, which is
+less than there is; here the table's own text is edited, and what the operations don't mention stays letter by letter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import typing as t
+
+import sqlalchemy as sa
+from alembic import op
+from alembic.operations import MigrateOperation
+from alembic.operations import Operations
+
+from ...errors.running import RebuildRefused
+from ...errors.running import RunError
+from ..guards import Guard
+from ..guards import Scope
+from ..translation.places import place_below
+from . import dropping
+from . import leftovers
+from . import values
+from .catalog import Catalog
+from .draft import Draft
+from .naming import apply_convention
+from .naming import conventions_of
+from .rebuild import Rebuild
+from .sql_text import same
+from .table_text import TableText
+from .wording import create_text
+
+_COMMENTS = ("create_table_comment", "drop_table_comment", "create_column_comment")
+_KNOWN = {
+    "alter_column",
+    "add_column",
+    "drop_column",
+    "add_constraint",
+    "drop_constraint",
+    "create_index",
+    "drop_index",
+    *_COMMENTS,
+}
+
+
+class SqliteBatch(Guard):
+    """Promises that a table which batch mode changes keeps its rows and everything that the change doesn't mention.
+
+    No row of the table or of its children is lost and no link is nulled. Triggers, views, every kind of index, CHECKs,
+    collations, AUTOINCREMENT with its sequence, generated columns, STRICT, WITHOUT ROWID, conflict clauses and foreign
+    keys survive. A change of type keeps every value or is refused, naming one that it would change.
+    """
+
+    def __init__(self) -> None:
+        self._path = ""
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """Also on a connection of the caller's: what would lose rows there is refused."""
+        return scope.mode == "write" and scope.dialect == "sqlite" and scope.settings.safe_batch
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Look for what a rebuild that was cut off left behind, before anything runs."""
+        if any(not step.info.is_stamp for step in steps):
+            leftovers.look(Catalog(scope.connection), scope)
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Stand in for Alembic's batch mode while this step runs."""
+        revision = getattr(step, "revision", None)
+        self._path = str(getattr(revision, "path", "") or "")
+        taken = TakeOver()
+        op.invoke(taken)
+        if taken.operations is not None:
+            stand_in(taken.operations, scope)
+
+    def failed(self, scope: Scope, error: BaseException) -> None:
+        """A refusal says in which line it arose."""
+        if isinstance(error, RunError) and self._path and not error.details:
+            place = place_below(error, [self._path])
+            if place is not None:
+                error.details = f"  {place}"
+
+
+class TakeOver(MigrateOperation):
+    """Asks for the object behind ``alembic.op``, which Alembic hands to the implementation of an operation."""
+
+    def __init__(self) -> None:
+        self.operations: Operations | None = None
+
+
+@Operations.implementation_for(TakeOver)
+def _hand_over(operations: Operations, operation: TakeOver) -> None:
+    operation.operations = operations
+
+
+def stand_in(operations: Operations, scope: Scope) -> None:
+    """Let ``batch_alter_table`` of one object end in our way of changing a table."""
+    if "batch_alter_table" in vars(operations):
+        return
+    original = operations.batch_alter_table
+
+    @functools.wraps(original)
+    @contextlib.contextmanager
+    def batch_alter_table(*args: t.Any, **kwargs: t.Any) -> t.Iterator[t.Any]:
+        with original(*args, **kwargs) as batch_op:
+            batch: t.Any = batch_op.impl
+            plain = batch.flush
+            batch.flush = lambda: flush(batch, plain, scope)
+            yield batch_op
+
+    setattr(operations, "batch_alter_table", batch_alter_table)  # noqa: B010
+
+
+def flush(batch: t.Any, plain: t.Callable[[], None], scope: Scope) -> None:
+    """Carry out what was collected in a ``with op.batch_alter_table()`` block.
+
+    :param plain: Alembic's own way, for what needs no rebuild and for ``--sql``.
+    """
+    impl = batch.operations.impl
+    recreate = batch.recreate == "always" or (batch.recreate == "auto" and impl.requires_recreate_in_batch(batch))
+    if impl.as_sql or not recreate or not {name for name, *_ in batch.batch} <= _KNOWN:
+        plain()
+        return
+    catalog = Catalog(batch.operations.get_bind(), batch.schema)
+    with catalog.savepoint():
+        change_table(batch, catalog, scope)
+
+
+def change_table(batch: t.Any, catalog: Catalog, scope: Scope) -> None:
+    """Rebuild the table if anything but names changes, then rename its columns."""
+    entry = leftovers.require_table(catalog, str(batch.table_name), scope)
+    old = _parsed(entry.sql, entry.name)
+    draft = _draft(batch, entry.name, entry.sql, scope)
+    before = draft.table.text
+    draft.apply(batch.batch)
+    if batch.recreate == "always" or draft.table.text != before or batch.copy_from is not None or draft.indexes:
+        _require_no_enforcement(catalog, entry.name)
+        _rebuild(draft, old, catalog)
+    elif draft.without:
+        _require_indexes(draft, catalog)
+    rename_columns(draft, catalog)
+    for notice in draft.notices:
+        scope.tell("notice", notice)
+
+
+def rename_columns(draft: Draft, catalog: Catalog) -> None:
+    """Rename columns wherever they are named; names may be exchanged."""
+    waiting = dict(draft.renames)
+    for old, new in draft.renames.items():
+        taken = draft.table.column(new)
+        if taken is not None and not same(taken.name, old):
+            catalog.rename_column(draft.name, old, f"schemaflow_{old}_")
+            waiting[f"schemaflow_{old}_"] = waiting.pop(old)
+    for old, new in waiting.items():
+        catalog.rename_column(draft.name, old, new)
+
+
+def _draft(batch: t.Any, name: str, sql: str, scope: Scope) -> Draft:
+    dialect: sa.Dialect = batch.operations.impl.dialect
+    metadata = scope.options.get("target_metadata")
+    table = TableText(sql if batch.copy_from is None else create_text(batch.copy_from, dialect))
+    if batch.naming_convention:
+        apply_convention(name, table, batch.naming_convention)
+    conventions = conventions_of(batch.naming_convention or (), metadata)
+    return Draft(name, table, dialect, conventions, batch.partial_reordering or ())
+
+
+def _rebuild(draft: Draft, old: TableText, catalog: Catalog) -> None:
+    _require_indexes(draft, catalog)
+    dropping.settle(draft, catalog)
+    conversions = values.conversions(draft, catalog)
+    values.require_lossless(draft, old, catalog, conversions)
+    Rebuild(draft, old, catalog, conversions).run()
+
+
+def _parsed(sql: str, name: str) -> TableText:
+    try:
+        return TableText(sql)
+    except ValueError:
+        raise RebuildRefused(
+            f"{name} is a virtual table, which can't be altered.", hint="Drop it and create it again."
+        ) from None
+
+
+def _require_indexes(draft: Draft, catalog: Catalog) -> None:
+    known = [index.name for index in catalog.attached(draft.name, "index")]
+    for name in draft.without:
+        if not any(same(name, other) for other in known):
+            raise RebuildRefused(
+                f"Table {draft.name} has no index named {name}.",
+                hint=f"Its indexes are: {', '.join(known)}." if known else "It has none.",
+            )
+
+
+def _require_no_enforcement(catalog: Catalog, name: str) -> None:
+    """Dropping the old copy of a parent while foreign keys are enforced deletes or unlinks its children."""
+    if not catalog.execute("PRAGMA foreign_keys").scalar():
+        return
+    children = catalog.children(name)
+    if children:
+        raise RebuildRefused(
+            f"Rebuilding {name} would delete or unlink rows of {', '.join(children)}: foreign keys are enforced, and "
+            "SQLite can't stop enforcing them in a transaction.",
+            hint="Let the command open its own connection and transaction, move the operation out of "
+            'autocommit_block(), or execute "PRAGMA foreign_keys = OFF" before the transaction begins.',
+        )

@@ -3,8 +3,8 @@
 Three things stand in the way of that. Python runs a signal's handler in the main thread and between two of its own
 instructions, so a thread that waits in a driver's C code hears nothing: here a second thread is woken by the signal
 itself (:func:`signal.set_wakeup_fd`). The server goes on without its client: the second thread tells it to stop. And
-SIGTERM as a rule ends a process on the spot: for the time of a run it raises, so that what was begun is rolled back, and
-is sent once more at the end.
+SIGTERM as a rule ends a process on the spot: for the time of a run it raises, so that what was begun is rolled back,
+and is sent once more at the end.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ class Statement:
 class Interrupts(Guard):
     """Promises that Ctrl-C, SIGTERM and SIGHUP end a running statement at once, on the server as well.
 
-    Where the database rolls back, it has; elsewhere the next run does what is left. Handlers of the caller's own are left
-    alone, and so are runs outside of the main thread.
+    Where the database rolls back, it has; elsewhere the next run does what is left. Handlers of the caller's own are
+    left alone, and so are runs outside of the main thread.
     """
 
     def __init__(self) -> None:

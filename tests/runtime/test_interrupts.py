@@ -20,7 +20,7 @@ from tests.support.application import Project
 from tests.support.servers import Kind
 
 SLEEPS = {
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000000) SELECT max(i) FROM n",
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3e9) SELECT max(i) FROM n",
     "postgresql": "SELECT pg_sleep(600)",
     "mariadb": "SELECT SLEEP(600)",
 }

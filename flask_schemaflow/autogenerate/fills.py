@@ -229,7 +229,7 @@ _READERS: tuple[tuple[t.Any, t.Callable[[str, t.Any, sa.Dialect], Value]], ...] 
     (sa.Enum, _label),
     (sa.Boolean, _boolean),
     (sa.Integer, _integer),
-    (sa.Numeric, _number),
+    ((sa.Numeric, sa.Float), _number),
     (sa.DateTime, _from_iso(datetime.datetime, "2024-01-31 13:30:00")),
     (sa.Date, _from_iso(datetime.date, "2024-01-31")),
     (sa.Time, _from_iso(datetime.time, "13:30:00")),

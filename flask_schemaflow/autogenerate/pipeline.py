@@ -67,6 +67,7 @@ PASSES: tuple[str, ...] = (
     ".ordering_pass:OrderingPass",
     ".computed_pass:ComputedPass",
     ".foreign_key_indexes_pass:ForeignKeyIndexesPass",
+    ".type_changes:TypeChangesPass",
     ".not_null:NotNullPass",
     ".names_pass:UnnamedPass",
     ".drops_pass:DropsPass",

@@ -62,7 +62,7 @@ class VersionTable(Guard):
         if scope.dialect in _MYSQL:
             known = {found.revision for found in steps[0].info.revision_map.iterate_revisions("heads", "base")}
             _refuse_alike(scope, written, known | set(scope.heads or ()))
-        if not scope.heads:
+        if not (scope.heads or scope.resumes):
             self._refuse_foreign_start(scope, steps)
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:

@@ -6,7 +6,11 @@ stand there. That attribute is public; what a result needs of a cursor is PEP 24
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from . import entries
 from .entries import Entry
@@ -75,23 +79,43 @@ class StoredRows:
         self._cursor.close()
 
 
-def record(cursor: t.Any, context: t.Any, digest: str, writes: bool, keep: bool) -> Entry:
+def record(cursor: t.Any, context: t.Any, entry: Entry, keep: bool) -> Entry:
     """Write down what a statement returned, and leave it for who executed it.
 
     :param context: SQLAlchemy's execution context of the statement; it gets another cursor where rows
         had to be fetched to see them.
+    :param entry: the statement.
     :param keep: whether the rows are wanted.
     """
     rowcount = int(getattr(cursor, "rowcount", -1) or 0)
     if cursor.description is None:
-        return Entry(digest, writes, rowcount, _number(getattr(cursor, "lastrowid", None)))
+        return dataclasses.replace(entry, rowcount=rowcount, lastrowid=_number(getattr(cursor, "lastrowid", None)))
     columns = tuple((str(column[0]), _number(column[1])) for column in cursor.description)
-    rows: tuple[Row, ...] | None = None
-    if keep and context is not None and not context.execution_options.get("stream_results"):
-        found = [tuple(row) for row in cursor.fetchmany(entries.ROWS + 1)]
-        context.cursor = StoredRows(cursor, found)
-        rows = tuple(found) if len(found) <= entries.ROWS else None
-    return Entry(digest, writes, rowcount, None, columns, rows)
+    rows = _fetched(cursor, context) if keep else None
+    return dataclasses.replace(entry, rowcount=rowcount, columns=columns, rows=rows)
+
+
+def _fetched(cursor: t.Any, context: t.Any) -> tuple[Row, ...] | None:
+    if context is None or context.execution_options.get("stream_results"):
+        return None
+    if reads_cursor_itself(context):
+        if not hasattr(cursor, "scroll"):
+            return None
+        found = [tuple(row) for row in cursor.fetchall()]
+        if found:
+            cursor.scroll(0, "absolute")
+        return tuple(found)
+    found = [tuple(row) for row in cursor.fetchmany(entries.ROWS + 1)]
+    context.cursor = StoredRows(cursor, found)
+    return tuple(found) if len(found) <= entries.ROWS else None
+
+
+def reads_cursor_itself(context: t.Any) -> bool:
+    """Whether SQLAlchemy takes the rows from the driver's cursor before the statement's result is made.
+
+    It does for an INSERT of many rows that returns their keys, in batches.
+    """
+    return getattr(context, "execute_style", None) is ExecuteStyle.INSERTMANYVALUES
 
 
 def replay(entry: Entry, cursor: t.Any, context: t.Any, errors: t.Any) -> None:
@@ -102,7 +126,35 @@ def replay(entry: Entry, cursor: t.Any, context: t.Any, errors: t.Any) -> None:
     if entry.error is not None:
         name, *arguments = entry.error
         raise getattr(errors, name, errors.DatabaseError)(*arguments)
-    context.cursor = StoredRows(cursor, entry.rows or (), entry)
+    if not reads_cursor_itself(context):
+        context.cursor = StoredRows(cursor, entry.rows or (), entry)
+
+
+def failure(entry: Entry, error: BaseException) -> Entry:
+    """The statement with the error that its driver raised."""
+    arguments = [value if isinstance(value, int) else str(value) for value in error.args]
+    names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in _ERRORS]
+    return dataclasses.replace(entry, error=(names[0] if names else "DatabaseError", *arguments))
+
+
+def select_of(entry: Entry, dialect: t.Any) -> str:
+    """A statement that returns the recorded rows, for who reads the driver's cursor itself.
+
+    :raises sqlalchemy.exc.CompileError: when a value has no literal.
+    """
+    names = [name for name, _ in entry.columns or ()]
+    selects = [
+        sa.select(*(sa.literal(value).label(name) for name, value in zip(names, row, strict=True)))
+        for row in entry.rows or ()
+    ]
+    query = selects[0] if len(selects) == 1 else sa.union_all(*selects)
+    return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+_ERRORS = frozenset(
+    {"DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError", "NotSupportedError"}
+    | {"InterfaceError", "DatabaseError"}
+)
 
 
 def _number(value: t.Any) -> int | None:

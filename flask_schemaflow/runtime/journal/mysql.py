@@ -6,6 +6,7 @@ returned before. The server finishes a statement whose client is gone, so its co
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -78,11 +79,18 @@ class MySQL(Server):
             return Outcome.APPLIED
         return Outcome.MISSING if _repeats(point.statement) else Outcome.UNKNOWN
 
+    def lock_with(self, statement: str, table: str) -> str:
+        """Whoever has locked some tables may use no others."""
+        if not re.match(r"LOCK\s+TABLES?\b", bare(statement), re.I):
+            return statement
+        return f"{statement.rstrip().rstrip(';')}, {table} WRITE"
+
     def advice(self, statement: str) -> str:
         """The SHOW statements for what it names."""
         shown = [f"`SHOW CREATE {kind} {name}`" for kind, name in targets(statement)]
         return " and ".join(shown) or "what the statement changes"
 
+    @functools.cached_property
     def session(self) -> str:
         """The connection's number."""
         return str(self.connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar())

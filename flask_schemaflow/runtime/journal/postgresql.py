@@ -7,8 +7,10 @@ its traces, and an INVALID index, which CREATE INDEX CONCURRENTLY leaves when it
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import typing as t
 
 import sqlalchemy as sa
 
@@ -40,6 +42,8 @@ _ALONE = re.compile(
     r"|(?:CREATE|DROP|REINDEX|ALTER\s+TABLE)\b.*\bCONCURRENTLY\b)",
     re.I | re.S,
 )
+_ENUM = re.compile(r"ALTER\s+TYPE\b.*\bADD\s+VALUE\b", re.I | re.S)
+_ENDS = re.compile(r"^(?:CALL|EXECUTE)\b|\b(?:BEGIN\s*;|START\s+TRANSACTION|COMMIT|ROLLBACK)\b", re.I)
 _INDEXES = """
     SELECT quote_ident(n.nspname) || '.' || quote_ident(i.relname), x.indisvalid
     FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace n ON n.oid = i.relnamespace
@@ -59,7 +63,9 @@ class PostgreSQL(Server):
         """Outside of autocommit everything waits for the transaction's end."""
         if not autocommit:
             return Way.PENDING
-        if kind is Kind.CALL or _ALONE.match(bare(statement)) or self._is_old_enum_change(statement):
+        if kind is Kind.CALL and _ENDS.search(bare(statement)):
+            return Way.ALONE
+        if _ALONE.match(bare(statement)) or self._is_old_enum_change(statement):
             return Way.ALONE
         return Way.TOGETHER
 
@@ -72,7 +78,7 @@ class PostgreSQL(Server):
         """Look for the traces that the statement leaves."""
         text = bare(point.statement)
         if _CREATE.match(text):
-            return self._outcome_of_create(point)
+            return Outcome.APPLIED if any(self._made_by(point).values()) else Outcome.MISSING
         dropped = _DROP.match(text)
         if dropped:
             return Outcome.MISSING if self._regclass(dropped["name"]) else Outcome.APPLIED
@@ -88,16 +94,17 @@ class PostgreSQL(Server):
             left = [name for name, valid in self._of_table(found["table"]).items() if not valid and _is(name, wanted)]
         elif again:
             left = self._copies(again["kind"], again["name"])
-        for name in left:
-            self._drop_index(name)
-        if not left:
-            return None
-        return f"Dropped the INVALID index {', '.join(left)}, which an interrupted build had left, to build it again."
+        return self._drop_indexes(left)
+
+    def clean(self, point: Point) -> str | None:
+        """Drop the half built index, also one that had no name in the statement."""
+        return self._drop_indexes([name for name, valid in self._made_by(point).items() if not valid])
 
     def advice(self, statement: str) -> str:
         """The catalogue has it."""
         return "the database with \\d in psql, or its catalogue,"
 
+    @functools.cached_property
     def session(self) -> str:
         """The backend's number and when it started."""
         return str(self.connection.exec_driver_sql(_SESSION + " WHERE pid = pg_backend_pid()").scalar())
@@ -105,21 +112,22 @@ class PostgreSQL(Server):
     def activity(self, session: str) -> str | None:
         """From pg_stat_activity; another client of a pooler may use the same backend meanwhile."""
         pid, _, began = session.partition("/")
-        query = sa.text("SELECT state FROM pg_stat_activity WHERE pid = :pid AND extract(epoch FROM backend_start)::text = :began")
+        self.connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+        query = sa.text(
+            "SELECT state FROM pg_stat_activity WHERE pid = :pid AND extract(epoch FROM backend_start)::text = :began"
+        )
         row = self.connection.execute(query, {"pid": int(pid), "began": began}).first()
         if row is None:
             return None
         return "busy" if row[0] in ("active", None) else "idle"
 
-    def _outcome_of_create(self, point: Point) -> Outcome:
+    def _made_by(self, point: Point) -> dict[str, bool]:
+        """The indexes that were not there before a CREATE INDEX, and whether they are valid."""
         found = _CREATE.match(bare(point.statement))
-        assert found is not None
+        if found is None:
+            return {}
         before = set(json.loads(point.image or "[]"))
-        new = {name: valid for name, valid in self._of_table(found["table"]).items() if name not in before}
-        for name, valid in new.items():
-            if not valid:
-                self._drop_index(name)
-        return Outcome.APPLIED if any(new.values()) else Outcome.MISSING
+        return {name: valid for name, valid in self._of_table(found["table"]).items() if name not in before}
 
     def _of_table(self, table: str) -> dict[str, bool]:
         query = sa.text(_INDEXES.format(which="x.indrelid = to_regclass(:name)"))
@@ -133,9 +141,13 @@ class PostgreSQL(Server):
         found = [row[0] for row in self.connection.execute(query, {"name": name})]
         return [name for name in found if re.search(r"_cc(?:new|old)\d*\"?$", name)]
 
-    def _drop_index(self, name: str) -> None:
+    def _drop_indexes(self, names: t.Sequence[str]) -> str | None:
         concurrently = "CONCURRENTLY " if self.autocommits() else ""
-        self.connection.execute(sa.text(f"DROP INDEX {concurrently}{name}".replace(":", "\\:")))
+        for name in names:
+            self.connection.execute(sa.text(f"DROP INDEX {concurrently}{name}".replace(":", "\\:")))
+        if not names:
+            return None
+        return f"Dropped the INVALID index {', '.join(names)}, which an interrupted build had left."
 
     def _regclass(self, name: str) -> bool:
         query = sa.text("SELECT to_regclass(:name) IS NOT NULL")
@@ -144,7 +156,7 @@ class PostgreSQL(Server):
     def _is_old_enum_change(self, statement: str) -> bool:
         """Before version 12 a value could not be added to an enum in a transaction."""
         version = self.connection.dialect.server_version_info or (99,)
-        return version < (12,) and re.match(r"ALTER\s+TYPE\b.*\bADD\s+VALUE\b", bare(statement), re.I | re.S) is not None
+        return version < (12,) and _ENUM.match(bare(statement)) is not None
 
 
 _SESSION = "SELECT pid || '/' || extract(epoch FROM backend_start) FROM pg_stat_activity"

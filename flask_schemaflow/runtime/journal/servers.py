@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import time
 import typing as t
 
@@ -35,7 +36,9 @@ class Server:
     """
 
     noop: t.ClassVar[str]
+    """A statement that returns nothing, and does nothing."""
     commits_at_schema_changes: t.ClassVar[bool]
+    """Whether DDL ends the transaction that it is in."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
@@ -62,10 +65,19 @@ class Server:
         """Clear the ground for a statement; what was done, in a sentence."""
         return None
 
+    def clean(self, point: Point) -> str | None:
+        """Remove what the interrupted statement of ``point`` left half made; what was done, in a sentence."""
+        return None
+
+    def lock_with(self, statement: str, table: str) -> str:
+        """A statement that locks tables, with the journal's table among them where it has to be."""
+        return statement
+
     def advice(self, statement: str) -> str:
         """Where a person sees whether the statement took effect."""
         raise NotImplementedError
 
+    @functools.cached_property
     def session(self) -> str:
         """The server's name for this connection."""
         raise NotImplementedError
@@ -83,7 +95,7 @@ class Server:
         """
         deadline = time.monotonic() + limit
         idle, told = 0, False
-        while session and session != self.session():
+        while session and session != self.session:
             activity = self.activity(session)
             idle = idle + 1 if activity == "idle" else 0
             if activity is None or idle > 1:
@@ -99,3 +111,16 @@ class Server:
     def run(self, statement: str) -> None:
         """Run a statement as it is."""
         self.connection.exec_driver_sql(statement)
+
+    def refusal(self, statement: str, parameters: t.Any) -> BaseException | None:
+        """The driver's error for a statement, if it gives one."""
+        quiet = {"skip_user_error_events": True}
+        try:
+            self.connection.exec_driver_sql(statement, parameters or None, execution_options=quiet)
+        except sa.exc.DBAPIError as error:
+            return error.orig
+        return None
+
+    def error_class(self) -> t.Any:
+        """The module of the driver, which has its error classes."""
+        return self.connection.dialect.loaded_dbapi

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import decimal
 import enum
 import hashlib
 import re
+import typing as t
 
 _COMMENTS = re.compile(r"^(?:\s+|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*.*?\*/|\()+", re.S)
 _WORD = re.compile(r"[A-Za-z]+")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`|\$(\w*)\$.*?\$\1\$", re.S)
 _CALLS = re.compile(r"\b([a-z_][\w.]*)\s*\(", re.I)
 _MODIFIES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.I)
+_NUMBER = re.compile(r"\b\d[\d.]*\b")
+_BY_CHANCE = re.compile(r"(?=[^\s]*\d)[^\s]{16,}")
 _INTO = re.compile(r"\bINTO\b", re.I)
 _TARGET = re.compile(
     r"^(?:INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\s+(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE|INTO|FROM|TABLE|ONLY)\s+)*"
@@ -48,6 +52,7 @@ class Kind(enum.Enum):
     COMMIT = "commit"
     ROLLBACK = "rollback"
     CALL = "call"
+    LOCK = "lock"
 
 
 def bare(statement: str) -> str:
@@ -62,7 +67,34 @@ def squeezed(statement: str) -> str:
 
 def digest(statement: str) -> str:
     """Tells statements apart, whatever their spacing."""
-    return hashlib.sha1(squeezed(statement).encode(), usedforsecurity=False).hexdigest()[:16]
+    return _short(squeezed(statement))
+
+
+def shape(statement: str) -> str:
+    """Tells statements apart that differ in more than their literals."""
+    return _short(squeezed(_NUMBER.sub("0", _QUOTED.sub("''", statement))))
+
+
+def values_digest(parameters: t.Any) -> str:
+    """Tells parameters apart, as far as they would be the same if the code ran again.
+
+    Times, floats and keys made by chance are no sign that somebody changed the code.
+    """
+    return _short(repr(_steady(parameters))) if parameters else ""
+
+
+def _steady(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: _steady(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_steady(item) for item in value]
+    if isinstance(value, str):
+        return "" if _BY_CHANCE.fullmatch(value) else value
+    return value if value is None or isinstance(value, (bool, int, decimal.Decimal)) else type(value).__name__
+
+
+def _short(text: str) -> str:
+    return hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:16]
 
 
 def classify(statement: str, temporary: set[str]) -> Kind:
@@ -111,7 +143,8 @@ _KINDS: tuple[tuple[frozenset[str], Kind], ...] = (
     (_DATA, Kind.DATA),
     (frozenset({"BEGIN", "START"}), Kind.BEGIN),
     (frozenset({"COMMIT", "END"}), Kind.COMMIT),
-    (frozenset({"CALL", "EXECUTE"}), Kind.CALL),
+    (frozenset({"CALL", "EXECUTE", "DO"}), Kind.CALL),
+    (frozenset({"LOCK", "UNLOCK"}), Kind.LOCK),
 )
 
 

@@ -12,6 +12,7 @@ import datetime
 import typing as t
 
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
 
 from ..own_tables import JOURNAL_TABLE
 from . import entries
@@ -25,12 +26,13 @@ COMMIT = "COMMIT"
 class Point:
     """A point of commitment: everything up to it took effect.
 
-    :param state: ``done``; ``intent`` while its statement runs; ``failed`` where the revision caught the error.
+    :param state: ``done``; ``intent`` before its statement runs; ``undone`` where a person found that it did not.
     :param image: what the statement's objects looked like before it ran, as JSON of the server's module.
     :param log: the statements since the point before.
     :param outcome: what the statement itself returned.
     :param source: tells versions of the revision file apart.
     :param session: the server's name for the connection that ran it.
+    :param line: the line of the revision file that was at work, 0 where it can't be told.
     """
 
     revision: str
@@ -43,12 +45,8 @@ class Point:
     outcome: Entry | None = None
     source: str = ""
     session: str = ""
+    line: int = 0
     started: str = ""
-
-    @property
-    def is_intent(self) -> bool:
-        """Whether it isn't written that the statement came through."""
-        return self.state == "intent"
 
 
 def journal_table(dialect: str, schema: str | None) -> sa.Table:
@@ -69,6 +67,7 @@ def journal_table(dialect: str, schema: str | None) -> sa.Table:
         sa.Column("outcome", text),
         sa.Column("source", sa.String(64), nullable=False),
         sa.Column("session", sa.String(64), nullable=False),
+        sa.Column("line", sa.Integer, nullable=False),
         sa.Column("started", sa.String(32), nullable=False),
         schema=schema,
         mysql_engine="InnoDB",
@@ -93,11 +92,17 @@ class Store:
         self.schema = schema or inspector.default_schema_name
         self.table = journal_table(connection.dialect.name, self.schema)
         self.exists = inspector.has_table(JOURNAL_TABLE, schema=self.schema)
+        self._end = 0
+
+    @property
+    def name(self) -> str:
+        """The table as a statement names it."""
+        return self.connection.dialect.identifier_preparer.format_table(self.table)
 
     def create(self) -> None:
         """Make the table if it isn't there."""
         if not self.exists:
-            self.table.create(self.connection, checkfirst=True)
+            self.connection.execute(CreateTable(self.table, if_not_exists=True))
             self.exists = True
 
     def load(self) -> list[Point]:
@@ -105,27 +110,34 @@ class Store:
         if not self.exists:
             return []
         query = sa.select(self.table).where(self._mine()).order_by(self.table.c.position)
-        return [_point(row) for row in self.connection.execute(query).mappings()]
+        found = [_point(dict(row)) for row in self.connection.execute(query).mappings()]
+        self._end = found[-1].position + 1 if found else 0
+        return found
 
     def write(self, point: Point) -> None:
-        """Write a point in place of those at its position and after it."""
-        self.connection.execute(self.table.delete().where(self._mine(), self.table.c.position >= point.position))
+        """Write a point in place of those at its position and after it.
+
+        :raises sqlalchemy.exc.IntegrityError: when another run wrote one there meanwhile.
+        """
+        if point.position < self._end:
+            self.connection.execute(self.table.delete().where(self._mine(), self.table.c.position >= point.position))
         values = {name: getattr(point, name) for name in _PLAIN}
         values["log"] = entries.dumps(point.log)
         values["outcome"] = None if point.outcome is None else entries.dumps([point.outcome])
         values["started"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.connection.execute(self.table.insert().values(version_table=self.version_table, **values))
+        self._end = point.position + 1
 
-    def finish(self, position: int, state: str, outcome: Entry | None) -> None:
-        """Write how the statement of a point ended."""
-        found = None if outcome is None else entries.dumps([outcome])
+    def finish(self, position: int, outcome: Entry) -> None:
+        """Write that the statement of a point came through."""
         here = (self._mine(), self.table.c.position == position)
-        self.connection.execute(self.table.update().where(*here).values(state=state, outcome=found))
+        self.connection.execute(self.table.update().where(*here).values(state="done", outcome=entries.dumps([outcome])))
 
     def clear(self) -> None:
         """Forget everything: the revision is done, or given up."""
-        if self.exists:
+        if self._end:
             self.connection.execute(self.table.delete().where(self._mine()))
+            self._end = 0
 
     def drop_if_empty(self) -> None:
         """Drop the table unless it holds something; somebody who reads it meanwhile isn't waited for."""
@@ -152,10 +164,10 @@ class Store:
         return self.table.c.version_table == self.version_table
 
 
-_PLAIN = ("position", "revision", "direction", "state", "statement", "image", "source", "session")
+_PLAIN = ("position", "revision", "direction", "state", "statement", "image", "source", "session", "line")
 
 
-def _point(row: t.Mapping[str, t.Any]) -> Point:
+def _point(row: dict[t.Any, t.Any]) -> Point:
     outcome = entries.loads(row["outcome"])
     return Point(
         **{name: row[name] for name in _PLAIN},

@@ -1,0 +1,202 @@
+"""The guard that finishes an interrupted revision."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import pathlib
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ...errors.running import UnfinishedRevision
+from ..guards import Guard
+from ..guards import Scope
+from ..second_connection import run_apart
+from .decisions import resume_at
+from .mysql import MySQL
+from .past import Past
+from .postgresql import PostgreSQL
+from .recorder import Recorder
+from .recorder import Running
+from .servers import Server
+from .table import Point
+from .table import Store
+
+_SERVERS: dict[str, type[Server]] = {"postgresql": PostgreSQL, "mysql": MySQL, "mariadb": MySQL}
+
+
+class Journal(Guard):
+    """Promises that an interrupted revision is finished by one plain re-run, each statement taking effect once.
+
+    It works where the database can't roll a revision back: on MariaDB and MySQL, and on PostgreSQL for what
+    ``autocommit_block()`` has committed. What a statement changed and the row that says so are committed together, or
+    the row comes first and the database is asked afterwards. The code of the revision runs again from its beginning;
+    statements that took effect are left out and give the results that they gave. What has not run yet may be
+    corrected. The rows go with the version's own row, in its transaction, and the table after the run.
+    """
+
+    def __init__(self) -> None:
+        self._recorder: Recorder | None = None
+        self._store: Store | None = None
+        self._points: list[Point] = []
+        self._tail: Point | None = None
+        self._last: t.Any = None
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """SQLite rolls back; of other databases it isn't known when they commit."""
+        return super().applies(scope) and scope.settings.journal and scope.dialect in _SERVERS
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Look for an interrupted revision before anything runs.
+
+        :raises UnfinishedRevision: when the run would begin with another one.
+        :raises OutcomeUnknown: when a person has to say whether a statement took effect.
+        """
+        if not steps:
+            return
+        self._last = steps[-1]
+        self._server = _SERVERS[scope.dialect](scope.connection)
+        self._store = Store(scope.connection, scope.version_table, scope.version_table_schema)
+        points = self._store.load()
+        if steps[0].info.is_stamp:
+            return
+        if points:
+            _refuse_others(points[-1], steps[0], scope)
+            tell = functools.partial(scope.tell, "waiting")
+            self._points, self._tail = resume_at(points, self._server, scope.settings.lock_wait, tell)
+            _say(scope, points[-1], len(self._points))
+            scope.resumes = True
+        if self._server.commits_at_schema_changes:
+            self._store.create()  # this very statement commits, so it can't wait until there is something to write
+        self._attach(scope)
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Have the revision's code run under the eyes of a recorder."""
+        if step.info.is_stamp:
+            return
+        migrate = step.migration_fn
+
+        @functools.wraps(migrate)
+        def recorded(**given: t.Any) -> None:
+            self._recorder = recorder = self._make_recorder(scope, step)
+            migrate(**given)
+            recorder.end()
+            self._recorder = None
+
+        step.migration_fn = recorded
+
+    def version_written(self, scope: Scope, step: t.Any) -> None:
+        """The rows go with the transaction that writes the version, and on PostgreSQL the table does, too."""
+        assert self._store is not None
+        self._store.clear()
+        if scope.dialect == "postgresql":
+            self._store.drop_if_empty()
+
+    def end_step(self, scope: Scope, step: t.Any) -> None:
+        """The table goes with the last step; inside of env.py's own transaction it has to wait until that is over."""
+        assert self._store is not None
+        if step is self._last and not scope.connection.in_transaction():
+            self._store.drop_if_empty()
+            if scope.connection.in_transaction():
+                scope.connection.commit()
+
+    def failed(self, scope: Scope, error: BaseException) -> None:
+        """Say what took effect."""
+        recorder = self._recorder
+        if recorder is not None and recorder.position:
+            count = recorder.position
+            scope.tell(
+                "notice",
+                f"{count} statement{'s' if count > 1 else ''} of revision {recorder.revision} took effect on the "
+                f"{scope.bind or 'default'} database and {'are' if count > 1 else 'is'} kept; "
+                f"`flask db {recorder.direction}` goes on after {'them' if count > 1 else 'it'}.",
+            )
+
+    def close(self, scope: Scope) -> None:
+        """Where env.py had a transaction of its own, the table is dropped on another connection."""
+        store = self._store
+        if store is None or not store.exists or scope.connection.dialect.is_async or scope.dialect == "postgresql":
+            return
+
+        def drop(connection: sa.Connection) -> None:
+            Store(connection, scope.version_table, scope.version_table_schema).drop_if_empty()
+
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            run_apart(scope.engine, drop)
+
+    def _attach(self, scope: Scope) -> None:
+        def before(
+            connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
+        ) -> tuple[str, t.Any]:
+            recorder = self._recorder
+            return recorder.before(statement, parameters, context) if recorder else (statement, parameters)
+
+        def after(
+            connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
+        ) -> None:
+            if self._recorder is not None:
+                self._recorder.after(cursor, context)
+
+        def commit(connection: sa.Connection) -> None:
+            if self._recorder is not None:
+                self._recorder.committing()
+
+        def failed(context: t.Any) -> None:
+            error = context.original_exception
+            is_refusal = isinstance(error, scope.connection.dialect.loaded_dbapi.Error) and not context.is_disconnect
+            if self._recorder is not None and context.connection is scope.connection and is_refusal:
+                self._recorder.failed(error)
+
+        scope.listen("before_cursor_execute", before, retval=True)
+        scope.listen("after_cursor_execute", after)
+        scope.listen("commit", commit)
+        engine = scope.engine
+        event.listen(engine, "handle_error", failed)
+        scope.defer(lambda: event.remove(engine, "handle_error", failed))
+
+    def _make_recorder(self, scope: Scope, step: t.Any) -> Recorder:
+        assert self._store is not None
+        revision = step.info.up_revision
+        path = str(revision.path)
+        running = Running(revision.revision, _direction(step), path, _digest(path))
+        points, tail, self._points, self._tail = self._points, self._tail, [], None
+        past = Past(points, tail, running.source)
+        tell = functools.partial(scope.tell, "notice")
+        return Recorder(self._server, self._store, running, past, tail, tell)
+
+
+def _direction(step: t.Any) -> str:
+    return "upgrade" if step.info.is_upgrade else "downgrade"
+
+
+def _digest(path: str) -> str:
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError:
+        return ""
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
+    if (point.revision, point.direction) == (step.info.up_revision.revision, _direction(step)):
+        return
+    asked = f"{_direction(step)} of revision {step.info.up_revision.revision}"
+    target = point.revision if point.direction == "upgrade" else "-1"
+    raise UnfinishedRevision(
+        f"The {point.direction} of revision {point.revision} was interrupted on the {scope.bind or 'default'} database "
+        f"and has to be finished before the {asked}.",
+        hint=f"Run `flask db {point.direction} {target}`. If you have finished or undone it by hand, run "
+        "`DROP TABLE schemaflow_journal` in the database and `flask db stamp` with the revision it is at.",
+    )
+
+
+def _say(scope: Scope, point: Point, done: int) -> None:
+    scope.tell(
+        "notice",
+        f"The {point.direction} of revision {point.revision} was interrupted; "
+        f"{done} statement{'' if done == 1 else 's'} took effect then, and it goes on after that.",
+    )

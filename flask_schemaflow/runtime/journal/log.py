@@ -1,0 +1,54 @@
+"""The statements since the last point of commitment, in bounds."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import entries
+from .entries import ANY
+from .entries import Entry
+
+
+class Log:
+    """Statements and their results, in order; repeats are counted, and too much is left out.
+
+    :param first: what an interrupted run did before the same point.
+    """
+
+    def __init__(self, first: t.Sequence[Entry] = ()) -> None:
+        self._entries = list(first)
+        self._size = sum(entries.size(entry) for entry in first)
+        self.wrote = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What was noted."""
+        return tuple(self._entries)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether results are still wanted."""
+        return self._size < entries.CHARACTERS
+
+    def add(self, entry: Entry) -> None:
+        """Note a statement."""
+        self.wrote = self.wrote or entry.writes
+        both = entries.merged(self._entries[-1], entry) if self._entries else None
+        if both is not None:
+            self._entries[-1] = both
+            return
+        size = entries.size(entry)
+        if size == 0 or self._size + size > entries.CHARACTERS:
+            entry = entries.without_result(entry)
+            size = entries.size(entry)
+        if self._size + size <= entries.CHARACTERS:
+            self._entries.append(entry)
+            self._size += size
+        elif entry.writes and self._entries[-1].digest != ANY:
+            self._entries.append(Entry(ANY, True))
+
+    def clear(self) -> None:
+        """A point of commitment was passed."""
+        self._entries.clear()
+        self._size = 0
+        self.wrote = False

@@ -1,0 +1,300 @@
+"""Meets the statements of one revision while its code runs: remembers, announces, and leaves out what was done.
+
+Each statement is one of these:
+
+- *recalled*: an interrupted run did it, so the server gets one that does nothing, and the code the recorded result;
+- *pending*: it takes effect with the transaction, so it is only noted for the next point of commitment;
+- *together*: the driver commits each statement, so it is put into a transaction with its row;
+- *alone*: nothing can be in one transaction with it, so its row comes first, as an intention.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ExecuteStyle
+
+from ...errors.running import AppliedPartChanged
+from ...errors.running import ChangedMeanwhile
+from . import cursors
+from .entries import Entry
+from .log import Log
+from .past import Call
+from .past import Edited
+from .past import Past
+from .places import line_in
+from .servers import Server
+from .servers import Way
+from .statements import classify
+from .statements import Kind
+from .table import COMMIT
+from .table import Point
+from .table import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """The revision whose code runs.
+
+    :param source: a digest of its file.
+    """
+
+    revision: str
+    direction: str
+    path: str
+    source: str
+
+
+@dataclasses.dataclass
+class _Doing:
+    """The statement that is with the server now."""
+
+    call: Call
+    way: Way
+    recalled: Entry | None = None
+    point: Point | None = None
+
+
+class Recorder:
+    """Sees to it that each statement of one revision takes effect once, however often its code runs.
+
+    :param tail: the interrupted statement that has to run again, if there is one.
+    :param tell: is given sentences for a person.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        store: Store,
+        running: Running,
+        past: Past,
+        tail: Point | None,
+        tell: t.Callable[[str], None],
+    ) -> None:
+        self._server, self._store, self._running = server, store, running
+        self._past, self._tail, self._tell = past, tail, tell
+        self._log = Log(tail.log if tail is not None else ())
+        self._doing: _Doing | None = None
+        self._temporary: set[str] = set()
+        self._explicit = False  # a transaction that the code began by a statement of its own
+        self._busy = False
+        self._new = 0
+
+    @property
+    def position(self) -> int:
+        """The number of points that took effect."""
+        return self._past.position + self._new
+
+    @property
+    def revision(self) -> str:
+        """The id of the revision."""
+        return self._running.revision
+
+    @property
+    def direction(self) -> str:
+        """``upgrade`` or ``downgrade``."""
+        return self._running.direction
+
+    def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
+        """A statement is about to run; what to send in its place."""
+        if self._busy:
+            return statement, parameters
+        self._settle()
+        kind = classify(statement, self._temporary)
+        if kind in (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.LOCK):
+            return self._control(kind, statement), parameters
+        if kind is Kind.SESSION:
+            return statement, parameters
+        call = Call(statement, parameters, kind is not Kind.READ)
+        way = self._server.way(kind, statement, self._autocommits()) if call.writes else Way.PENDING
+        with self._named():
+            recalled = self._recall(call, way)
+        if recalled is not None:
+            self._doing = _Doing(call, way, recalled)
+            return self._instead(recalled, context)
+        doing = _Doing(call, way)
+        if way is not Way.PENDING:
+            with self._aside():
+                self._announce(doing)
+        self._doing = doing
+        return statement, parameters
+
+    def after(self, cursor: t.Any, context: t.Any) -> None:
+        """A statement ran."""
+        doing = self._doing
+        if self._busy or doing is None:
+            return
+        self._doing = None
+        if doing.recalled is not None:
+            cursors.replay(doing.recalled, cursor, context, self._server.error_class())
+            return
+        entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
+        if doing.way is Way.PENDING:
+            self._log.add(entry)
+            return
+        with self._aside():
+            self._conclude(doing, entry)
+        self._new += 1
+        self._log.clear()
+
+    def failed(self, error: BaseException) -> None:
+        """A statement raised an error, which the code may catch."""
+        doing, self._doing = self._doing, None
+        if self._busy or doing is None or doing.recalled is not None:
+            return
+        if doing.way is Way.TOGETHER:
+            with self._aside(), contextlib.suppress(sa.exc.DBAPIError):
+                self._server.run("ROLLBACK")
+        self._log.add(cursors.failure(doing.call.entry, error))
+
+    def committing(self) -> None:
+        """The connection's transaction is about to be committed while the code runs."""
+        if not self._busy and not self._server.autocommits():
+            self._settle()
+            self._commit()
+
+    def end(self) -> None:
+        """The code has come to its end.
+
+        :raises AppliedPartChanged: when it left out what it did before.
+        """
+        with self._named():
+            if self._past.missing and not self._past.is_same:
+                raise Edited(self._past.missing)
+        with self._aside():
+            self._clean()
+
+    # -- parts ----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """A read that neither came back nor failed aloud: SQLAlchemy's own, which ask and expect to be refused.
+
+        MariaDB answers them once more, so that the refusal can be written down.
+        """
+        doing, self._doing = self._doing, None
+        if doing is None or doing.recalled is not None or doing.call.writes:
+            return
+        if self._server.commits_at_schema_changes:
+            with self._aside():
+                error = self._server.refusal(doing.call.statement, doing.call.parameters)
+            if error is not None:
+                self._log.add(cursors.failure(doing.call.entry, error))
+
+    def _control(self, kind: Kind, statement: str) -> str:
+        """A statement that begins or ends a transaction is always sent."""
+        on_schema_changes = self._server.commits_at_schema_changes
+        if kind is Kind.COMMIT or (kind is not Kind.ROLLBACK and on_schema_changes):
+            self._commit()
+        if kind is Kind.LOCK:
+            return self._server.lock_with(statement, self._store.name)
+        self._explicit = kind is Kind.BEGIN
+        return statement
+
+    def _commit(self) -> None:
+        if not self._past.is_over:
+            with self._named():
+                self._past.take_commit()
+        elif self._log.wrote:
+            with self._aside():
+                self._write(self._point(COMMIT, "done"))
+            self._new += 1
+            self._log.clear()
+
+    def _autocommits(self) -> bool:
+        return not self._explicit and self._server.autocommits()
+
+    def _recall(self, call: Call, way: Way) -> Entry | None:
+        if self._past.is_over:
+            return None
+        return self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
+
+    def _instead(self, recalled: Entry, context: t.Any) -> tuple[str, t.Any]:
+        style = getattr(context, "execute_style", None)
+        if style is ExecuteStyle.EXECUTEMANY:
+            return self._server.noop, [()]
+        if recalled.rows and cursors.reads_cursor_itself(context):
+            return cursors.select_of(recalled, self._server.connection.dialect), ()
+        return self._server.noop, ()
+
+    def _announce(self, doing: _Doing) -> None:
+        self._store.create()
+        if doing.way is Way.TOGETHER:
+            self._server.run("BEGIN")
+            return
+        self._clean()
+        self._say(self._server.prepare(doing.call.statement))
+        image = self._server.image(doing.call.statement)
+        doing.point = self._point(doing.call.statement, "intent", image=image, outcome=doing.call.entry)
+        self._write(doing.point)
+
+    def _conclude(self, doing: _Doing, entry: Entry) -> None:
+        if doing.point is None:
+            self._write(self._point(doing.call.statement, "done", outcome=entry))
+            self._server.run("COMMIT")
+            return
+        if doing.point.image is None or not self._server.commits_at_schema_changes:
+            # It could not be told later, so it is made known at once. Where an image tells it, the next row does.
+            self._store.finish(doing.point.position, entry)
+            if not self._server.autocommits():
+                self._server.run("COMMIT")
+
+    def _clean(self) -> None:
+        """Remove what the interrupted statement left half made, once, before anything else is."""
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            self._say(self._server.clean(tail))
+
+    def _point(self, statement: str, state: str, **rest: t.Any) -> Point:
+        running = self._running
+        return Point(
+            revision=running.revision,
+            direction=running.direction,
+            position=self.position,
+            state=state,
+            statement=statement,
+            log=self._log.entries,
+            source=running.source,
+            session=self._server.session,
+            line=line_in(running.path),
+            **rest,
+        )
+
+    def _write(self, point: Point) -> None:
+        self._store.create()
+        try:
+            self._store.write(point)
+        except sa.exc.IntegrityError as error:
+            raise ChangedMeanwhile(
+                f"Another run is at work on revision {point.revision}: it has written what this one was about to do.",
+                hint="Wait for it, then run the command again; it does what is left.",
+            ) from error
+
+    def _say(self, text: str | None) -> None:
+        if text:
+            self._tell(text)
+
+    @contextlib.contextmanager
+    def _aside(self) -> t.Iterator[None]:
+        """What is sent here is none of the revision's."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    @contextlib.contextmanager
+    def _named(self) -> t.Iterator[None]:
+        try:
+            yield
+        except Edited as error:
+            running = self._running
+            raise AppliedPartChanged(
+                f"Revision {running.revision} was interrupted after `{error.expected}` had taken effect, and the file "
+                "no longer does that at this place.",
+                details=f"  File: {running.path}",
+                hint="Restore what stood there: what comes before the interruption is left out, and has to be the "
+                "same. What comes after it may be changed.",
+            ) from None

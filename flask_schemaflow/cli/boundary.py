@@ -65,8 +65,8 @@ def _explained(error: Exception) -> SchemaflowError:
 def _interrupted(error: KeyboardInterrupt, traceback: bool) -> t.NoReturn:
     if traceback or get_debug_flag():
         _show_traceback(error)
-    notes = getattr(error, "details", "")
-    click.echo(f"Interrupted.{f' {notes}' if notes else ''}", err=True)
+    told = str(error)
+    click.echo(f"Interrupted. {told}" if told else "Interrupted.", err=True)
     sys.exit(INTERRUPTED)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import commands
+from ..errors.arguments import EditorMissing
 from .group import command
 from .group import Shared
 
@@ -26,7 +27,14 @@ def init(shared: Shared, multidb: bool, template: str | None, package: bool) -> 
 
 def edit(shared: Shared, revision: str) -> None:
     """Edit a revision file."""
-    click.edit(filename=commands.edit(shared.directory, revision))
+    path = commands.edit(shared.directory, revision)
+    try:
+        click.edit(filename=path)
+    except click.ClickException as error:
+        raise EditorMissing(
+            f"{path} could not be edited: {error.format_message()}.",
+            hint="Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.",
+        ) from error
 
 
 def register(group: click.Group) -> None:

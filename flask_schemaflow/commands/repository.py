@@ -112,8 +112,9 @@ def edit(directory: Directory | None = None, revision: str = "current") -> str:
 
     found = {item.path for record in current(directory) for item in record.revisions}
     if len(found) != 1:
+        number = f"{len(found)} revisions" if found else "no revision"
         raise InvalidArgument(
-            f"The database is at {len(found)} revisions, so `current` names no single file.",
+            f"The database is at {number}, so `current` names no single file.",
             hint="Name the revision: `flask db edit REVISION`; `flask db history` lists them.",
         )
     return found.pop()

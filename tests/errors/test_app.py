@@ -7,7 +7,6 @@ import textwrap
 import typing as t
 from pathlib import Path
 
-import flask_migrate
 import pytest
 from click.testing import CliRunner
 from flask import Flask
@@ -188,9 +187,7 @@ def test_an_application_without_the_extension(flask: Flasks, tmp_path: Path) -> 
         """
     )
     app = Flask("shop")
-    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
-    db = SQLAlchemy(app)
-    flask_migrate.Migrate(app, db)
+    app.extensions["migrate"] = type("_MigrateConfig", (), {"__module__": "flask_migrate"})()
     with app.app_context(), pytest.raises(SchemaflowError) as caught:
         flask_schemaflow.heads()
     assert str(caught.value) == said(
@@ -358,12 +355,12 @@ def test_a_table_that_is_queried_at_start(flask: Flasks, tmp_path: Path) -> None
     (tmp_path / "shop.py").write_text(unreachable.replace("    return app", query + "    return app"))
     assert flask("--app", "shop", "db", "upgrade") == said(
         """
-        Error [SF426]: The file PROJECT/nowhere/shop.db can't be opened.
+        Error [SF426]: The folder of the SQLite file PROJECT/nowhere/shop.db doesn't exist.
 
           The database says: unable to open database file
 
-        Correct the path in SQLALCHEMY_DATABASE_URI (four slashes begin an absolute one: sqlite:////srv/app.db),
-            or make its folder: `flask db upgrade --create-database`.
+        Make it and apply every migration: `flask db upgrade --create-database`. Correct the path in
+            SQLALCHEMY_DATABASE_URI (four slashes begin an absolute one: sqlite:////srv/app.db).
         """
     )
 

@@ -20,6 +20,7 @@ from sqlalchemy import exc
 
 from ...errors import SchemaflowError
 from ...errors.running import MigrationFailed
+from ...errors.running import NestedRun
 from ...records import Event
 from ...records import Notify
 from ...records import Step
@@ -27,6 +28,7 @@ from .connecting import database_error
 from .connecting import Where
 from .graph import graph_error
 from .identifiers import odd_identifiers
+from .interruption import describe_interruption
 from .loading import file_refused
 from .loading import idle_environment
 from .loading import loading_error
@@ -153,7 +155,18 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
             yield failure
             if failure.passage is not None:
                 failure.require_work()
+    except NestedRun as error:
+        place = place_below(error, _version_folders(failure))
+        if place is not None and not error.details:
+            error.details = f"  {place}: {place.code}"
+        raise
     except SchemaflowError:
+        raise
+    except KeyboardInterrupt as error:
+        told = describe_interruption(failure)
+        if told:
+            failure.forget_notices()
+            error.args = (told,)
         raise
     except (Exception, SystemExit) as error:
         explained = _explained(error, failure)

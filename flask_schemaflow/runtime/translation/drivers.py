@@ -106,6 +106,18 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 )
 
 
+# What drivers put before the server's words, each release another thing, and libpq's guesses after them.
+_PREFIXES = re.compile(
+    r"""^(connection\ failed:\s+ | connection\ to\ server\ at\ "[^"]*"(\ \([^)]*\))?,\ port\ \d+\ failed:\s+
+      | consuming\ input\ failed:\s+ | failed\ to\ resolve\ host\ '[^']*':\s+ | FATAL:\s+)+""",
+    re.VERBOSE,
+)
+_BESIDE_THE_POINT = re.compile(
+    r"LINE \d+:|\^|\[SQL|server closed the connection unexpectedly|This probably means|before or while processing"
+    r"|Is the server running"
+)
+
+
 def kind_of(error: BaseException) -> Kind:
     """The kind of a driver's error, or of the SQLAlchemy error around it."""
     original: t.Any = getattr(error, "orig", None) or error
@@ -126,8 +138,8 @@ def words_of_database(error: BaseException) -> str:
     args: tuple[t.Any, ...] = getattr(original, "args", ())
     text = args[1] if len(args) > 1 and isinstance(args[0], int) and isinstance(args[1], str) else str(original)
     lines = [line.strip() for line in text.strip().splitlines()]
-    kept = [line for line in lines if line and not re.match(r"LINE \d+:|\^|\[SQL", line)]
-    return " ".join(kept)
+    kept = [line for line in lines if line and not _BESIDE_THE_POINT.match(line)]
+    return " ".join(_PREFIXES.sub("", " ".join(kept or lines)).split())
 
 
 def _by_words(text: str) -> Kind:

@@ -1,0 +1,380 @@
+"""A run that fails or is broken off: what failed, where, in whose words, what holds now, and what to do next."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import flask_schemaflow
+from flask_schemaflow import SchemaflowError
+from flask_schemaflow.errors.connection import PermissionRefused
+from flask_schemaflow.errors.running import MigrationFailed
+from tests.conftest import MakeDatabase
+from tests.conftest import MakeProject
+from tests.conftest import WriteRepository
+from tests.support import processes
+from tests.support.application import Project
+
+from .conftest import Fails
+from .conftest import invoke
+from .conftest import MODELS
+from .conftest import Runs
+from .messages import readable
+from .messages import said
+
+FIRST = "op.create_table('first', sa.Column('id', sa.Integer, primary_key=True))"
+SECOND = """
+op.create_table('second', sa.Column('id', sa.Integer))
+op.add_column(
+    'prices',
+    sa.Column('cents', sa.Integer),
+)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def broken(
+    request: pytest.FixtureRequest,
+    project: MakeProject,
+    make_database: MakeDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
+    """A project whose second of three revisions fails in its second operation, on each kind of database."""
+    made = project(MODELS, url=make_database(request.param))
+    monkeypatch.chdir(made.root)
+    invoke(made, "init")
+    made.write_revision("abcd0001", None, FIRST, "op.drop_table('first')", "first")
+    made.write_revision("abcd0002", "abcd0001", SECOND, "op.drop_table('second')", "second")
+    made.write_revision("abcd0003", "abcd0002", message="third")
+    return made
+
+
+def kind_of(shop: Project) -> str:
+    """The kind of its database."""
+    return sa.make_url(shop.url).get_backend_name()
+
+
+def test_a_revision_that_fails(broken: Project) -> None:
+    """Revision, file and line, operation, the database's words, what was kept and what rolled back, what next."""
+    result = invoke(broken, "upgrade")
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    told = readable(result.stderr, broken.root)
+    if kind_of(broken) == "sqlite":
+        assert told == said(
+            """
+            Error [SF502]: Revision abcd0002 failed (PROJECT/migrations/versions/abcd0002_second.py, line 19): no
+                such table: prices
+
+              Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
+              SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
+              Rolled back: abcd0001, abcd0002
+              The version table says: no revision
+
+            Correct that line and run `flask db upgrade` again.
+            """
+        )
+    elif kind_of(broken) == "postgresql":
+        assert told == said(
+            """
+            Error [SF502]: Revision abcd0002 failed (PROJECT/migrations/versions/abcd0002_second.py, line 19):
+                relation "prices" does not exist
+
+              Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
+              SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
+              Rolled back: abcd0001, abcd0002
+              The version table says: no revision
+
+            Correct that line and run `flask db upgrade` again.
+            """
+        )
+    else:
+        assert told == said(
+            """
+            Error [SF502]: Revision abcd0002 failed (PROJECT/migrations/versions/abcd0002_second.py, line 19): Table
+                'DATABASE.prices' doesn't exist
+
+              Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
+              SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
+              Applied before and kept: abcd0001
+              Half done perhaps, as this database can't roll back changes of tables: abcd0002
+              The version table says: abcd0001
+
+            Correct that line and run `flask db upgrade` again.
+            """
+        )
+
+
+def test_a_revision_that_fails_to_revert(shop: Project, runs: Runs) -> None:
+    """The same the other way."""
+    shop.write_revision("abcd0001", None, FIRST, "op.drop_table('frist')", "first")
+    shop.write_revision("abcd0002", "abcd0001", "pass", "pass", "second")
+    runs("upgrade")
+    result = invoke(shop, "downgrade", "base")
+    assert result.exit_code == 1
+    assert readable(result.stderr, shop.root) == said(
+        """
+        Error [SF502]: Reverting revision abcd0001 failed (PROJECT/migrations/versions/abcd0001_first.py, line
+            22): no such table: frist
+
+          Operation: op.drop_table('frist')
+          SQL: DROP TABLE frist
+          Rolled back: abcd0002, abcd0001
+          The version table says: abcd0002
+
+        Correct that line and run `flask db downgrade` again.
+        """
+    )
+    assert shop.execute("SELECT version_num FROM alembic_version") == [("abcd0002",)]
+
+
+def test_python_that_fails_in_a_revision(shop: Project, fails: Fails) -> None:
+    """No database was involved: the line, and a helper's own line where it is in the folder."""
+    shop.write_revision("abcd0001", None, "names = {}\nnames['first']")
+    assert fails("upgrade") == said(
+        """
+        Error [SF502]: Revision abcd0001 failed (PROJECT/migrations/versions/abcd0001.py, line 19): KeyError:
+            'first'
+
+          Operation: names['first']
+          Rolled back: abcd0001
+          The version table says: no revision
+
+        Correct that line and run `flask db upgrade` again.
+        """
+    )
+    shop.write_revision("abcd0001", None, "op.add_colum('first')")
+    assert fails("upgrade") == said(
+        """
+        Error [SF502]: Revision abcd0001 failed (PROJECT/migrations/versions/abcd0001.py, line 18):
+            AttributeError: module 'alembic.op' has no attribute 'add_colum'
+
+          Operation: op.add_colum('first')
+          Rolled back: abcd0001
+          The version table says: no revision
+
+        Correct that line and run `flask db upgrade` again.
+        """
+    )
+
+
+def test_a_failure_in_one_of_several_databases(
+    project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which database, and where the other one stands."""
+    shop = project(MODELS, binds={"log": f"sqlite:///{tmp_path}/log.db"})
+    monkeypatch.chdir(shop.root)
+    invoke(shop, "init")
+    extra = "\n\ndef upgrade_log():\n    op.drop_table('entries')\n\n\ndef downgrade_log():\n    pass\n"
+    shop.write_revision("abcd0001", None, FIRST, extra=extra)
+    assert readable(invoke(shop, "upgrade").stderr, shop.root) == said(
+        """
+        Error [SF502]: Revision abcd0001 failed on the log database (PROJECT/migrations/versions/abcd0001.py,
+            line 26): no such table: entries
+
+          Operation: op.drop_table('entries')
+          SQL: DROP TABLE entries
+          default: Applied before and kept: abcd0001
+          default: The version table says: abcd0001
+          log: Rolled back: abcd0001
+          log: The version table says: no revision
+
+        Correct that line and run `flask db upgrade` again.
+        """
+    )
+
+
+def test_each_revision_in_a_transaction_of_its_own(shop: Project) -> None:
+    """What was applied before is kept, and said."""
+    shop.write_app(config={"SCHEMAFLOW_TRANSACTION": "revision"})
+    shop.write_revision("abcd0001", None, FIRST)
+    shop.write_revision("abcd0002", "abcd0001", SECOND)
+    result = invoke(shop, "upgrade")
+    assert result.stdout.startswith("Applied abcd0001")
+    assert readable(result.stderr, shop.root) == said(
+        """
+        Error [SF502]: Revision abcd0002 failed (PROJECT/migrations/versions/abcd0002.py, line 19): no such
+            table: prices
+
+          Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
+          SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
+          Applied before and kept: abcd0001
+          Rolled back: abcd0002
+          The version table says: abcd0001
+
+        Correct that line and run `flask db upgrade` again.
+        """
+    )
+
+
+def test_an_old_env_file_gets_the_same_words(
+    broken: Project, legacy_repository: WriteRepository
+) -> None:
+    """An env.py of Flask-Migrate changes none of it."""
+    told = readable(invoke(broken, "upgrade").stderr, broken.root)
+    for table in ("second", "first"):
+        broken.execute(f"DROP TABLE IF EXISTS {table}")
+    for table in ("alembic_version", "schemaflow_journal"):
+        broken.execute(f"DROP TABLE IF EXISTS {table}")
+    (broken.migrations / "env.py").unlink()
+    legacy_repository(broken, "2.6.0")
+    assert readable(invoke(broken, "upgrade").stderr, broken.root) == told
+
+
+def test_the_error_from_python(broken: Project) -> None:
+    """Message, hint, details and code are attributes; the database's error is the cause; nothing was printed."""
+    with broken.app().app_context(), pytest.raises(SchemaflowError) as caught:
+        flask_schemaflow.upgrade()
+    error = caught.value
+    assert isinstance(error, MigrationFailed)
+    assert error.code == "SF502" and error.exit_code == 1 and error.revision == "abcd0002"
+    assert error.message.startswith("Revision abcd0002 failed (")
+    assert error.hint.startswith("Correct that line and run `flask db upgrade` again.")
+    assert "  Operation: op.add_column('prices', sa.Column('cents', sa.Integer))" in error.details.splitlines()
+    assert str(error) == f"{error.message}\n{error.details}\n{error.hint}"
+    assert isinstance(error.__cause__, sa.exc.DBAPIError) and error.__cause__.orig is not None
+
+
+def test_a_reason_is_an_error_too(
+    project: MakeProject, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``reason`` tells a program what the sentence tells a person."""
+    shop = project(MODELS, url=postgres_url)
+    monkeypatch.chdir(shop.root)
+    invoke(shop, "init")
+    shop.write_revision("abcd0001", None, "op.execute('ALTER TABLE pg_class ADD COLUMN x INTEGER')")
+    with shop.app().app_context(), pytest.raises(MigrationFailed) as caught:
+        flask_schemaflow.upgrade()
+    reason = caught.value.reason
+    assert isinstance(reason, PermissionRefused) and reason.code == "SF432"
+
+
+def test_where_an_error_arose(shop: Project) -> None:
+    """``--traceback`` and ``FLASK_DEBUG`` show it, the sentence after it, without passwords."""
+    shop.write_revision("abcd0001", None, "raise ValueError('postgresql://u:s3cret@h/d')")
+    for result in (
+        invoke(shop, "upgrade", "--traceback"),
+        invoke(shop, "--traceback", "upgrade"),
+        invoke(shop, "upgrade", env={"FLASK_DEBUG": "1"}),
+    ):
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Traceback (most recent call last):")
+        assert "ValueError: postgresql://u:***@h/d" in result.stderr and "s3cret" not in result.output
+        assert "\nError [SF502]: Revision abcd0001 failed (" in result.stderr
+    assert "Traceback" not in invoke(shop, "upgrade", env={"FLASK_DEBUG": "0"}).output
+
+
+def test_ctrl_c(broken: Project) -> None:
+    """Exit status 130, what was rolled back, and no traceback."""
+    path = broken.migrations / "versions" / "abcd0002_second.py"
+    path.unlink()
+    waiting = "op.create_table('second', sa.Column('id', sa.Integer))\nprint('waiting', flush=True)\nimport time\n"
+    broken.write_revision("abcd0002", "abcd0001", waiting + "time.sleep(60)", message="second")
+    process = broken.popen("db", "upgrade")
+    assert process.stdout is not None
+    while "waiting" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    result = processes.finish(process)
+    assert result.returncode == 130
+    told = readable(result.stderr, broken.root)
+    if kind_of(broken) == "mariadb":
+        assert told == SNAP
+    else:
+        assert told == said(
+            """
+            Interrupted. Revision abcd0002 was being applied.
+
+              Applied before and kept: abcd0001
+              Half done perhaps, as this database can't roll back changes of tables: abcd0002
+              The version table says: abcd0001
+
+            To go on: `flask db upgrade`.
+            """
+        )
+
+
+def test_output_that_nobody_reads(shop: Project, runs: Runs) -> None:
+    """``flask db history | head -1`` ends quietly."""
+    for number in range(200):
+        shop.write_revision(f"abcd{number:04}", f"abcd{number - 1:04}" if number else None, message="x" * 400)
+    command = " ".join(f"'{part}'" for part in shop.command("db", "history"))
+    done = processes.run(
+        ["sh", "-c", f"{command} | head -1"], cwd=shop.root, env={"PYTHONPATH": str(shop.root)}
+    )
+    assert done.stdout.startswith("abcd0198 -> abcd0199 (head)") and done.stderr == ""
+
+
+def test_no_editor(shop: Project, fails: Fails) -> None:
+    """The file is named, so that it can be opened otherwise."""
+    shop.write_revision("abcd0001")
+    assert fails("edit", "head", env={"EDITOR": "no-such-editor", "VISUAL": ""}) == said(
+        """
+        Error [SF705]: PROJECT/migrations/versions/abcd0001.py could not be edited: no-such-editor: Editing
+            failed: [Errno 2] No such file or directory: 'no-such-editor'.
+
+        Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.
+        """
+    )
+    assert fails("edit", "head", env={"EDITOR": "false", "VISUAL": ""}) == said(
+        """
+        Error [SF705]: PROJECT/migrations/versions/abcd0001.py could not be edited: false: Editing failed.
+
+        Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.
+        """
+    )
+    assert fails("edit", "current", status=2) == said(
+        """
+        Error [SF701]: The database is at no revision, so `current` names no single file.
+
+        Name the revision: `flask db edit REVISION`; `flask db history` lists them.
+        """
+    )
+
+
+def test_a_command_inside_a_revision(shop: Project, fails: Fails) -> None:
+    """A revision that calls ``upgrade()``."""
+    shop.write_revision("abcd0001", None, "import flask_schemaflow\nflask_schemaflow.upgrade()")
+    assert fails("upgrade") == said(
+        """
+        The default database was rolled back: abcd0001.
+        Error [SF501]: A migration command was called from inside a revision file or env.py.
+
+          PROJECT/migrations/versions/abcd0001.py, line 19: flask_schemaflow.upgrade()
+
+        Call it after the running command has ended.
+        """
+    )
+
+
+def test_a_revision_that_exits(shop: Project, fails: Fails) -> None:
+    """``sys.exit()`` in a revision is a failure of it, not of the process."""
+    shop.write_revision("abcd0001", None, "import sys\nsys.exit('no more')")
+    assert fails("upgrade") == said(
+        """
+        Error [SF502]: Revision abcd0001 failed (PROJECT/migrations/versions/abcd0001.py, line 19): SystemExit:
+            no more
+
+          Operation: sys.exit('no more')
+          Rolled back: abcd0001
+          The version table says: no revision
+
+        Correct that line and run `flask db upgrade` again.
+        """
+    )
+
+
+def test_a_usage_error(shop: Project, fails: Fails) -> None:
+    """click's own words and status."""
+    assert fails("upgrade", "--sequel", status=2) == said(
+        """
+        Usage: shop db upgrade [OPTIONS] [REVISION]
+        Try 'shop db upgrade --help' for help.
+
+        Error: No such option '--sequel'. (Did you mean one of: '--quiet', '--sql'?)
+        """
+    )
+    assert re.search("No such command 'upgrad'", fails("upgrad", status=2))

@@ -196,7 +196,7 @@ class Event:
     :param text: a sentence for a person; empty for steps.
     """
 
-    kind: t.Literal["begin", "end", "waiting", "retry", "notice", "backup"]
+    kind: t.Literal["begin", "end", "waiting", "retry", "notice", "backup", "aftermath"]
     text: str = ""
     step: Step | None = None
     number: int = 0

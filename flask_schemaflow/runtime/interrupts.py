@@ -177,7 +177,7 @@ class Interrupts(Guard):
         if isinstance(error, KeyboardInterrupt) and self._step:
             where = "" if scope.bind is None else f" on the {scope.bind} database"
             again = "run the command again, it does what is left."
-            scope.tell("notice", f"Interrupted in revision {self._step}{where}; {again}")
+            scope.tell("aftermath", f"Interrupted in revision {self._step}{where}; {again}")
 
     def close(self, scope: Scope) -> None:
         """The connection is somebody else's next."""

@@ -64,8 +64,7 @@ def test_a_server_that_does_not_answer(kind: Kind, at: With) -> None:
             Error [SF421]: No database server answers at 127.0.0.1:9
                 (postgresql+psycopg://postgres:***@127.0.0.1:9/postgres).
 
-              The database says: connection failed: connection to server at "127.0.0.1", port 9 failed: Connection
-                  refused Is the server running on that host and accepting TCP/IP connections?
+              The database says: Connection refused
 
             Start the server, or correct host and port in SQLALCHEMY_DATABASE_URI.
             """
@@ -93,7 +92,7 @@ def test_a_host_that_is_unknown(kind: Kind, at: With) -> None:
             Error [SF422]: The host 'db.invalid' has no address
                 (postgresql+psycopg://postgres:***@db.invalid:5432/postgres).
 
-              The database says: failed to resolve host 'db.invalid': [Errno -2] Name or service not known
+              The database says: [Errno -2] Name or service not known
 
             Correct the host in SQLALCHEMY_DATABASE_URI; a container's name is known only inside its network.
             """
@@ -160,8 +159,7 @@ def test_a_role_that_does_not_exist(postgres_url: str, at: With) -> None:
         Error [SF423]: The server at 127.0.0.1:5432 refused the user 'nobody_here'
             (postgresql+psycopg://nobody_here:***@127.0.0.1:5432/DATABASE).
 
-          The database says: connection failed: connection to server at "127.0.0.1", port 5432 failed: FATAL:
-              role "nobody_here" does not exist
+          The database says: role "nobody_here" does not exist
 
         Correct user and password in SQLALCHEMY_DATABASE_URI. In a password, write @ as %40, : as %3A, / as %2F,
             or make the URL with sqlalchemy.URL.create().
@@ -182,8 +180,7 @@ def test_a_database_that_is_missing(kind: Kind, at: With) -> None:
                 Error [SF424]: The server at 127.0.0.1:5432 has no database 'DATABASE'
                     (postgresql+psycopg://postgres@127.0.0.1:5432/DATABASE).
 
-                  The database says: connection failed: connection to server at "127.0.0.1", port 5432 failed: FATAL:
-                      database "DATABASE" does not exist
+                  The database says: database "DATABASE" does not exist
 
                 Create it and apply every migration: `flask db upgrade --create-database`. Or correct the name in
                     SQLALCHEMY_DATABASE_URI.

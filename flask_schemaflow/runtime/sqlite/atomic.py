@@ -86,7 +86,7 @@ class SqliteTransaction(Guard):
         """Say what holds now, and explain a statement that can't run in a transaction."""
         scope.half_done = self._ledger.half
         for line in self._ledger.lines(scope.bind or "default"):
-            scope.tell("notice", line)
+            scope.tell("aftermath", line)
         words = str(getattr(error, "orig", ""))
         if any(refused in words for refused in _REFUSED):
             raise OutsideTransaction(

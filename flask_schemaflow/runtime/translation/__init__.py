@@ -19,7 +19,6 @@ from sqlalchemy import event
 from sqlalchemy import exc
 
 from ...errors import SchemaflowError
-from ...errors.running import MigrationFailed
 from ...errors.running import NestedRun
 from ...records import Event
 from ...records import Notify
@@ -89,7 +88,7 @@ class Failure:
         outer = sys.exc_info()[1]
 
         def listen(told: Event) -> None:
-            if told.kind == "notice" and sys.exc_info()[1] is not outer:
+            if told.kind in ("notice", "aftermath") and sys.exc_info()[1] is not outer:
                 self._held.append((notify, told))
                 return
             if told.kind in ("begin", "end"):
@@ -109,9 +108,11 @@ class Failure:
         if "run_migrations" not in source and "run_env" not in source:
             raise idle_environment(self.folder)
 
-    def forget_notices(self) -> None:
-        """The error says where the databases stand."""
-        self._held.clear()
+    def take(self, kind: str) -> list[str]:
+        """What was said while the error was under way, for the error itself to say, or not to say twice."""
+        taken = [told.text for _, told in self._held if told.kind == kind]
+        self._held = [held for held in self._held if held[1].kind != kind]
+        return taken
 
     def release_notices(self) -> None:
         """Pass on what was said while an error was under way, which the error's own words may have made needless."""
@@ -165,15 +166,12 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
     except KeyboardInterrupt as error:
         told = describe_interruption(failure)
         if told:
-            failure.forget_notices()
             error.args = (told,)
         raise
     except (Exception, SystemExit) as error:
         explained = _explained(error, failure)
         if explained is None:
             raise
-        if isinstance(explained, MigrationFailed):
-            failure.forget_notices()
         raise explained from error
     finally:
         failure.release_notices()

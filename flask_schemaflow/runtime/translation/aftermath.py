@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
+import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 
 from ...records import Step
 from ...targets import Target
+from ..second_connection import run_apart
 
 if t.TYPE_CHECKING:
     from . import Failure
@@ -32,6 +34,8 @@ def aftermath(failure: Failure) -> list[str]:
         if at is not None:
             told = _told(own, at, failure, running)
             lines += told if len({step.database for step in steps}) == 1 else [f"{database}: {line}" for line in told]
+    if lines:
+        failure.take("aftermath")
     return lines
 
 
@@ -47,9 +51,11 @@ def _told(steps: list[Step], at: tuple[str, ...], failure: Failure, running: Ste
     if running in steps and scope is not None and scope.half_done == running.revision:
         lines.append(f"Committed up to its last autocommit_block(), and rolled back from there: {running.revision}")
     elif running in steps and not _rolls_back(failure):
-        lines.append(f"Half done perhaps, as this database can't roll back changes of tables: {running.revision}")
+        half = f"Half done perhaps, as this database can't roll back changes of tables: {running.revision}"
+        lines += failure.take("notice") or [half]
     elif running in steps:
         undone.append(running)
+        lines += failure.take("notice")
     if undone:
         lines.append(f"Rolled back: {_names(undone)}")
     return [*lines, f"The version table says: {', '.join(at) or 'no revision'}"]
@@ -73,13 +79,17 @@ def _ancestors(at: tuple[str, ...], failure: Failure) -> set[str]:
 
 def _heads(target: Target, failure: Failure) -> tuple[str, ...] | None:
     """What the version table holds; ``None`` where it can't be read, which is no reason to hide the first error."""
-    if target.is_async:
-        return None
     scope = failure.passage.scope
     options: dict[str, t.Any] = dict(scope.options) if scope is not None else {}
     names = {key: options[key] for key in ("version_table", "version_table_schema") if options.get(key)}
+
+    def read(connection: sa.Connection) -> tuple[str, ...]:
+        return tuple(MigrationContext.configure(connection, opts=names).get_current_heads())
+
     try:
+        if target.is_async:
+            return run_apart(target.sync_engine, read) if target.sync_engine.url.database else None
         with target.sync_engine.connect() as connection:
-            return tuple(MigrationContext.configure(connection, opts=names).get_current_heads())
+            return read(connection)
     except Exception:
         return None

@@ -24,7 +24,7 @@ from .ledger import Ledger
 from .transaction import Transaction
 
 _REFUSED = ("within a transaction", "within transaction", "into wal mode from within")
-_SHOWN = 5
+_WORDS = {True: "a foreign key asks for", False: "SQLite can't enforce"}
 
 
 class SqliteTransaction(Guard):
@@ -131,14 +131,18 @@ class SqliteTransaction(Guard):
         """No commit with references that were whole before."""
         if self._broken is None:
             return
-        broken = references.created(self._broken, references.look(self._transaction.driver))
-        if broken:
-            more = [f"and {len(broken) - _SHOWN} more"] if len(broken) > _SHOWN else []
+        driver = self._transaction.driver
+        after = references.look(driver)
+        broken = references.created(self._broken, after)
+        unusable = sorted(after.unusable - self._broken.unusable)
+        if broken or unusable:
+            count = f"{len(broken)} row{'s' * (len(broken) != 1)} without the parent" if broken else "foreign keys"
             raise BrokenReferences(
-                f"The migration would leave {len(broken)} broken foreign key{'s'[: len(broken) - 1]}; "
-                "it was rolled back.",
-                details="\n".join(f"  {line}" for line in [*broken[:_SHOWN], *more]),
-                hint="Delete or relink these rows in the revision; foreign keys are not enforced while it runs.",
+                f"The migration would leave {count} that {_WORDS[bool(broken)]}; it was rolled back.",
+                details="\n".join(f"  {line}" for line in [*references.describe(driver, broken), *unusable]),
+                hint="Delete or relink these rows in the revision; foreign keys are not enforced while it runs."
+                if broken
+                else "Keep the parent's columns unique, or drop the foreign keys that refer to them.",
             )
 
     def ended(self, kept: bool) -> None:

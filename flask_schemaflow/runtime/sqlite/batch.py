@@ -28,6 +28,7 @@ from .draft import Draft
 from .naming import apply_convention
 from .naming import conventions_of
 from .rebuild import Rebuild
+from .restating import restate
 from .sql_text import same
 from .table_text import TableText
 from .wording import create_text
@@ -135,7 +136,9 @@ def change_table(batch: t.Any, catalog: Catalog, scope: Scope) -> None:
     draft = _draft(batch, entry.name, entry.sql, scope)
     before = draft.table.text
     draft.apply(batch.batch)
-    if batch.recreate == "always" or draft.table.text != before or batch.copy_from is not None or draft.indexes:
+    restate(draft, batch.table_args, batch.table_kwargs)
+    given = batch.recreate == "always" or batch.copy_from is not None
+    if given or draft.table.text != before or draft.types or draft.indexes:
         _require_no_enforcement(catalog, entry.name)
         _rebuild(draft, old, catalog)
     elif draft.without:
@@ -161,10 +164,22 @@ def _draft(batch: t.Any, name: str, sql: str, scope: Scope) -> Draft:
     dialect: sa.Dialect = batch.operations.impl.dialect
     metadata = scope.options.get("target_metadata")
     table = TableText(sql if batch.copy_from is None else create_text(batch.copy_from, dialect))
+    if batch.copy_from is not None:
+        _require_all_columns(table, TableText(sql), name)
     if batch.naming_convention:
         apply_convention(name, table, batch.naming_convention)
     conventions = conventions_of(batch.naming_convention or (), metadata)
     return Draft(name, table, dialect, conventions, batch.partial_reordering or ())
+
+
+def _require_all_columns(given: TableText, found: TableText, name: str) -> None:
+    missing = [column.name for column in found.columns if given.column(column.name) is None]
+    if missing:
+        columns = f"column{'s' * (len(missing) != 1)} {', '.join(missing)}"
+        raise RebuildRefused(
+            f"The table given as copy_from has no {columns}, which {name} has; its values would be lost.",
+            hint=f'Add it to copy_from; to drop it, add batch_op.drop_column("{missing[0]}").',
+        )
 
 
 def _rebuild(draft: Draft, old: TableText, catalog: Catalog) -> None:

@@ -53,7 +53,7 @@ class Catalog:
             f"SELECT type, name, tbl_name, sql FROM {quoted(self.schema)}.sqlite_master "
             "WHERE sql IS NOT NULL ORDER BY rowid"
         )
-        return [Entry(row[0], row[1], row[2], row[3]) for row in rows]
+        return [Entry(*map(str, row)) for row in rows]
 
     def find(self, name: str) -> Entry | None:
         """The table or view of a name."""

@@ -14,8 +14,14 @@ import typing as t
 from sqlalchemy import exc
 
 from .driver import Driver
+from .sql_text import quoted
+from .sql_text import same
+from .sql_text import string
+from .table_text import referred_table
+from .table_text import TableText
 
 Row = tuple[t.Any, ...]
+_SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,22 +54,20 @@ def _look_at_each(driver: Driver, pages: dict[str, int]) -> References:
     rows: list[Row] = []
     unusable: set[str] = set()
     for name in pages:
-        quoted = '"' + name.replace('"', '""') + '"'
         try:
-            rows.extend(driver.execute(f"PRAGMA main.foreign_key_check({quoted})"))
+            rows.extend(driver.execute(f"PRAGMA main.foreign_key_check({quoted(name)})"))
         except exc.OperationalError as error:
             unusable.add(str(error.orig))
     return References(tuple(rows), frozenset(unusable), pages)
 
 
-def created(before: References, after: References) -> list[str]:
-    """What is broken now and was not before, a line each.
+def created(before: References, after: References) -> list[Row]:
+    """The references that are broken now and were not before.
 
-    Rowids may change when a table is rebuilt and names when one is renamed, so references are compared by
-    number between two tables, and tables by their place in the file.
+    Rowids may change when a table is made anew and names when one is renamed, so references are compared by
+    number between two tables, and tables by name or else by their place in the file.
     """
-    names = {page: name for name, page in before.pages.items()}
-    former = {name: names.get(page, name) for name, page in after.pages.items()}
+    former = _former_names(before.pages, after.pages)
 
     def between(row: Row) -> tuple[str, str]:
         child, parent = str(row[0]), str(row[2])
@@ -72,15 +76,52 @@ def created(before: References, after: References) -> list[str]:
     old = collections.Counter((str(row[0]), str(row[2])) for row in before.rows)
     new = collections.Counter(between(row) for row in after.rows)
     known = {(row[0], row[1], row[2]) for row in before.rows}
-    lines: list[str] = []
+    found: list[Row] = []
     for pair in (pair for pair in new if new[pair] > old[pair]):
         rows = [row for row in after.rows if between(row) == pair]
         fresh = [row for row in rows if (pair[0], row[1], pair[1]) not in known]
-        lines.extend(_line(row) for row in (fresh or rows))
-    return [*lines, *sorted(after.unusable - before.unusable)]
+        found.extend(fresh or rows)
+    return found
 
 
-def _line(row: Row) -> str:
-    table, rowid, parent, _ = row
-    place = "a row" if rowid is None else f"rowid {rowid}"
-    return f"{table}, {place}: no such row in {parent}"
+def _former_names(before: dict[str, int], after: dict[str, int]) -> dict[str, str]:
+    """What each renamed table was called. A page may have been given to another table meanwhile."""
+    gone = {page: name for name, page in before.items() if name not in after}
+    return {name: gone[page] for name, page in after.items() if name not in before and page in gone}
+
+
+def describe(driver: Driver, rows: t.Iterable[Row]) -> list[str]:
+    """A line for each foreign key: how many rows of which table it fails for, and what it says."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((str(row[0]), int(row[3])), []).append(row)
+    return [_line(driver, table, number, group) for (table, number), group in sorted(groups.items())]
+
+
+def _line(driver: Driver, table: str, number: int, rows: list[Row]) -> str:
+    key = [row for row in driver.execute(f"PRAGMA main.foreign_key_list({quoted(table)})") if row[0] == number]
+    columns, parent = [str(row[3]) for row in key], str(rows[0][2])
+    targets = [str(row[4]) for row in key if row[4] is not None]
+    name = _name(driver, table, columns, parent)
+    rowids = [str(row[1]) for row in rows if row[1] is not None]
+    shown = ", ".join(rowids[:_SHOWN]) + (", …" if len(rowids) > _SHOWN else "")
+    says = f"FOREIGN KEY ({', '.join(columns)}) REFERENCES {parent}" + (f" ({', '.join(targets)})" if targets else "")
+    return (
+        f"{table}: {len(rows)} row{'s' * (len(rows) != 1)}"
+        + (f" (rowid {shown})" if shown else "")
+        + f" without parent, by {name + ': ' if name else ''}{says}"
+    )
+
+
+def _name(driver: Driver, table: str, columns: list[str], parent: str) -> str:
+    """The name of a foreign key, which only the table's text has."""
+    sql = driver.execute(f"SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = {string(table)}")
+    text = TableText(sql[0][0])
+    for item in text.constraints:
+        if item.kind == "FOREIGN" and item.columns == columns and same(item.referred, parent):
+            return item.name
+    for column in text.columns:
+        clause = column.find("REFERENCES")
+        if clause is not None and [column.name] == columns and same(referred_table(clause.pieces), parent):
+            return clause.name
+    return ""

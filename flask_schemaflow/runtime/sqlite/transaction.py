@@ -3,7 +3,7 @@
 SQLAlchemy announces the begin and the end of a transaction; there ``BEGIN IMMEDIATE``, ``COMMIT`` and ``ROLLBACK``
 are sent as statements, whatever the driver does by itself. Foreign keys are switched off just before and on again
 just after, because inside a transaction SQLite ignores that PRAGMA; so nothing of it is left on
-a connection that goes back to a pool.
+a connection that goes back to a pool. Likewise ``legacy_alter_table``: a renamed table takes its references along.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Transaction:
         self.driver = Driver(scope.connection)
         self.active = False
         self.enforced = False  # the application has foreign keys enforced
+        self._legacy = False  # the application has ALTER TABLE ... RENAME leave other tables alone
         self._scope = scope
         self._watcher = watcher
         self._insists = False  # the driver insists on some transaction: autocommit=False
@@ -76,9 +77,12 @@ class Transaction:
         self._watcher.beginning()
         self._insists = self.driver.leave_transaction()
         self.enforced = bool(self.driver.pragma("foreign_keys"))
+        self._legacy = bool(self.driver.pragma("legacy_alter_table"))
         try:
             if self.enforced:
                 self.driver.execute("PRAGMA foreign_keys = OFF")
+            if self._legacy:
+                self.driver.execute("PRAGMA legacy_alter_table = OFF")
             self._lock(settings.lock_wait if settings.lock != "off" else settings.lock_timeout)
         except BaseException:
             self._restore()
@@ -112,6 +116,8 @@ class Transaction:
     def _restore(self) -> None:
         if self.enforced:
             self.driver.execute("PRAGMA foreign_keys = ON")
+        if self._legacy:
+            self.driver.execute("PRAGMA legacy_alter_table = ON")
         if self._insists:
             self.driver.reenter_transaction()
 

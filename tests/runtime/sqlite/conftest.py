@@ -20,6 +20,9 @@ from tests.support.application import Project
 # the transaction before Alembic is configured.
 REPOSITORIES = ("ours", "single 0.1.4", "single 4.1.0", "multidb 2.0.0", "multidb 4.1.0")
 
+# Foreign keys are enforced, as they should be.
+ENFORCED = 'engine_options={"pool_events": [(lambda c, r: c.execute("PRAGMA foreign_keys = ON"), "connect")]}'
+
 
 class Shop:
     """A project whose commands run in this process; ``told`` is what they said on the way."""
@@ -36,6 +39,12 @@ class Shop:
             yield app
             for engine in app.extensions["migrate"].db.engines.values():
                 engine.dispose()
+
+    def make(self, statements: t.Iterable[str]) -> None:
+        """Run statements as a person would who made the tables by hand."""
+        with self.project.engine().begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
 
     def upgrade(self, revision: str = "head") -> None:
         """``flask db upgrade``, in the project's folder."""

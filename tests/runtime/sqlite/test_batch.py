@@ -8,17 +8,14 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 
-from flask_schemaflow.errors import SchemaflowError
 from flask_schemaflow.runtime.sqlite.sql_text import quoted
-from tests.support.dumps import dump_rows
 
+from .conftest import ENFORCED
 from .conftest import MakeShop
 from .conftest import Shop
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*tometadata")
 
-# Foreign keys are enforced, as they should be.
-ENFORCED = 'engine_options={"pool_events": [(lambda c, r: c.execute("PRAGMA foreign_keys = ON"), "connect")]}'
 # Changes a column that has nothing to do with what the table is made of.
 UNRELATED = 'with op.batch_alter_table("t") as batch_op:\n    batch_op.alter_column("plain", nullable=False)\n'
 
@@ -126,13 +123,6 @@ FEATURES: dict[str, list[str]] = {
 }
 
 
-def make(shop: Shop, statements: list[str]) -> None:
-    """Run statements as a person would who made the tables by hand."""
-    with shop.project.engine().begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
 def catalog(shop: Shop) -> list[tuple[t.Any, ...]]:
     """Everything that SQLite keeps as text, letter by letter."""
     with shop.project.connect() as connection:
@@ -163,7 +153,7 @@ def rows(shop: Shop) -> t.Any:
 def test_what_a_change_does_not_mention_stays(feature: str, recreate: str, shop: MakeShop) -> None:
     """The catalog is the same text but for NOT NULL, rows and rowids are the same, and so are the sequences."""
     made = shop(db_arguments=ENFORCED)
-    make(made, FEATURES[feature])
+    made.make(FEATURES[feature])
     before, stored = catalog(made), rows(made)
     made.project.write_revision("r1", upgrade=UNRELATED.replace('("t")', f'("t", recreate="{recreate}")'))
     made.upgrade()

@@ -20,12 +20,14 @@ class Decisions:
 
     :param answers: what was decided before.
     :param allow_drops: go on although the models of existing tables seem to be missing.
+    :param verify: whether what is written has to be proved on a scratch database; ``None`` for what the settings say.
     :param questions: what passes have to ask; then nothing is written.
     :param notices: what the reader has to be told about what is written.
     """
 
     answers: Answers = dataclasses.field(default_factory=Answers)
     allow_drops: bool = False
+    verify: bool | None = None
     questions: list[Question] = dataclasses.field(default_factory=list)
     notices: list[str] = dataclasses.field(default_factory=list)
     _used: set[tuple[Option, str]] = dataclasses.field(default_factory=set)

@@ -67,6 +67,7 @@ PASSES: tuple[str, ...] = (
     ".ordering_pass:OrderingPass",
     ".computed_pass:ComputedPass",
     ".foreign_key_indexes_pass:ForeignKeyIndexesPass",
+    ".schemas:SchemasPass",
     ".type_changes:TypeChangesPass",
     ".not_null:NotNullPass",
     ".names_pass:UnnamedPass",
@@ -78,9 +79,12 @@ CHECK_PASSES: tuple[str, ...] = ()
 """Those of them that ``check`` runs as well: they take away differences which are none. They never ask."""
 
 PREPARATIONS: tuple[str, ...] = (
+    ".verifying.capture:remember",
     ".catalog:read_at_once",
     ".foreign_tables:leave_alone",
+    ".schemas:take_part",
     ".comparators:prepare",
+    ".type_rendering:prepare",
 )
 """What changes the options of ``context.configure()`` before ``migrate`` and ``check`` compare.
 

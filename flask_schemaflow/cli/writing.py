@@ -46,6 +46,11 @@ def _answer_options() -> list[click.Parameter]:
             ["--fill"], multiple=True, metavar="TABLE.COLUMN=VALUE", help="What existing rows get in a column."
         ),
         option(["--allow-drops"], is_flag=True, help="Drop tables although their models seem not imported."),
+        option(
+            ["--verify/--no-verify"],
+            default=None,
+            help="Prove the file on a scratch copy of the schema before it is kept.",
+        ),
         option(["--dry-run"], is_flag=True, help="Print the file instead of writing it."),
     ]
 

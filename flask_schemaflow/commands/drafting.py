@@ -30,7 +30,10 @@ from . import updating
 from .keeping import only_whole_files
 from .selection import record_of
 
-PROOFS: tuple[str, ...] = ()
+PROOFS: tuple[str, ...] = (
+    "..autogenerate.verifying.missing_names:refuse_missing",
+    "..autogenerate.verifying.proof:prove",
+)
 """What new files of autogenerate have to stand before they are kept, as ``module:function`` relative to this package.
 
 Each is called with the :class:`Environment`, the new ``Script`` objects and the :class:`Decisions`, in whose

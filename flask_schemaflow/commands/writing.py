@@ -37,6 +37,7 @@ def revision(
     answers: Answers | None = None,
     allow_drops: bool = False,
     dry_run: bool = False,
+    verify: bool | None = None,
 ) -> Written:
     """Write a new revision file, empty unless ``autogenerate``.
 
@@ -46,7 +47,10 @@ def revision(
     :param answers: with ``autogenerate``, what was renamed, dropped or filled.
     :param allow_drops: with ``autogenerate``, go on although models seem to be missing.
     :param dry_run: leave the file's text in ``source`` instead of writing it.
+    :param verify: with ``autogenerate``, whether the file is proved on a scratch copy of the schema before it is kept;
+        by default what ``SCHEMAFLOW_VERIFY`` says.
     :returns: the file that was written.
+    :raises VerificationFailed: when it fails there.
     :raises Undecided: with ``autogenerate``, when something has to be answered first; holds the questions.
     """
     arguments: dict[str, t.Any] = {
@@ -59,7 +63,7 @@ def revision(
         "depends_on": list(depends_on) or None,
     }
     if autogenerate:
-        return _autogenerate(directory, x_arg, {**arguments, "sql": sql}, answers, allow_drops, dry_run)
+        return _autogenerate(directory, x_arg, {**arguments, "sql": sql}, answers, allow_drops, dry_run, False, verify)
     environment = Environment.open(directory, x_arg)
     environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     revisions = revision_context(environment, autogenerate=False, sql=sql, **arguments)
@@ -97,6 +101,7 @@ def migrate(
     allow_drops: bool = False,
     dry_run: bool = False,
     update: bool = False,
+    verify: bool | None = None,
 ) -> Written:
     """Compare the models with the databases and write a revision for what differs.
 
@@ -118,7 +123,7 @@ def migrate(
         "rev_id": rev_id,
         "depends_on": list(depends_on) or None,
     }
-    return _autogenerate(directory, x_arg, arguments, answers, allow_drops, dry_run, update)
+    return _autogenerate(directory, x_arg, arguments, answers, allow_drops, dry_run, update, verify)
 
 
 def _autogenerate(
@@ -129,9 +134,10 @@ def _autogenerate(
     allow_drops: bool,
     dry_run: bool,
     update: bool = False,
+    verify: bool | None = None,
 ) -> Written:
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    decisions = Decisions(answers or Answers(), allow_drops)
+    decisions = Decisions(answers or Answers(), allow_drops, verify)
     return (redraft if update else draft)(environment, decisions, arguments, dry_run)
 
 

@@ -17,6 +17,8 @@ __all__ = [
     "NotUpdatable",
     "Undecided",
     "UnusedAnswer",
+    "NamesMissing",
+    "VerificationFailed",
 ]
 
 
@@ -107,3 +109,24 @@ class NotUpdatable(AutogenerateError):
     """
 
     code: t.ClassVar[str] = "SF606"
+
+
+class NamesMissing(AutogenerateError):
+    """A new revision uses names that nothing in it defines, so it was not kept.
+
+    Cause: a type or a default was written out, by ``render_item`` or ``repr()``, without the import that it needs.
+    Cure: add the import where it is written out, or to ``script.py.mako``.
+    """
+
+    code: t.ClassVar[str] = "SF610"
+
+
+class VerificationFailed(AutogenerateError):
+    """A new revision fails on a scratch copy of the schema, so it was not kept.
+
+    Cause: the database refuses what the models ask for, or a hook of the application changed the revision so that it
+    can't run.
+    Cure: correct the models, or write the file with ``flask db migrate --no-verify`` and correct it by hand.
+    """
+
+    code: t.ClassVar[str] = "SF611"

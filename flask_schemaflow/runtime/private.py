@@ -1,4 +1,4 @@
-"""Every private name of Alembic and SQLAlchemy that the package uses outside a version gate, each with its way out.
+"""Every private name of other packages that is used outside a version gate, each with its way out.
 
 Alembic's public functions do a whole command at once (``command.stamp`` reads alembic.ini, runs env.py and prints),
 so that a few things can be had in parts only by a private name. Each function here says what it does where the name
@@ -14,13 +14,26 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
+import sqlalchemy.orm
 from alembic import context as _context
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
+from flask import g
 
-__all__ = ["active_environment", "create_version_table", "explained", "is_effective_head", "is_type_bound", "stamping"]
+__all__ = [
+    "active_environment",
+    "create_version_table",
+    "explained",
+    "is_effective_head",
+    "is_type_bound",
+    "lite_sessions",
+    "session_connections",
+    "stamping",
+    "type_text",
+    "variants_of",
+]
 
 
 def active_environment() -> EnvironmentContext | None:
@@ -61,3 +74,32 @@ def create_version_table(context: MigrationContext) -> None:
 def is_type_bound(constraint: sa.Constraint) -> bool:
     """Whether a constraint comes with a type (``Enum``, ``Boolean``); without it all count as the table's own."""
     return bool(getattr(constraint, "_type_bound", False))
+
+
+def session_connections(session: sqlalchemy.orm.Session) -> list[sa.Connection] | None:
+    """The connections that a session's transaction has taken; ``None`` where that can't be told."""
+    transaction = session.get_transaction()
+    if transaction is None:
+        return []
+    taken = getattr(transaction, "_connections", None)
+    if taken is None:
+        return None
+    return [connection for connection in taken if isinstance(connection, sa.Connection)]
+
+
+def lite_sessions() -> dict[str, t.Any]:
+    """The sessions of Flask-SQLAlchemy-Lite in this application context, by name; empty where they can't be found."""
+    return t.cast("dict[str, t.Any]", g.setdefault("_sqlalchemy_sessions", {}))
+
+
+def type_text(type_: sa.types.TypeEngine[t.Any], context: t.Any) -> str:
+    """A type as Alembic writes it into a revision file; without it ``repr()`` of one of SQLAlchemy's types."""
+    from alembic.autogenerate import render
+
+    function = getattr(render, "_repr_type", None)
+    return f"sa.{type_!r}" if function is None else str(function(type_, context))
+
+
+def variants_of(type_: sa.types.TypeEngine[t.Any]) -> dict[str, sa.types.TypeEngine[t.Any]]:
+    """What ``with_variant()`` gave a type, by dialect; without it none are written."""
+    return dict(getattr(type_, "_variant_mapping", {}))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import pathlib
+import types
+import typing as t
 
+import alembic.autogenerate.render
 import alembic.context
+import flask_sqlalchemy_lite
 import pytest
 import sqlalchemy as sa
+import sqlalchemy.orm
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from alembic.script.revision import Revision as AlembicRevision
 from alembic.script.revision import RevisionError
+from flask import Flask
 
 from flask_schemaflow.runtime import private
 
@@ -28,6 +34,8 @@ def test_the_names_are_there(tmp_path: pathlib.Path) -> None:
     assert hasattr(ScriptDirectory, "_stamp_revs")
     assert hasattr(Script, "_is_real_head")
     assert hasattr(sa.CheckConstraint("x > 0"), "_type_bound")
+    assert "mysql" in getattr(sa.String().with_variant(sa.Text(), "mysql"), "_variant_mapping")  # noqa: B009
+    assert hasattr(alembic.autogenerate.render, "_repr_type")
     with repository([Node("aa", (), (), (), 0)]) as folder, sa.create_engine("sqlite://").connect() as connection:
         env = EnvironmentContext(config_for(folder), plain(folder))
         with env:
@@ -56,3 +64,26 @@ def test_there_is_a_way_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delattr(context, "_version")
         private.create_version_table(context)
         assert sa.inspect(connection).has_table("alembic_version")
+
+
+def test_the_connections_of_a_session_are_told() -> None:
+    """Only those that it has taken, which it does with its first statement; without the name it is unknown."""
+    engine = sa.create_engine("sqlite://")
+    with sa.orm.Session(engine) as session:
+        assert private.session_connections(session) == []
+        session.begin()
+        assert private.session_connections(session) == []
+        session.execute(sa.text("SELECT 1"))
+        assert private.session_connections(session) == [session.connection()]
+        transaction = types.SimpleNamespace()
+        assert private.session_connections(t.cast(t.Any, types.SimpleNamespace(get_transaction=lambda: transaction))) is None
+
+
+def test_the_sessions_of_flask_sqlalchemy_lite_are_found() -> None:
+    """Where the extension keeps them: the one that the application uses is among them."""
+    app, db = Flask(__name__), flask_sqlalchemy_lite.SQLAlchemy()
+    app.config["SQLALCHEMY_ENGINES"] = {"default": "sqlite://"}
+    db.init_app(app)
+    with app.app_context():
+        assert private.lite_sessions() == {}
+        assert private.lite_sessions() == {"default": db.session}

@@ -58,7 +58,10 @@ def _made_anew(context: PassContext, change: ops.AlterColumnOp, table: sa.Table)
     indexes = sorted((i for i in table.indexes if new in i.columns.values()), key=lambda item: str(item.name))
     known = {index.name: index for index in stored.indexes}
     drop = ops.DropColumnOp.from_column_and_tablename(change.schema, table.name, old)
-    remark(drop, "The values of this column are computed, so it can be made anew.", "")
+    if old.computed is not None:
+        # The pass about drops has nothing to say then.
+        drop.info["computed"] = True
+        remark(drop, "The values of this column are computed, so it can be made anew.", "")
     return [
         *[ops.DropIndexOp.from_index(known[index.name]) for index in indexes if index.name in known],
         drop,

@@ -73,7 +73,7 @@ def _say_table(context: PassContext, operation: ops.DropTableOp, created: list[s
 
 
 def _say_columns(context: PassContext, container: ops.ModifyTableOps) -> None:
-    dropped = [item for item in container.ops if isinstance(item, ops.DropColumnOp)]
+    dropped = [item for item in container.ops if isinstance(item, ops.DropColumnOp) and "computed" not in item.info]
     if not dropped:
         return
     key = context.renames.key(container.schema, container.table_name)

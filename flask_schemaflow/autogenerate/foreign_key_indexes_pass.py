@@ -27,15 +27,23 @@ class ForeignKeyIndexesPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Complete the changes of tables that exist."""
-        for operation in up.ops if context.dialect in _DIALECTS else ():
-            if isinstance(operation, ops.ModifyTableOps) and context.stored(operation.schema, operation.table_name):
-                operation.ops[:] = _Table(context, operation).changes()
+        if context.dialect not in _DIALECTS:
+            return
+        containers = [
+            operation
+            for operation in up.ops
+            if isinstance(operation, ops.ModifyTableOps) and context.stored(operation.schema, operation.table_name)
+        ]
+        for operation, table in [(item, _Table(context, item, containers)) for item in containers]:
+            operation.ops[:] = table.changes()
 
 
 class _Table:
-    """The indexes and foreign keys of a table, now and after its changes."""
+    """The indexes and foreign keys of a table, now and after its changes, which may lie in several containers."""
 
-    def __init__(self, context: PassContext, operation: ops.ModifyTableOps) -> None:
+    def __init__(
+        self, context: PassContext, operation: ops.ModifyTableOps, containers: t.Sequence[ops.ModifyTableOps]
+    ) -> None:
         inspector = context.inspector_after
         where: t.Any = {"schema": operation.schema}
         name = operation.table_name
@@ -43,19 +51,23 @@ class _Table:
         self.indexes = {str(i["name"]): _names(i["column_names"]) for i in inspector.get_indexes(name, **where)}
         self.primary = _names(inspector.get_pk_constraint(name, **where)["constrained_columns"])
         self.keys = {str(key["name"]): key for key in inspector.get_foreign_keys(name, **where)}
-        self.dropped = {str(c.constraint_name) for c in operation.ops if _drops_key(c)}
-        self.gone = {_index_name(change) for change in operation.ops} - {""}
+        same = [item for item in containers if (item.schema, item.table_name) == (operation.schema, name)]
+        everything = [change for item in same for change in item.ops]
+        self.made = [_made_columns(change) for change in everything]
+        self.dropped = {str(c.constraint_name) for c in everything if _drops_key(c)}
+        self.gone = {_index_name(change) for change in everything} - {""}
 
     def changes(self) -> list[t.Any]:
         """The changes of the table, completed."""
         result: list[t.Any] = []
-        freed = [name for name in self.keys if name not in self.dropped and self._loses_index(name)]
+        here = {_index_name(change) for change in self.operation.ops} - {""}
+        freed = [name for name in self.keys if name not in self.dropped and self._loses_index(name, here)]
         result += [ops.DropConstraintOp.from_constraint(self._constraint(name)) for name in freed]
         # Foreign keys are dropped first and created last.
         drops = [change for change in self.operation.ops if _drops_key(change)]
         creations = [change for change in self.operation.ops if isinstance(change, ops.CreateForeignKeyOp)]
         result += drops
-        result += [self._drop_index(name) for name in sorted(self.dropped) if self._leaves_index(name)]
+        result += [self._drop_index(str(c.constraint_name)) for c in drops if self._leaves_index(str(c.constraint_name))]
         rest = [change for change in self.operation.ops if change not in drops and change not in creations]
         result += [self._under_key(change) for change in rest]
         creations += [t.cast(t.Any, ops.AddConstraintOp.from_constraint(self._constraint(name))) for name in freed]
@@ -65,10 +77,11 @@ class _Table:
             result.append(creation)
         return result
 
-    def _loses_index(self, name: str) -> bool:
-        """Whether the last index under a foreign key that stays is dropped."""
+    def _loses_index(self, name: str, here: set[str]) -> bool:
+        """Whether the last index under a foreign key that stays is dropped in this container."""
         columns = _names(self.keys[name]["constrained_columns"])
-        return not self._covered(columns, set(self.indexes) - self.gone)
+        covered = any(self.indexes[index][: len(columns)] == columns for index in here & self.indexes.keys())
+        return covered and not self._covered(columns, set(self.indexes) - self.gone)
 
     def _covered(self, columns: Columns, indexes: t.Iterable[str]) -> bool:
         found = [self.primary, *(self.indexes[name] for name in indexes)]
@@ -76,8 +89,7 @@ class _Table:
 
     def _covered_after(self, columns: Columns) -> bool:
         stay = set(self.indexes) - self.gone - {name for name in self.dropped if self._leaves_index(name)}
-        made = [_made_columns(change) for change in self.operation.ops]
-        return self._covered(columns, stay) or any(index[: len(columns)] == columns for index in made)
+        return self._covered(columns, stay) or any(index[: len(columns)] == columns for index in self.made)
 
     def _leaves_index(self, name: str) -> bool:
         """Whether dropping a foreign key leaves the index behind that was made for it."""
@@ -103,12 +115,23 @@ class _Table:
     def _constraint(self, name: str) -> sa.ForeignKeyConstraint:
         key = self.keys[name]
         columns = key["constrained_columns"]
-        target = ".".join(part for part in (key["referred_schema"], key["referred_table"]) if part)
+        metadata = sa.MetaData()
+        names = [*columns]
+        target = sa.Table(self.operation.table_name, metadata, schema=self.operation.schema)
+        table = target
+        if (key["referred_schema"], key["referred_table"]) == (self.operation.schema, self.operation.table_name):
+            names += [name for name in key["referred_columns"] if name not in names]
+        else:
+            target = sa.Table(
+                key["referred_table"], metadata, *map(sa.Column, key["referred_columns"]), schema=key["referred_schema"]
+            )
+        for column in names:
+            table.append_column(sa.Column(column))
         constraint = sa.ForeignKeyConstraint(
-            columns, [f"{target}.{column}" for column in key["referred_columns"]], name=name, **key.get("options", {})
-        )
-        table = sa.Table(
-            self.operation.table_name, sa.MetaData(), *map(sa.Column, columns), schema=self.operation.schema
+            columns,
+            [f"{target.fullname}.{column}" for column in key["referred_columns"]],
+            name=name,
+            **key.get("options", {}),
         )
         table.append_constraint(constraint)
         return constraint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import typing as t
 
@@ -19,7 +20,8 @@ from .pipeline import PassContext
 from .renamed_inspector import Renames
 
 _MYSQL = ("mysql", "mariadb")
-Step = t.TypeVar("Step")
+_ASIDE = "__aside"
+Name = t.TypeVar("Name", bound=t.Hashable)
 
 
 def rename_operations(
@@ -27,24 +29,52 @@ def rename_operations(
 ) -> list[ops.MigrateOperation]:
     """Tables first, then their columns by the tables' new names, then what is named after them."""
     found: list[ops.MigrateOperation] = []
-    for old, new in _ordered(renames.tables.items()):
+    for _, old, new in _ordered(renames.tables, lambda key: (key[0], f"{key[1]}{_ASIDE}")):
         found += _table(context, old, new)
     origin = {new: old for old, new in renames.tables.items()}
     for table, columns in sorted(renames.columns.items(), key=lambda item: label(item[0])):
         known = _known_columns(context, origin.get(table, table))
-        for before, after in _ordered(columns.items()):
-            found.append(_column(context, table, known[before], after))
-    following = [_name(context, change) for change in names]
+        for first, before, after in _ordered(columns, lambda name: f"{name}{_ASIDE}"):
+            found.append(_column(context, table, {**known[first], "now": before}, after))
+    following = [_name(context, change) for change in _in_turn(names)]
     mark_followers(following)
     return [*found, *following]
 
 
-def _ordered(pairs: t.Iterable[tuple[Step, Step]]) -> t.Iterator[tuple[Step, Step]]:
-    """Renames whose new name is another's old name come after that one."""
-    left = dict(sorted(pairs, key=str))
+def _ordered(
+    pairs: t.Mapping[Name, Name], aside: t.Callable[[Name], Name]
+) -> t.Iterator[tuple[Name, Name, Name]]:
+    """Renames so that each finds its new name free; where names go round in a ring, one steps aside first.
+
+    :param aside: makes the name for that.
+    :returns: for each step the name in the database, the name at that moment, and the new one.
+    """
+    left = dict(sorted(pairs.items(), key=str))
+    origins: dict[Name, Name] = {}
     while left:
-        free = next((old for old, new in left.items() if new not in left), next(iter(left)))
-        yield free, left.pop(free)
+        free = next((old for old, new in left.items() if new not in left), None)
+        if free is not None:
+            yield origins.get(free, free), free, left.pop(free)
+            continue
+        first = next(iter(left))
+        yield first, first, aside(first)
+        origins[aside(first)] = first
+        left[aside(first)] = left.pop(first)
+
+
+def _in_turn(changes: t.Iterable[NameChange]) -> t.Iterator[NameChange]:
+    """The same for what is named after tables and columns; names of several kinds share one space."""
+    left = list(changes)
+    while left:
+        taken = {change.old for change in left}
+        free = next((change for change in left if change.new not in taken), None)
+        if free is not None:
+            left.remove(free)
+            yield free
+            continue
+        first, aside = left[0], f"{left[0].old}{_ASIDE}"
+        yield dataclasses.replace(first, new=aside)
+        left[0] = dataclasses.replace(first, old=aside)
 
 
 def _table(context: PassContext, old: Key, new: Key) -> list[ops.MigrateOperation]:
@@ -78,18 +108,27 @@ def _qualified(context: PassContext, key: Key) -> str:
 
 
 def _known_columns(context: PassContext, table: Key) -> dict[str, t.Any]:
-    return {column["name"]: column for column in context.inspector.get_columns(table[1], schema=table[0])}
+    columns = context.inspector.get_columns(table[1], schema=table[0])
+    checks: list[t.Any] = []
+    if context.dialect in _MYSQL:
+        checks = context.inspector.get_check_constraints(table[1], schema=table[0])
+    texts = " ".join(str(check["sqltext"]) for check in checks)
+    return {column["name"]: {**column, "checked": _names(texts, column["name"])} for column in columns}
+
+
+def _names(expression: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression) is not None
 
 
 def _column(context: PassContext, table: Key, column: t.Mapping[str, t.Any], new: str) -> ops.MigrateOperation:
     if context.dialect in _MYSQL and _more_than_alembic_says(column):
-        return _column_statement(context, table, column["name"], new)
+        return _column_statement(context, table, column["now"], new)
     default = column.get("default")
     if column.get("computed") or column.get("identity") or _is_sequence(default):
         default = None
     return RenameColumn(
         table[1],
-        column["name"],
+        column["now"],
         schema=table[0],
         existing_type=column["type"],
         existing_nullable=bool(column["nullable"]),
@@ -114,6 +153,9 @@ def _more_than_alembic_says(column: t.Mapping[str, t.Any]) -> bool:
         column.get("computed")
         or column.get("autoincrement") is True
         or "on update" in str(column.get("default") or "").lower()
+        # A check may belong to the column alone, and a percent sign is doubled on its way.
+        or column.get("checked")
+        or "%" in str(column.get("default") or "")
         # MariaDB's JSON is a LONGTEXT with a check of its own.
         or type(column["type"]).__name__ in ("LONGTEXT", "JSON", "TIMESTAMP", "NullType")
     )

@@ -77,19 +77,23 @@ def settled_tables(ground: Ground) -> dict[Key, Key]:
 
 def _answered_tables(ground: Ground) -> dict[Key, Key]:
     found: dict[Key, Key] = {}
-    for old_name, new_name in ground.answers.table_renames.items():
-        old = ground.find(old_name, ground.before)
+    pairs = [
+        (name, ground.find(name, ground.before), new_name) for name, new_name in ground.answers.table_renames.items()
+    ]
+    # A name that is taken becomes free where its table is renamed too.
+    leaving = {old for _, old, _ in pairs if old is not None}
+    for name, old, new_name in pairs:
         new = ground.find(new_name, ground.after, like=old)
-        if old is not None and new is not None and new not in ground.before:
+        if old is not None and new is not None and (new not in ground.before or new in leaving):
             found[old] = new
-            ground.decisions.use("--rename-table", old_name)
+            ground.decisions.use("--rename-table", name)
     for new, table in ground.tables.items():
         if new in ground.before or new not in ground.after or new in found.values():
             continue
         for name in marked(table):
-            old = ground.find(name, ground.before, like=new)
-            if old is not None and old not in found:
-                found[old] = new
+            marked_key = ground.find(name, ground.before, like=new)
+            if marked_key is not None and marked_key not in found:
+                found[marked_key] = new
     return found
 
 
@@ -113,13 +117,15 @@ def settled_columns(ground: Ground, renamed: t.Mapping[Key, Key]) -> dict[tuple[
 
 
 def _answered_columns(ground: Ground, renamed: t.Mapping[Key, Key]) -> t.Iterator[tuple[tuple[Key, str], str]]:
-    for name, new in ground.answers.renames.items():
-        place = site_of(ground, renamed, name)
+    answered = [(name, new, site_of(ground, renamed, name)) for name, new in ground.answers.renames.items()]
+    leaving = {(place[1], place[2]) for _, _, place in answered if place is not None}
+    for name, new, place in answered:
         if place is None:
             continue
         before, after, column = place
         there = ground.before[before].by_name
-        if column in there and new not in there and new in ground.after[after].by_name:
+        free = new not in there or (after, new) in leaving
+        if column in there and free and new in ground.after[after].by_name:
             ground.decisions.use("--rename", name)
             yield (after, column), new
 

@@ -288,3 +288,55 @@ def test_a_new_column_takes_a_renamed_ones_name(
     flask_db(made, "migrate", "--rename", "department.head:leader")
     there_and_back(made)
     assert made.execute("SELECT leader, head FROM department ORDER BY id") == [("Ada", None), (None, None)]
+
+
+def test_names_that_go_round(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """Two tables, and two columns, swap their names: one of them steps aside for a moment."""
+    models = """
+    class A(db.Model):
+        __tablename__ = "one"
+        id = sa.Column(sa.Integer, primary_key=True)
+        x = sa.Column(sa.String(30), index=True)
+        y = sa.Column(sa.Date)
+
+    class B(db.Model):
+        __tablename__ = "two"
+        id = sa.Column(sa.Integer, primary_key=True)
+        one_id = sa.Column(sa.ForeignKey("one.id"))
+    """
+    rows = ["INSERT INTO one (id, x, y) VALUES (1, 'a', '2024-02-29')", "INSERT INTO two (id, one_id) VALUES (5, 1)"]
+    made = company(database_url, models, rows)
+    names = {'"one"': '"two"', '"two"': '"one"', '"one.id"': '"two.id"', "    x =": "    y =", "    y =": "    x ="}
+    made.write_models(re.sub("|".join(names), lambda found: names[found[0]], models))
+    answers = ["--rename-table", "one:two", "--rename-table", "two:one", "--rename", "two.x:y", "--rename", "two.y:x"]
+    flask_db(made, "migrate", *answers)
+    there_and_back(made)
+    assert made.execute("SELECT id, y FROM two") == [(1, "a")]
+    assert made.execute("SELECT id, one_id FROM one") == [(5, 1)]
+
+
+def test_nothing_of_a_columns_definition_is_lost(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, database_url: str
+) -> None:
+    """Checks, collations, comments, generated columns, defaults of all sorts: MariaDB has to repeat most of them."""
+    collation = {"p": "C", "s": "NOCASE", "m": "utf8mb4_bin"}[database_url[0]]
+    models = f"""
+    class Thing(db.Model):
+        id = sa.Column(sa.Integer, primary_key=True)
+        size1 = sa.Column(sa.Integer, sa.CheckConstraint("size1 > 0", name="positive"), comment="it's 100% x")
+        twice1 = sa.Column(sa.Integer, sa.Computed("size1 * 2", persisted=True))
+        text1 = sa.Column(sa.String(30, collation={collation!r}), server_default="10%: 'a' :b")
+        when1 = sa.Column(sa.DateTime, server_default=sa.func.now(), nullable=False)
+        flag1 = sa.Column(sa.Boolean, nullable=False, server_default=sa.true())
+        json1 = sa.Column(sa.JSON)
+        code1 = sa.Column(sa.Numeric(10, 3), server_default="1.5", unique=True)
+        enum1 = sa.Column(sa.Enum("a", "b", name="letters"))
+    """
+    made = company(database_url, models, ["INSERT INTO thing (id, size1, json1, enum1) VALUES (1, 2, '[1]', 'b')"])
+    made.write_models(re.sub(r"(size|twice|text|when|flag|json|code|enum)1", r"\g<1>2", models))
+    columns = ("size", "twice", "text", "when", "flag", "json", "code", "enum")
+    flask_db(made, "migrate", *(word for name in columns for word in ("--rename", f"thing.{name}1:{name}2")))
+    there_and_back(made)
+    assert made.execute("SELECT size2, twice2, code2, enum2 FROM thing") == [(2, 4, 1.5, "b")]

@@ -14,6 +14,7 @@ from flask.helpers import get_debug_flag
 
 from ..errors import SchemaflowError
 from ..redaction import scrub
+from .output import lenient_streams
 
 INTERRUPTED = 130
 
@@ -25,7 +26,8 @@ def boundary(traceback: bool = False) -> t.Iterator[None]:
     :param traceback: show where it arose as well; ``FLASK_DEBUG`` does the same.
     """
     try:
-        yield
+        with lenient_streams():
+            yield
     except KeyboardInterrupt as error:
         _interrupted(error, traceback)
     except NoAppException as error:

@@ -7,10 +7,9 @@ import logging
 import sys
 import typing as t
 
-import click
-
 from ..records import Event
 from .group import Shared
+from .output import say
 from .rendering import seconds
 
 _WORDS = {"upgrade": "Applied", "downgrade": "Reverted", "stamp": "Stamped"}
@@ -31,7 +30,7 @@ class Progress:
         if self.quiet and event.kind != "notice":
             return
         if event.step is None:
-            click.echo(event.text, err=True)
+            say(event.text, err=True)
         elif event.kind == "begin":
             self._counter(event)
         else:
@@ -39,14 +38,14 @@ class Progress:
 
     def _counter(self, event: Event) -> None:
         if self._terminal and event.total >= _MANY and event.step is not None:
-            click.echo(f"[{event.number}/{event.total}] {event.step.revision} …\r", nl=False, err=True)
+            say(f"[{event.number}/{event.total}] {event.step.revision} ...\r", nl=False, err=True)
 
     def _line(self, event: Event) -> None:
         step = event.step
         assert step is not None
         where = "" if step.database == "default" else f" on {step.database}"
         text = f"{_WORDS[step.direction]} {step.revision} {step.message}".rstrip()
-        click.echo(f"{text}{where} ({seconds(step.seconds)})")
+        say(f"{text}{where} ({seconds(step.seconds)})")
 
 
 @contextlib.contextmanager

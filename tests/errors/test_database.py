@@ -332,9 +332,34 @@ def test_an_sqlite_file_that_is_locked(tmp_path: Path, at: With) -> None:
     )
 
 
-def _hold(path: str, ready: t.Any, done: t.Any) -> None:
+def test_an_sqlite_file_that_cannot_even_be_read(tmp_path: Path, at: With) -> None:
+    """A writer that is about to commit keeps readers out."""
+    options = {"connect_args": {"timeout": 0.1}}
+    shop = at(f"sqlite:///{tmp_path}/project/shop.db", SQLALCHEMY_ENGINE_OPTIONS=options)
+    ready, done = multiprocessing.Event(), multiprocessing.Event()
+    holder = multiprocessing.Process(target=_hold, args=(str(shop.root / "shop.db"), ready, done, "EXCLUSIVE"))
+    holder.start()
+    try:
+        assert ready.wait(20)
+        told = failing(shop)("status").replace(f"rocess {holder.pid}", "rocess PID")
+    finally:
+        done.set()
+        holder.join()
+    assert told == said(
+        """
+        Error [SF431]: Process PID (pytest) holds a lock on the database (sqlite:///PROJECT/shop.db).
+
+          The database says: database is locked
+
+        End the other program (an open shell, a server, another migration) or its transaction, then run the
+            command again.
+        """
+    )
+
+
+def _hold(path: str, ready: t.Any, done: t.Any, how: str = "IMMEDIATE") -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"BEGIN {how}")
         ready.set()
         done.wait(20)
 
@@ -413,6 +438,23 @@ def test_a_privilege_that_is_missing_on_mariadb(account: str, mariadb_url: str, 
     )
 
 
+def test_a_server_that_accepts_no_more_connections(role: str, postgres_url: str, at: With) -> None:
+    """The account's limit, or the server's."""
+    with admin_engine("postgresql").connect() as connection:
+        connection.exec_driver_sql(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+    told = failing(at(sa.make_url(postgres_url).set(username=role)))("upgrade").replace(role, "ROLE")
+    assert told == said(
+        """
+        Error [SF425]: The server at 127.0.0.1:5432 accepts no more connections
+            (postgresql+psycopg://ROLE@127.0.0.1:5432/DATABASE).
+
+          The database says: too many connections for role "ROLE"
+
+        Close what isn't needed, or raise the limit of the server or of the account; then run the command again.
+        """
+    )
+
+
 def test_a_full_disk(tmp_path: Path, at: With) -> None:
     """What was done is rolled back."""
     shop = at(
@@ -476,13 +518,13 @@ def test_a_connection_that_is_lost(kind: Kind, at: With, make_database: t.Callab
     else:
         assert told == said(
             """
-            Error [SF502]: Revision abcd0001 failed (PROJECT/migrations/versions/abcd0001_first.py, line 24): Lost
-                connection to MySQL server during query
+            Error [SF502]: Revision abcd0001 failed (PROJECT/migrations/versions/abcd0001_first.py, line 24): the
+                connection was lost
 
               The connection to the database broke (mysql+pymysql://root@127.0.0.1:3306/DATABASE?charset=utf8mb4).
               Operation: op.create_table('second', sa.Column('id', sa.Integer))
-              SQL: CREATE TABLE second ( id INTEGER )
-              Half done perhaps, as this database can't roll back changes of tables: abcd0001
+              1 statement of revision abcd0001 took effect on the default database and is kept; `flask db upgrade`
+                  goes on after it.
               The version table says: no revision
 
             Look into the server's log for the reason, then run `flask db upgrade` again; `flask db status` shows

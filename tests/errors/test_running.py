@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -100,7 +101,8 @@ def test_a_revision_that_fails(broken: Project) -> None:
               Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
               SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
               Applied before and kept: abcd0001
-              Half done perhaps, as this database can't roll back changes of tables: abcd0002
+              1 statement of revision abcd0002 took effect on the default database and is kept; `flask db upgrade`
+                  goes on after it.
               The version table says: abcd0001
 
             Correct that line and run `flask db upgrade` again.
@@ -307,15 +309,42 @@ def test_ctrl_c(broken: Project) -> None:
         )
 
 
+def shop_path(shop: Project) -> str:
+    """The project, and whatever else the tests' own interpreter was told to search."""
+    return os.pathsep.join([str(shop.root), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+
+
 def test_output_that_nobody_reads(shop: Project, runs: Runs) -> None:
     """``flask db history | head -1`` ends quietly."""
     for number in range(200):
         shop.write_revision(f"abcd{number:04}", f"abcd{number - 1:04}" if number else None, message="x" * 400)
     command = " ".join(f"'{part}'" for part in shop.command("db", "history"))
     done = processes.run(
-        ["sh", "-c", f"{command} | head -1"], cwd=shop.root, env={"PYTHONPATH": str(shop.root)}
+        ["sh", "-c", f"{command} | head -1"], cwd=shop.root, env={"PYTHONPATH": shop_path(shop)}
     )
     assert done.stdout.startswith("abcd0198 -> abcd0199 (head)") and done.stderr == ""
+
+
+def test_a_migration_goes_on_when_its_output_is_closed(shop: Project) -> None:
+    """``flask db upgrade | head -1``, or onto a full disk: every revision is applied all the same."""
+    for number in range(12):
+        pause = "import time; time.sleep(0.05)"
+        shop.write_revision(f"abcd{number:04}", f"abcd{number - 1:04}" if number else None, pause, message="x" * 400)
+    command = " ".join(f"'{part}'" for part in shop.command("db", "upgrade"))
+    for piped in (f"{command} | head -1", f"{command} > /dev/full"):
+        done = processes.run(["sh", "-c", piped], cwd=shop.root, env={"PYTHONPATH": shop_path(shop)})
+        assert done.stderr == ""
+        assert shop.execute("SELECT version_num FROM alembic_version") == [("abcd0011",)]
+        shop.execute("DELETE FROM alembic_version")
+
+
+def test_letters_that_the_terminal_lacks(shop: Project) -> None:
+    """A message in another script is printed as far as it goes, and the migration is done."""
+    shop.write_revision("abcd0001", None, "pass", "op.drop_table('caf\u00e9')", message="\u5efa\u7269")
+    env: dict[str, str | None] = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = shop.run("db", "upgrade", env=env)
+    assert done.stdout.startswith("Applied abcd0001 \\u5efa\\u7269 (")
+    assert "no such table: caf" in shop.run("db", "downgrade", env=env, check=False).stderr
 
 
 def test_no_editor(shop: Project, fails: Fails) -> None:

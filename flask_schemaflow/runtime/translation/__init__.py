@@ -185,6 +185,8 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
             return revision_failed(error, place, failure)
     if isinstance(error, (CommandError, AlembicRevisionError)):
         return graph_error(error, failure)
+    if isinstance(error, BrokenPipeError):
+        return None  # nobody reads our output any more; a driver would have wrapped it
     if isinstance(error, (exc.DBAPIError, ConnectionError, socket.gaierror, TimeoutError)):
         return database_error(error, failure.where(error))
     found = loading_error(error, failure.folder, versions) if failure.environment is not None else None

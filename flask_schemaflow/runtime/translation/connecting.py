@@ -15,6 +15,7 @@ from ...errors import connection as errors
 from ...errors.database import DatabaseError
 from ...redaction import safe_url
 from ...redaction import scrub
+from ..sqlite.holders import describe
 from .drivers import Kind
 from .drivers import kind_of
 from .drivers import words_of_database
@@ -168,8 +169,11 @@ def _readonly(where: Where, words: str) -> DatabaseError:
 
 
 def _locked(where: Where, words: str) -> DatabaseError:
+    holder = "Another connection"
+    if where.engine is not None and where.engine.dialect.name == "sqlite" and where.database:
+        holder = describe(where.database).capitalize()
     return errors.DatabaseLocked(
-        f"Another connection holds a lock on the database ({where.url}).",
+        f"{holder} holds a lock on the database ({where.url}).",
         hint="End the other program (an open shell, a server, another migration) or its transaction, "
         "then run the command again.",
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from sqlalchemy import exc
+
 Kind = t.Literal[
     "refused",
     "host",
@@ -120,6 +122,8 @@ _BESIDE_THE_POINT = re.compile(
 
 def kind_of(error: BaseException) -> Kind:
     """The kind of a driver's error, or of the SQLAlchemy error around it."""
+    if is_cut_off(error):
+        return "lost"
     original: t.Any = getattr(error, "orig", None) or error
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     number = original.args[0] if getattr(original, "args", ()) else None
@@ -132,8 +136,15 @@ def kind_of(error: BaseException) -> Kind:
     return found
 
 
+def is_cut_off(error: BaseException) -> bool:
+    """Whether SQLAlchemy refuses to go on with a connection that it lost in a transaction, a while ago perhaps."""
+    return isinstance(error, exc.PendingRollbackError) and "reconnect" in str(error)
+
+
 def words_of_database(error: BaseException) -> str:
     """The database's own words on one line, without the driver's numbers and the statement."""
+    if is_cut_off(error):
+        return "the connection was lost"
     original: t.Any = getattr(error, "orig", None) or error
     args: tuple[t.Any, ...] = getattr(original, "args", ())
     text = args[1] if len(args) > 1 and isinstance(args[0], int) and isinstance(args[1], str) else str(original)

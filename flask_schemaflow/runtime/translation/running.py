@@ -19,6 +19,7 @@ from ...errors.running import MigrationFailed
 from ...redaction import scrub
 from .aftermath import aftermath
 from .connecting import database_error
+from .drivers import is_cut_off
 from .drivers import kind_of
 from .drivers import words_of_database
 from .places import Place
@@ -39,8 +40,9 @@ def revision_failed(error: BaseException, place: Place, failure: Failure) -> Sch
     assert step is not None
     if _never_migrated(error, failure):
         return _schema_without_history(error, place, failure)
-    reason = database_error(error, failure.where(error)) if isinstance(error, exc.DBAPIError) else None
-    words = scrub(words_of_database(error)) if isinstance(error, exc.DBAPIError) else words_of(error)
+    of_database = isinstance(error, exc.DBAPIError) or is_cut_off(error)
+    reason = database_error(error, failure.where(error)) if of_database else None
+    words = scrub(words_of_database(error)) if of_database else words_of(error)
     verb = "Reverting revision" if step.direction == "downgrade" else "Revision"
     on = "" if step.database == "default" else f" on the {step.database} database"
     made = MigrationFailed(

@@ -5,6 +5,8 @@ Without a transaction around it a killed rebuild leaves either a useless copy or
 
 from __future__ import annotations
 
+import shlex
+
 from ...errors.running import LeftOverTable
 from ...errors.running import RebuildRefused
 from ..guards import Scope
@@ -59,17 +61,25 @@ def require_table(catalog: Catalog, name: str, scope: Scope) -> Entry:
 
 
 def _only_copy(catalog: Catalog, entry: Entry, original: str) -> LeftOverTable:
+    rows = catalog.count(entry.name)
+    command = _command(catalog, f"ALTER TABLE {quoted(entry.name)} RENAME TO {quoted(original)}")
     return LeftOverTable(
         f"Another tool was cut off while it rebuilt {original}: the table is missing, and {entry.name} holds its "
-        f"{catalog.count(entry.name)} rows.",
-        hint=f"Give it its name back, then run the command again: "
-        f"ALTER TABLE {quoted(entry.name)} RENAME TO {quoted(original)};",
+        f"{rows} row{'s' * (rows != 1)}.",
+        hint=f"Give it its name back, then run the command again: {command}",
     )
 
 
 def _useless(catalog: Catalog, entry: Entry, original: str) -> str:
-    rows, copied = catalog.count(original), catalog.count(entry.name)
     return (
-        f"Another tool was cut off while it rebuilt {original}, which has all its {rows} rows; {entry.name} is a copy "
-        f"with {copied}. Drop it: DROP TABLE {quoted(entry.name)};"
+        f"Another tool was cut off while it rebuilt {original}, which has all its rows; the copy {entry.name} has "
+        f"{catalog.count(entry.name)} of {catalog.count(original)}. "
+        f"Drop it: {_command(catalog, f'DROP TABLE {quoted(entry.name)}')}"
     )
+
+
+def _command(catalog: Catalog, statement: str) -> str:
+    """A command for the shell; for a database in memory the statement alone."""
+    rows = catalog.execute("PRAGMA database_list")
+    path = next((str(row[2] or "") for row in rows if row[1] == catalog.schema), "")
+    return f"sqlite3 {shlex.quote(path)} {shlex.quote(statement)}" if path else statement

@@ -6,8 +6,11 @@ import dataclasses
 import re
 import typing as t
 
+from sqlalchemy.dialects import sqlite
+
 Kind = t.Literal["space", "string", "quoted", "word", "mark"]
 
+_PREPARER = sqlite.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))
     |(?P<string>'(?:[^']|'')*')
@@ -108,8 +111,8 @@ def unquoted(identifier: str) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier in double quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
+    """An identifier in double quotes if it needs them; SQLAlchemy before 2.1 doesn't find quoted constraint names."""
+    return _PREPARER.quote(identifier)
 
 
 def string(value: str) -> str:

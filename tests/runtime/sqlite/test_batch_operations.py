@@ -188,9 +188,10 @@ def test_arguments_of_the_table(shop: MakeShop) -> None:
     made.upgrade()
     assert sql(made, "t") == (
         "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, a TEXT NOT NULL, c INT, d INTEGER, "
-        'b INT CHECK (b > 0), CONSTRAINT u UNIQUE (a), CONSTRAINT "f" FOREIGN KEY("c") REFERENCES "other" ("id")) STRICT'
+        "b INT CHECK (b > 0), CONSTRAINT u UNIQUE (a), "
+        'CONSTRAINT "f" FOREIGN KEY("c") REFERENCES "other" ("id")) STRICT'
     )
-    assert made.project.execute("SELECT * FROM t") == [(1, "x", 3, 2, None)]
+    assert made.project.execute("SELECT * FROM t") == [(1, "x", 3, None, 2)]
 
 
 def test_a_table_that_is_given_replaces_the_text(shop: MakeShop) -> None:

@@ -67,6 +67,38 @@ class Step:
 
 
 @dataclasses.dataclass(frozen=True)
+class Backup:
+    """A database that was saved before it was changed.
+
+    :param path: the file, readable by its owner alone.
+    :param size: of the file, in bytes.
+    :param revisions: what the database was at.
+    :param made: when, UTC.
+    :param restore: the command that brings the database back, for a shell; asks for a password where one is needed.
+    :param seconds: how long it took, wall time.
+    """
+
+    database: str
+    path: str
+    size: int
+    revisions: tuple[str, ...]
+    made: datetime.datetime
+    restore: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        at = ", ".join(self.revisions) or "no revision"
+        size, unit = float(self.size), "bytes"
+        for larger in ("kB", "MB", "GB", "TB"):
+            if size < 1000:
+                break
+            size, unit = size / 1000, larger
+        figure = f"{size:.0f}" if unit == "bytes" else f"{size:.1f}"
+        when = f"{self.made:%Y-%m-%d %H:%M:%S} UTC"
+        return f"Saved the {self.database} database at {at} ({figure} {unit}, {when}): {self.path}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
     """What upgrade, downgrade or stamp did.
 
@@ -80,7 +112,7 @@ class Report:
     steps: tuple[Step, ...] = ()
     sql: str = ""
     files: tuple[str, ...] = ()
-    backups: tuple[t.Any, ...] = ()
+    backups: tuple[Backup, ...] = ()
     notices: tuple[str, ...] = ()
 
     @property
@@ -140,7 +172,8 @@ class Standing:
     :param applied: what it has, newest first.
     :param unknown: ids in its version table that no file has.
     :param heads: the heads of the folder.
-    :param interrupted: what a migration that broke off has left to do; empty as a rule.
+    :param interrupted: a revision of which a part took effect that can't be rolled back, as a sentence; or empty.
+    :param left: the lines of that revision that were at work or are still to come.
     """
 
     database: str
@@ -151,6 +184,7 @@ class Standing:
     unknown: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     interrupted: str = ""
+    left: tuple[str, ...] = ()
 
     @property
     def up_to_date(self) -> bool:
@@ -160,7 +194,8 @@ class Standing:
     def __str__(self) -> str:
         at = ", ".join(self.current) or "no revision"
         pending = ", ".join(revision.id for revision in self.pending)
-        return f"{self.database}: at {at}, " + (f"pending: {pending}" if pending else "nothing pending")
+        broken = f", interrupted: {self.interrupted}" if self.interrupted else ""
+        return f"{self.database}: at {at}, " + (f"pending: {pending}" if pending else "nothing pending") + broken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,8 +227,9 @@ class Template:
 class Event:
     """Something that happens during a run, told to who asked for it.
 
-    :param kind: ``begin`` and ``end`` of a step, ``waiting`` for a lock, ``retry``, or ``notice``.
+    :param kind: ``begin`` and ``end`` of a step, ``waiting`` for a lock, ``retry``, ``backup``, or ``notice``.
     :param text: a sentence for a person; empty for steps.
+    :param backup: what was saved, once it is.
     """
 
     kind: t.Literal["begin", "end", "waiting", "retry", "notice", "backup", "aftermath"]
@@ -201,6 +237,7 @@ class Event:
     step: Step | None = None
     number: int = 0
     total: int = 0
+    backup: Backup | None = None
 
 
 Notify = t.Callable[[Event], None]

@@ -30,8 +30,23 @@ def _bind() -> click.Option:
     )
 
 
+def _backup() -> click.Option:
+    return click.Option(
+        ["--backup/--no-backup"],
+        default=None,
+        help="Save each database before it is changed, and print the command that restores it. "
+        "[default: SCHEMAFLOW_BACKUP]",
+    )
+
+
 def upgrade(
-    shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...], create_database: bool
+    shared: Shared,
+    sql: bool,
+    tag: str | None,
+    revision: str,
+    binds: tuple[str, ...],
+    create_database: bool,
+    backup: bool | None,
 ) -> None:
     """Upgrade to a later version."""
     with alembic_lines(shared):
@@ -41,6 +56,7 @@ def upgrade(
             tag=tag,
             binds=binds,
             create_database=create_database,
+            backup=backup,
             notify=Progress(shared),
             keep_logging=True,
             **shared.arguments,
@@ -48,7 +64,9 @@ def upgrade(
     _finish(report, shared, "Nothing to upgrade: every database is up to date.")
 
 
-def downgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...]) -> None:
+def downgrade(
+    shared: Shared, sql: bool, tag: str | None, revision: str, binds: tuple[str, ...], backup: bool | None
+) -> None:
     """Revert to a previous version."""
     with alembic_lines(shared):
         report = commands.downgrade(
@@ -56,6 +74,7 @@ def downgrade(shared: Shared, sql: bool, tag: str | None, revision: str, binds: 
             sql=sql,
             tag=tag,
             binds=binds,
+            backup=backup,
             notify=Progress(shared),
             keep_logging=True,
             **shared.arguments,
@@ -106,8 +125,9 @@ def register(group: click.Group) -> None:
     """Add the commands of this module."""
     argument: t.Any = click.Argument
     create = click.Option(["--create-database"], is_flag=True, help="Make databases that don't exist yet.")
-    command(group, upgrade, "upgrade", _sql(), _tag(), _bind(), create, argument(["revision"], default="head"))
-    command(group, downgrade, "downgrade", _sql(), _tag(), _bind(), argument(["revision"], default="-1"))
+    common = (_sql(), _tag(), _bind(), _backup())
+    command(group, upgrade, "upgrade", *common, create, argument(["revision"], default="head"))
+    command(group, downgrade, "downgrade", *common, argument(["revision"], default="-1"))
     purge = click.Option(
         ["--purge"], is_flag=True, help="Delete the version in the alembic_version table before stamping."
     )

@@ -25,6 +25,7 @@ def upgrade(
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
     keep_logging: bool = False,
+    backup: bool | None = None,
 ) -> Report:
     """Apply what is pending up to ``revision``.
 
@@ -33,12 +34,13 @@ def upgrade(
     :param tag: handed to env.py.
     :param x_arg: handed to env.py.
     :param binds: the databases to upgrade; all by default.
+    :param backup: whether to save each database before it is changed; by default the setting ``backup`` decides.
     :param notify: is called with what happens, while it happens.
     :raises SchemaflowError: when anything fails; what was applied before is in the message.
     """
     environment = Environment.open(directory, x_arg)
     start, revision = _range(revision, sql)
-    options = Options("write", sql, tuple(binds), keep_logging, notify)
+    options = Options("write", sql, tuple(binds), keep_logging, notify, backup=backup)
     return environment.run(
         lambda heads, context: planning.upgrade_steps(environment.script, revision, heads),
         options,
@@ -58,6 +60,7 @@ def downgrade(
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
     keep_logging: bool = False,
+    backup: bool | None = None,
 ) -> Report:
     """Revert what was applied, down to ``revision``.
 
@@ -74,7 +77,7 @@ def downgrade(
             "`downgrade --sql` needs to know where the database is.",
             hint="Give a range: `flask db downgrade --sql FROM:TO`.",
         )
-    options = Options("write", sql, tuple(binds), keep_logging, notify)
+    options = Options("write", sql, tuple(binds), keep_logging, notify, backup=backup)
     return environment.run(
         lambda heads, context: planning.downgrade_steps(environment.script, revision, heads),
         options,

@@ -108,7 +108,12 @@ class Environment:
             )
             with lent(self.state):
                 passage = repetition.run(options)
-        return Report(steps=tuple(passage.steps), sql=self._written_sql(), files=tuple(passage.files))
+        return Report(
+            steps=tuple(passage.steps),
+            sql=self._written_sql(),
+            files=tuple(passage.files),
+            backups=tuple(options.backups),
+        )
 
     def _run_once(self, passage: Passage, rest: dict[str, t.Any]) -> None:
         self.config.attributes["schemaflow"] = passage

@@ -18,10 +18,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 
 from ..extension import State
+from ..records import Backup
 from ..records import Event
 from ..records import Notify
 from ..records import silent
 from ..settings import Settings
+from ..targets import Target
 
 Mode = t.Literal["write", "compare", "read"]
 
@@ -36,6 +38,7 @@ DEFAULT_GUARDS: tuple[str, ...] = (
     ".journal.guard:Journal",
     ".locking.contention:Contention",
     ".version_table:VersionTable",
+    ".backup.guard:BackupFirst",
     ".sessions_joined:SharedSession",
 )
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
@@ -53,6 +56,9 @@ class Scope:
     :param idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
     :param resumes: whether the first step was begun by an earlier run that was interrupted.
     :param attempt: how often the run was begun, this time included.
+    :param backup: whether the caller wants the database saved first; ``None`` leaves it to the setting.
+    :param backups: what this run has saved.
+    :param targets: the databases of the run.
     :param half_done: the revision of which a part is committed, where the rest was rolled back.
     """
 
@@ -70,6 +76,9 @@ class Scope:
     resumes: bool = False
     attempt: int = 1
     half_done: str = ""
+    backup: bool | None = None
+    backups: list[Backup] = dataclasses.field(default_factory=list)
+    targets: t.Sequence[Target] = ()
     cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
 
     @property

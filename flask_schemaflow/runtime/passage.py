@@ -17,6 +17,7 @@ from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy import event
 
 from ..extension import State
+from ..records import Backup
 from ..records import Event
 from ..records import Notify
 from ..records import silent
@@ -42,6 +43,8 @@ class Options:
     :param keep_logging: whether alembic.ini's logging section is to hold for the run, as on the command line.
     :param prepare: is given each database before Alembic is configured for it, and may change the options.
     :param attempt: how often the run was begun, this time included.
+    :param backup: whether to save each database first; ``None`` leaves it to the setting.
+    :param backups: what was saved, in all attempts together.
     :param glance: whether a first look may find that there is nothing to do; who sets it catches ``StartOver``.
     """
 
@@ -53,6 +56,8 @@ class Options:
     prepare: t.Callable[[Scope], None] | None = None
     attempt: int = 1
     glance: bool = False
+    backup: bool | None = None
+    backups: list[Backup] = dataclasses.field(default_factory=list)
 
 
 class Passage:
@@ -120,6 +125,9 @@ class Passage:
             notify=self.options.notify,
             foreign=id(connection) not in self._opened,
             attempt=self.options.attempt,
+            backup=self.options.backup,
+            backups=self.options.backups,
+            targets=[target for target in self.targets if self._chosen(target.bind)],
         )
         self.cleanup.push(scope.cleanup)
         close_when_returned(scope, self.cleanup.callback)

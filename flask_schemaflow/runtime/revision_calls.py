@@ -33,6 +33,7 @@ class Call:
     :param name: ``drop_table`` and the like; :data:`UNSEEN` for what can't be judged.
     :param node: the call in the source.
     :param table: the table of the batch in which it stands, ``None`` outside of one or where it is computed.
+    :param batch: whether it stands in a batch.
     :param certain: whether it happens in every run of the function.
     """
 
@@ -40,6 +41,7 @@ class Call:
     node: ast.Call
     table: str | None = None
     certain: bool = True
+    batch: bool = False
 
     @property
     def line(self) -> int:
@@ -48,10 +50,21 @@ class Call:
 
     def argument(self, position: int, name: str) -> t.Any:
         """A literal argument; ``None`` where there is none or it is computed."""
-        node = next((keyword.value for keyword in self.node.keywords if keyword.arg == name), None)
-        if node is None and position < len(self.node.args):
-            node = self.node.args[position]
+        node = self._node(position, name)
         return node.value if isinstance(node, ast.Constant) else None
+
+    def statement(self) -> str | None:
+        """The SQL of an ``execute()``, where it is a literal, perhaps in ``sa.text()``."""
+        node = self._node(0, "sqltext")
+        if isinstance(node, ast.Call) and len(node.args) == 1 and ast.unparse(node.func).endswith("text"):
+            node = node.args[0]
+        return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+    def _node(self, position: int, name: str) -> ast.expr | None:
+        found = next((keyword.value for keyword in self.node.keywords if keyword.arg == name), None)
+        if found is None and position < len(self.node.args):
+            found = self.node.args[position]
+        return found
 
     def has(self, *names: str) -> bool:
         """Whether one of these keyword arguments is given, or may be, behind ``**``."""
@@ -142,8 +155,8 @@ class _Walk:
             yield from self.body(node.func, certain)
         operation = self._operation(node.func)
         if operation:
-            table = self._batches.get(_root(node.func)) if _root(node.func) in self._batches else None
-            yield Call(operation, node, table, certain)
+            root = _root(node.func)
+            yield Call(operation, node, self._batches.get(root), certain, root in self._batches)
         elif isinstance(node.func, ast.Name) and node.func.id in self._source.functions:
             yield from self._own_function(node.func.id, node, certain)
         elif not self._is_pure(node.func):

@@ -88,7 +88,8 @@ def differences(environment: Environment, binds: t.Sequence[str] = ()) -> list[D
     revisions = revision_context(environment, passes_hook(environment, CHECK_PASSES, Decisions()))
     compare(environment, revisions, binds)
     found: list[Difference] = []
-    for upgrade in revisions.generated_revisions[-1].upgrade_ops_list:
+    # A hook of env.py may have taken all of them away.
+    for upgrade in (item for script in revisions.generated_revisions for item in script.upgrade_ops_list):
         database = _database(upgrade.upgrade_token)
         found += [_difference(database, operation) for operation in leaves(upgrade)]
     return found

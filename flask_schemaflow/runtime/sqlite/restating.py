@@ -7,7 +7,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .draft import Draft
-from .sql_text import quoted
+from .sql_text import constraint_name
 from .sql_text import significant
 from .sql_text import tokens
 from .table_text import TableText
@@ -36,7 +36,8 @@ def _add_autoincrement(table: TableText) -> None:
         return  # there is no such thing for other keys
     name = next((item.name for item in table.constraints if item.kind == "PRIMARY"), "")
     table.remove_primary_key()
-    column.append(f"CONSTRAINT {quoted(name)} PRIMARY KEY AUTOINCREMENT" if name else "PRIMARY KEY AUTOINCREMENT")
+    lead = f"CONSTRAINT {constraint_name(name)} " if name else ""
+    column.append(f"{lead}PRIMARY KEY AUTOINCREMENT")
 
 
 def _set_options(table: TableText, options: t.Mapping[str, t.Any]) -> None:

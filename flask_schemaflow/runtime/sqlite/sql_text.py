@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 
 Kind = t.Literal["space", "string", "quoted", "word", "mark"]
 
-_PREPARER = sqlite.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_PREPARER = sqlite.dialect().identifier_preparer
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))
     |(?P<string>'(?:[^']|'')*')
@@ -111,8 +111,13 @@ def unquoted(identifier: str) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier in double quotes if it needs them; SQLAlchemy before 2.1 doesn't find quoted constraint names."""
-    return _PREPARER.quote(identifier)
+    """An identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def constraint_name(name: str) -> str:
+    """The name of a constraint, in quotes only if it needs them: SQLAlchemy before 2.1 doesn't find quoted ones."""
+    return _PREPARER.quote(name)
 
 
 def string(value: str) -> str:

@@ -10,10 +10,10 @@ import typing as t
 
 from .column_text import Clause
 from .column_text import ColumnText
+from .sql_text import constraint_name
 from .sql_text import in_parentheses
 from .sql_text import names_in
 from .sql_text import normalised
-from .sql_text import quoted
 from .sql_text import same
 from .sql_text import significant
 from .sql_text import split
@@ -160,7 +160,7 @@ def referred_table(pieces: Tokens) -> str:
 def name_constraint(item: Clause | ConstraintText, name: str) -> None:
     """Give a constraint that has none a name."""
     lead = next(place for place, piece in enumerate(item.pieces) if piece.kind != "space")
-    item.pieces[lead:lead] = tokens(f"CONSTRAINT {quoted(name)} ")
+    item.pieces[lead:lead] = tokens(f"CONSTRAINT {constraint_name(name)} ")
     item.name = name
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex
 from sqlalchemy.schema import CreateTable
 
 from .column_text import ColumnText
+from .sql_text import constraint_name
 from .sql_text import normalised
 from .sql_text import quoted
 from .sql_text import text_of
@@ -105,7 +106,7 @@ def _foreign_key_text(key: sa.ForeignKeyConstraint) -> str:
     parents = ", ".join(quoted(column) for _, column in targets)
     text = f"FOREIGN KEY({columns}) REFERENCES {parent} ({parents})"
     if isinstance(key.name, str):
-        text = f"CONSTRAINT {quoted(key.name)} {text}"
+        text = f"CONSTRAINT {constraint_name(key.name)} {text}"
     text += f" ON DELETE {key.ondelete}" if key.ondelete else ""
     text += f" ON UPDATE {key.onupdate}" if key.onupdate else ""
     text += f" MATCH {key.match}" if key.match else ""

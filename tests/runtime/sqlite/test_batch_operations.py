@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[str, list[str], str, tuple[t.Any, ...]]] = {
             'b.create_foreign_key("f", "t", ["c"], ["id"], ondelete="SET NULL", initially="DEFERRED", deferrable=True)',
         ],
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT, c INT, CONSTRAINT u UNIQUE (a, b), CONSTRAINT k CHECK "
-        '(b > 0), CONSTRAINT "f" FOREIGN KEY("c") REFERENCES "t" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY '
+        '(b > 0), CONSTRAINT f FOREIGN KEY("c") REFERENCES "t" ("id") ON DELETE SET NULL DEFERRABLE INITIALLY '
         "DEFERRED)",
         (1, "x", 2, None),
     ),
@@ -189,7 +189,7 @@ def test_arguments_of_the_table(shop: MakeShop) -> None:
     assert sql(made, "t") == (
         "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, a TEXT NOT NULL, c INT, d INTEGER, "
         "b INT CHECK (b > 0), CONSTRAINT u UNIQUE (a), "
-        'CONSTRAINT "f" FOREIGN KEY("c") REFERENCES "other" ("id")) STRICT'
+        'CONSTRAINT f FOREIGN KEY("c") REFERENCES "other" ("id")) STRICT'
     )
     assert made.project.execute("SELECT * FROM t") == [(1, "x", 3, None, 2)]
 

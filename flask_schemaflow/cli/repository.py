@@ -32,7 +32,7 @@ def edit(shared: Shared, revision: str) -> None:
         click.edit(filename=path)
     except click.ClickException as error:
         raise EditorMissing(
-            f"{path} could not be edited: {error.format_message()}.",
+            f"{path} could not be edited: {error.format_message().partition(': [Errno')[0]}.",
             hint="Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.",
         ) from error
 

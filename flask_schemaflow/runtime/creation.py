@@ -119,12 +119,12 @@ def _statement(engine: sa.Engine, name: str) -> str:
 def _entering(engine: sa.Engine, database: str | None) -> t.Iterator[None]:
     """Connections that are opened in the block go to another database of the same server."""
 
-    def redirect(dialect: t.Any, record: t.Any, args: t.Any, arguments: dict[str, t.Any]) -> None:
-        for name in _NAMES:
-            if name in arguments:
-                arguments[name] = database
-                if database is None:
-                    del arguments[name]
+    def redirect(dialect: t.Any, record: t.Any, args: t.Any, arguments: dict[str, t.Any]) -> t.Any:
+        # A copy: SQLAlchemy 2.0 would connect with what is changed here ever after.
+        changed = {name: value for name, value in arguments.items() if name not in _NAMES}
+        if database is not None:
+            changed.update({name: database for name in _NAMES if name in arguments})
+        return dialect.connect(*args, **changed)
 
     event.listen(engine, "do_connect", redirect)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -12,7 +13,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from flask_schemaflow.runtime.creation import create_missing
+from flask_schemaflow.targets import Target
 from tests.conftest import MakeProject
 from tests.support import databases
 from tests.support.application import Project
@@ -624,3 +629,21 @@ def test_a_bind_whose_server_is_away(at: With, project: MakeProject, monkeypatch
         Start the server, or correct host and port in SQLALCHEMY_BINDS['log'].
         """
     )
+
+
+def test_a_missing_database_behind_an_asyncio_driver() -> None:
+    """It is made the same way, and the application's own engine still goes where its URL says."""
+    name = databases.fresh_name()
+    url = url_of("postgresql", database=name)
+    target = Target(None, create_async_engine(url, poolclass=sa.pool.NullPool), ())
+    try:
+        assert create_missing([target]) == [f"Created the database {name} ({url})."]
+        assert create_missing([target]) == []
+
+        async def where() -> t.Any:
+            async with t.cast("AsyncEngine", target.engine).connect() as connection:
+                return await connection.scalar(sa.text("SELECT current_database()"))
+
+        assert asyncio.run(where()) == name
+    finally:
+        databases.drop(url.render_as_string(hide_password=False))

@@ -115,7 +115,11 @@ def model_default(column: sa.Column[t.Any], dialect: sa.Dialect) -> Value | None
 
 def server_default(column: sa.Column[t.Any], dialect: sa.Dialect) -> Value | None:
     """The ``server_default=`` of a model's column."""
-    default = column.server_default
+    return default_value(column.server_default, dialect)
+
+
+def default_value(default: t.Any, dialect: sa.Dialect) -> Value | None:
+    """What a server default gives to a row."""
     if not isinstance(default, sa.DefaultClause):
         return None
     if isinstance(default.arg, str):

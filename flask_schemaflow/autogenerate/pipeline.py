@@ -68,6 +68,9 @@ PASSES: tuple[str, ...] = (
     ".computed_pass:ComputedPass",
     ".foreign_key_indexes_pass:ForeignKeyIndexesPass",
     ".schemas:SchemasPass",
+    ".enums.postgresql:PostgresqlEnumsPass",
+    ".enums.mysql:MysqlEnumsPass",
+    ".enums.checks:CheckedEnumsPass",
     ".type_changes:TypeChangesPass",
     ".not_null:NotNullPass",
     ".names_pass:UnnamedPass",
@@ -75,8 +78,11 @@ PASSES: tuple[str, ...] = (
 )
 """What ``migrate`` runs, in this order, as ``module:Class`` relative to this package."""
 
-CHECK_PASSES: tuple[str, ...] = ()
-"""Those of them that ``check`` runs as well: they take away differences which are none. They never ask."""
+CHECK_PASSES: tuple[str, ...] = (
+    ".enums.postgresql:PostgresqlEnumsFound",
+    ".enums.checks:CheckedEnumsFound",
+)
+"""What ``check`` runs: passes that find or take away differences, and never ask."""
 
 PREPARATIONS: tuple[str, ...] = (
     ".verifying.capture:remember",

@@ -43,13 +43,15 @@ def _converted(context: PassContext, operation: ops.MigrateOperation) -> list[op
     dialect = context.connection.dialect
     old, new = (column_type(item, dialect) for item in (operation.existing_type, operation.modify_type))
     _say(context, operation, old, new)
-    if context.dialect != "postgresql" or isinstance(operation, ConvertColumn):
+    if context.dialect != "postgresql":
         return [operation]
     quoted = dialect.identifier_preparer.quote(operation.column_name)
     there, back = using(old, new, quoted), using(new, old, quoted)
     answer = context.fill(_name(context, operation))
     if answer is not None and answer.startswith(SQL):
         there = answer.removeprefix(SQL).strip()
+    if isinstance(operation, ConvertColumn):
+        there = operation.forwards or there
     if there is None or back is None:
         there, back = _probed(context, there, old, new, quoted), _probed(context, back, new, old, quoted)
     if there is None:

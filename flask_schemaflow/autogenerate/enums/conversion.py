@@ -1,0 +1,181 @@
+"""PostgreSQL's statements that change the values of an enum type.
+
+A value is renamed in place and added in place. There is no statement that removes one or puts them in another
+order: then a new type takes the place of the old one, and every column is converted through its text.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..fills import Value
+from ..operations import Key
+from .catalog import Catalog
+from .catalog import EnumType
+from .catalog import Use
+from .statements import Direction
+from .statements import TypeStatements
+from .values import Change
+from .values import Place
+
+_LITERAL = re.compile(r"'((?:[^']|'')*)'::.*", re.DOTALL)
+Fills = t.Mapping[tuple[Place, str], Value]
+Defaults = t.Mapping[Place, str | None]
+
+
+def renamed_values(catalog: Catalog, key: Key, renames: t.Mapping[str, str]) -> TypeStatements:
+    """``ALTER TYPE ... RENAME VALUE``, for each."""
+    name = catalog.qualified(key)
+
+    def statements(pairs: t.Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        literal = catalog.literal
+        return tuple(f"ALTER TYPE {name} RENAME VALUE {literal(old)} TO {literal(new)}" for old, new in pairs)
+
+    words = ", ".join(f"{old!r} to {new!r}" for old, new in renames.items())
+    return TypeStatements(
+        Direction(statements(renames.items()), f"rename values of enum {name}: {words}"),
+        Direction(statements((new, old) for old, new in reversed(list(renames.items())))),
+    )
+
+
+def is_addition(change: Change) -> bool:
+    """Whether values only come, and those that stay keep their order."""
+    return list(change.renamed_old) == [value for value in change.new if value in change.renamed_old]
+
+
+def changed_values(catalog: Catalog, enum: EnumType, change: Change, defaults: Defaults) -> TypeStatements:
+    """What adds, removes and reorders values, once those that are renamed have their new names.
+
+    :param defaults: the server defaults that columns get in the same revision.
+    """
+    name = catalog.qualified(enum.key)
+    words = f"change values of enum {name}: {change.words()}"
+    back = Direction(new_type(catalog, enum, change.renamed_old, change.renames, {}), words)
+    if is_addition(change):
+        return TypeStatements(Direction(_additions(catalog, name, change), words, autocommit=True), back)
+    forwards = new_type(catalog, enum, change.new, change.renames, change.fills, defaults)
+    return TypeStatements(Direction(forwards, words), back)
+
+
+def _additions(catalog: Catalog, name: str, change: Change) -> tuple[str, ...]:
+    there = set(change.renamed_old)
+    made = []
+    for place, value in enumerate(change.new):
+        if value in there:
+            continue
+        if place:
+            where = f" AFTER {catalog.literal(change.new[place - 1])}"
+        else:
+            where = f" BEFORE {catalog.literal(change.renamed_old[0])}" if change.renamed_old else ""
+        # A run that broke off later has added it already: additions are committed at once.
+        made.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {catalog.literal(value)}{where}")
+    return tuple(made)
+
+
+def new_type(
+    catalog: Catalog,
+    enum: EnumType,
+    labels: t.Sequence[str],
+    renames: t.Mapping[str, str],
+    fills: Fills,
+    defaults: Defaults | None = None,
+) -> tuple[str, ...]:
+    """Statements that put a new type with these labels into the place of the old one.
+
+    :param renames: values that have other names by now than in the catalog.
+    """
+    name = catalog.qualified(enum.key)
+    aside = _aside(enum.key[1])
+    tables = list(dict.fromkeys(use.place.table for use in enum.uses if use.is_table))
+    array = {True: f"{name}[]", False: name}
+    texts = {
+        use.place: _default(catalog, use, labels, renames, fills, array[use.place.is_array]) for use in enum.uses
+    } | dict(defaults or {})
+    dependents = [pair for table in tables for pair in catalog.dependents(table, enum.key[1])]
+    return (
+        *(drop for drop, _ in dependents),
+        f"ALTER TYPE {name} RENAME TO {catalog.column(aside)}",
+        created(catalog, enum.key, labels),
+        *(_converted(catalog, enum, table, texts, fills) for table in tables),
+        f"DROP TYPE {catalog.qualified((enum.key[0], aside))}",
+        *(create for _, create in dependents),
+    )
+
+
+def created(catalog: Catalog, key: Key, labels: t.Iterable[str]) -> str:
+    """``CREATE TYPE``."""
+    return f"CREATE TYPE {catalog.qualified(key)} AS ENUM ({', '.join(map(catalog.literal, labels))})"
+
+
+def _aside(name: str) -> str:
+    """What the old type is called for a moment; PostgreSQL cuts names off at 63 bytes."""
+    return f"{name.encode()[:58].decode(errors='ignore')}__old"
+
+
+def _converted(
+    catalog: Catalog,
+    enum: EnumType,
+    table: Key,
+    defaults: Defaults,
+    fills: Fills,
+) -> str:
+    """All columns of a table in one statement, so that it is rewritten once."""
+    name = catalog.qualified(enum.key)
+    actions: list[str] = []
+    for use in enum.uses:
+        if use.place.table != table:
+            continue
+        column = f"ALTER COLUMN {catalog.column(use.place.column)}"
+        array = "[]" if use.place.is_array else ""
+        default = defaults[use.place]
+        actions += [f"{column} DROP DEFAULT"] if use.default else []
+        actions.append(f"{column} TYPE {name}{array} USING {through_text(catalog, use.place, fills, name)}")
+        actions += [f"{column} SET DEFAULT {default}"] if default else []
+    return f"ALTER TABLE {catalog.qualified(table)} {', '.join(actions)}"
+
+
+def through_text(catalog: Catalog, place: Place, fills: Fills, name: str, renames: t.Mapping[str, str] = {}) -> str:  # noqa: B006
+    """The expression that converts a column to an enum by the text of its values.
+
+    :param renames: values that have another name in the enum.
+    """
+    column = catalog.column(place.column)
+    mine = {value: _sql(catalog, fill) for (where, value), fill in fills.items() if where == place}
+    mine |= {old: catalog.literal(new) for old, new in renames.items()}
+    if place.is_array:
+        text = f"{column}::text[]"
+        for value, fill in mine.items():
+            call = f"array_remove({text}, {catalog.literal(value)})"
+            text = call if fill.upper() == "NULL" else f"array_replace({text}, {catalog.literal(value)}, {fill})"
+        return f"{text}::{name}[]"
+    if not mine:
+        return f"{column}::text::{name}"
+    cases = " ".join(f"WHEN {catalog.literal(value)} THEN ({fill})::text" for value, fill in mine.items())
+    return f"(CASE {column}::text {cases} ELSE {column}::text END)::{name}"
+
+
+def _sql(catalog: Catalog, fill: Value) -> str:
+    return fill.sql if fill.sql is not None else catalog.literal(str(fill.python))
+
+
+def _default(
+    catalog: Catalog,
+    use: Use,
+    labels: t.Sequence[str],
+    renames: t.Mapping[str, str],
+    fills: Fills,
+    type_name: str,
+) -> str | None:
+    """The default after the conversion; none where its value is gone and nothing takes its place."""
+    if use.default is None:
+        return None
+    match = _LITERAL.fullmatch(use.default)
+    if match is None:
+        return use.default
+    value = match[1].replace("''", "'")
+    value = renames.get(value, value)
+    if value in labels or use.place.is_array:
+        return f"{catalog.literal(value)}::{type_name}"
+    fill = fills.get((use.place, value))
+    return f"({_sql(catalog, fill)})::{type_name}" if fill is not None and not fill.is_null else None

@@ -1,0 +1,81 @@
+"""The pass over columns of the type ENUM on MariaDB and MySQL.
+
+A column that loses a value which rows still have is refused, or silently empties them, as the server's mode has it.
+So the column first gets the old and the new values, then rows get theirs, then the old ones go.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic.operations import ops
+from sqlalchemy.dialects import mysql
+
+from ..operations import remark
+from ..pipeline import PassContext
+from .remap import RemapValues
+from .strays import stray_values
+from .types import native_enum
+from .values import Change
+from .values import Place
+from .values import understand
+
+
+class MysqlEnumsPass:
+    """Changes the rows of columns whose values are renamed or removed, or asks."""
+
+    name = "mysql_enums"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Put what rows need before the changes of their columns."""
+        if context.dialect not in ("mysql", "mariadb"):
+            return
+        made: list[ops.MigrateOperation] = []
+        for container in up.ops:
+            for change in container.ops if isinstance(container, ops.ModifyTableOps) else ():
+                if isinstance(change, ops.AlterColumnOp) and change.modify_type is not None:
+                    made += _before(context, change)
+            made.append(container)
+        up.ops[:] = made
+
+
+def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:
+    dialect = context.connection.dialect
+    new = native_enum(operation.modify_type, dialect)
+    place = Place(context.renames.key(operation.schema, operation.table_name), operation.column_name)
+    if new is None or context.stored(*place.table) is None:
+        return []
+    old = native_enum(operation.existing_type, dialect)
+    there = stray_values(context, place, new.enums) if old is None else list(old.enums)
+    change = understand(context, there, new.enums, [place])
+    if change is None:
+        return []
+    _comment(operation, place, change, old is not None)
+    if not (change.renames or change.fills):
+        return []
+    remap = RemapValues.of(place, change)
+    return [remap] if old is None else [_widened(operation, change), remap]
+
+
+def _comment(operation: ops.AlterColumnOp, place: Place, change: Change, was_enum: bool) -> None:
+    gone = [value for value in change.removed if (place, value) not in change.fills]
+    there = f"Rows that have {', '.join(gone)} in {place} stop it here." if gone and was_enum else ""
+    back = f"Rows that have {', '.join(change.added)} in {place} stop it here." if change.added and was_enum else ""
+    remark(operation, there, back)
+
+
+def _widened(operation: ops.AlterColumnOp, change: Change) -> ops.ModifyTableOps:
+    """The column with old and new values; the operation itself goes on from there."""
+    both: t.Any = mysql.ENUM(*change.old, *(value for value in change.new if value not in change.old))
+    widening = ops.AlterColumnOp(
+        operation.table_name,
+        operation.column_name,
+        schema=operation.schema,
+        existing_type=operation.existing_type,
+        existing_nullable=operation.existing_nullable,
+        existing_server_default=operation.existing_server_default,
+        existing_comment=operation.existing_comment,
+        modify_type=both,
+    )
+    operation.existing_type = both
+    return ops.ModifyTableOps(operation.table_name, [widening], schema=operation.schema)

@@ -59,10 +59,8 @@ class Transactions:
 
     def commits(self, statement: str) -> bool:
         """Whether a statement ends its transaction by itself."""
-        while (stripped := _COMMENT.sub("", statement, count=1)) != statement:
-            statement = stripped
         if self._implicit:
-            return _WITHIN.match(statement) is None
+            return commits_implicitly(statement)
         return statement.lstrip()[:6].upper() in ("COMMIT", "END", "END;")
 
     def _committed(self) -> None:
@@ -72,3 +70,10 @@ class Transactions:
         self.half = False
         self.kept += self._written
         self._written.clear()
+
+
+def commits_implicitly(statement: str) -> bool:
+    """Whether MariaDB or MySQL may commit the transaction by itself for this statement."""
+    while (stripped := _COMMENT.sub("", statement, count=1)) != statement:
+        statement = stripped
+    return _WITHIN.match(statement) is None

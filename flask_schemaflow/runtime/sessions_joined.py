@@ -1,0 +1,133 @@
+"""``db.session`` inside a revision: on the migration's connection, in its transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from .guards import Guard
+from .guards import Scope
+from .locking.sessions import autocommits
+from .private import session_connections
+from .sessions import Sessions
+from .sessions import sessions_of
+from .sessions_savepoints import Savepoints
+
+
+class SharedSession(Guard):
+    """Promises that ``db.session``, used inside a revision, sees what the revision did and never waits for it.
+
+    While the code of a revision runs, ``db.session`` is a new session on the migration's connection. Its ``commit()``
+    ends a savepoint: what it wrote is committed, or rolled back, with the revision. Work that was not committed by the
+    end of the revision is dropped, with a notice. Afterwards the caller's own session is back as it was.
+    """
+
+    _migrated: t.ClassVar[dict[sa.Engine, sa.Connection]] = {}
+    """The connections that this run migrates. One run at a time goes on in a process."""
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """With the setting ``share_session``; a session can't use the connection of an asyncio driver."""
+        return scope.mode == "write" and scope.settings.share_session and not scope.connection.dialect.is_async
+
+    def before_configure(self, scope: Scope) -> None:
+        """From now on sessions of revisions find the connection."""
+        self._migrated[scope.engine] = scope.connection
+
+    def close(self, scope: Scope) -> None:
+        """Sessions are on connections of their own again."""
+        self._migrated.pop(scope.engine, None)
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Have the revision's code run with a session that joins."""
+        migrate = step.migration_fn
+
+        @functools.wraps(migrate)
+        def joined(**given: t.Any) -> None:
+            sessions = sessions_of(scope.state.db)
+            with contextlib.ExitStack() as stack:
+                if sessions is not None and not _has_joined(sessions, scope.connection):
+                    stack.enter_context(self._joined(sessions, scope, step))
+                migrate(**given)
+
+        step.migration_fn = joined
+
+    @contextlib.contextmanager
+    def _joined(self, sessions: Sessions, scope: Scope, step: t.Any) -> t.Iterator[None]:
+        session = sessions.make()
+        setattr(session, "get_bind", _joining(session.get_bind, self._migrated))  # noqa: B010 - of this one session
+        pending = _Pending(session)
+        savepoints = Savepoints(scope.connection)
+
+        def settle(connection: sa.Connection) -> None:
+            """The revision commits in between; its session goes along, as there is no savepoint afterwards."""
+            if session.in_transaction():
+                session.commit()
+
+        event.listen(scope.connection, "commit", settle)
+        before = sessions.swap(session)
+        try:
+            yield
+            if pending:
+                scope.tell("notice", _dropped(step))
+        finally:
+            event.remove(scope.connection, "commit", settle)
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                session.close()
+            savepoints.close()
+            sessions.swap(before)
+
+
+def _has_joined(sessions: Sessions, connection: sa.Connection) -> bool:
+    """Whether the caller's session is on the caller's connection, which is the migrated one."""
+    return any(connection in (session_connections(session) or ()) for session in sessions.existing().values())
+
+
+def _joining(
+    original: t.Callable[..., sa.Engine | sa.Connection], migrated: t.Mapping[sa.Engine, sa.Connection]
+) -> t.Callable[..., sa.Engine | sa.Connection]:
+    """``Session.get_bind`` that finds the migrated connection in place of its engine."""
+
+    def get_bind(*args: t.Any, **kwargs: t.Any) -> sa.Engine | sa.Connection:
+        bind = original(*args, **kwargs)
+        connection = migrated.get(bind) if isinstance(bind, sa.Engine) else None
+        # An autocommit block knows no savepoints, and holds no locks that another connection could wait for.
+        if connection is None or connection.closed or _is_autocommit(connection):
+            return bind
+        return connection
+
+    return get_bind
+
+
+def _is_autocommit(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "postgresql" and autocommits(connection)
+
+
+class _Pending:
+    """Whether a session has work that it did not commit."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._flushed = False
+        event.listen(session, "after_flush", lambda session, context: self._set(True))
+        event.listen(session, "after_commit", lambda session: self._set(False))
+        event.listen(session, "after_rollback", lambda session: self._set(False))
+
+    def _set(self, flushed: bool) -> None:
+        self._flushed = flushed
+
+    def __bool__(self) -> bool:
+        session = self._session
+        return self._flushed or bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+
+
+def _dropped(step: t.Any) -> str:
+    return (
+        f"Revision {step.revision.revision} left changes in db.session that it did not commit; they were dropped. "
+        "If they are wanted, call db.session.commit() in the revision."
+    )

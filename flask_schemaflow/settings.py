@@ -146,7 +146,7 @@ SETTINGS: dict[str, Setting] = {
         parse=_path,
         expects="a path",
         default=None,
-        meaning="Where backups go; by default backups/ in the instance folder.",
+        meaning="Where backups go: by default backups/ in the instance folder, where relative paths start.",
     ),
     "renames": Setting(
         **_oneof("ask", "certain", "never"),

@@ -7,11 +7,13 @@ import pathlib
 import shutil
 import tempfile
 
+from alembic.util import CommandError
 from alembic.util import template_to_file
 
 from ..errors.arguments import InvalidArgument
 from ..errors.folder import FolderExists
 from ..errors.folder import FolderNotWritable
+from ..errors.folder import TemplateBroken
 from ..errors.folder import TemplateMissing
 from ..extension import current_state
 from ..extension import Directory
@@ -58,10 +60,15 @@ def init(
     config = state.migrate.call_configure_callbacks(config)
     try:
         return Written(paths=_make(pathlib.Path(config.get_template_directory()) / name, folder, package))
+    except CommandError as error:
+        raise TemplateBroken(
+            f"The alembic.ini.mako of the template {name!r} can't be rendered; nothing was made.",
+            hint="Correct it; Mako's report is in the file that is named here: " + str(error),
+        ) from error
     except OSError as error:
         raise FolderNotWritable(
             f"The folder {folder} can't be made: {error.strerror or error}.",
-            hint="Correct the permissions of the folder in which it is to be, or choose another place: "
+            hint="Make room or correct the permissions where it is to be, or choose another place: "
             "`flask db init --directory OTHER`.",
         ) from error
 

@@ -109,7 +109,7 @@ def test_where_nothing_can_be_written(shop: Project, fails: Fails) -> None:
             """
             Error [SF207]: The folder PROJECT/other can't be made: Permission denied.
 
-            Correct the permissions of the folder in which it is to be, or choose another place: `flask db init
+            Make room or correct the permissions where it is to be, or choose another place: `flask db init
                 --directory OTHER`.
             """
         )

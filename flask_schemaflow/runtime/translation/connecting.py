@@ -52,7 +52,9 @@ class Where:
         url = self._url
         if url is None:
             return "its address"
-        host = url.host or "the local socket"
+        host = url.host or str(url.query.get("host") or url.query.get("unix_socket") or "the local socket")
+        if host.startswith("/"):
+            return f"the socket {host}"
         return f"{host}:{url.port}" if url.port else host
 
     @property
@@ -105,7 +107,8 @@ def _statement(error: BaseException) -> str:
 def _refused(where: Where, words: str) -> DatabaseError:
     return errors.ServerUnreachable(
         f"No database server answers at {where.address} ({where.url}).",
-        hint=f"Start the server, or correct host and port in {where.setting}.",
+        hint=f"Start the server, or correct {'its path' if 'socket' in where.address else 'host and port'} in "
+        f"{where.setting}.",
     )
 
 

@@ -45,6 +45,11 @@ def flask_db(monkeypatch: pytest.MonkeyPatch) -> FlaskDb:
     return run
 
 
+def output(result: Result) -> str:
+    """Both streams; what the oldest click calls ``output`` is one of them."""
+    return result.stdout + result.stderr
+
+
 def content(project: Project, bind: str | None = None) -> tuple[t.Any, t.Any]:
     """Schema and rows of a database; SQLite quotes a name once it was a renamed one."""
     schema = {

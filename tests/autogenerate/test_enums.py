@@ -10,6 +10,7 @@ from tests.conftest import MakeProject
 from tests.support.application import Project
 
 from .conftest import FlaskDb
+from .conftest import output
 from .conftest import ThereAndBack
 
 PLAIN = """
@@ -106,7 +107,7 @@ def test_added_values(start: Start, flask_db: FlaskDb, there_and_back: ThereAndB
     five = "'black', 'red', 'blue', 'gray', 'white'"
     roof = COLOR.format(five, "", ", server_default='blue', nullable=False").replace("color =", "roof =")
     made.write_models(car(five, more=roof))
-    assert "color" in flask_db(made, "check", status=1).output
+    assert "color" in output(flask_db(made, "check", status=1))
     flask_db(made, "migrate")
     assert "autocommit_block()" in source(made)
     there_and_back(made)
@@ -119,7 +120,7 @@ def test_renamed_value(start: Start, flask_db: FlaskDb, there_and_back: ThereAnd
     made = start(postgres_url, car())
     insert(made, "red", "gray")
     made.write_models(car("'red', 'silver'"))
-    asked = flask_db(made, "migrate", status=2).output
+    asked = output(flask_db(made, "migrate", status=2))
     assert "Was the value 'gray' of cars.color renamed to 'silver'? (1 row)" in asked
     assert "--rename cars.color.gray:silver" in asked
     assert "--fill cars.color.gray=VALUE" in asked
@@ -147,10 +148,10 @@ def test_removed_value(start: Start, flask_db: FlaskDb, there_and_back: ThereAnd
     made.execute("INSERT INTO cars (id, color, extra) VALUES (1, 'gray', '{gray,red}'), (2, 'red', NULL)")
     after = "'blue', 'red'"
     made.write_models(car(after, ", server_default='red'", more.format(after)))
-    asked = flask_db(made, "migrate", status=2).output
+    asked = output(flask_db(made, "migrate", status=2))
     assert "Which value do rows get that have 'gray' in cars.color? (1 row, values: blue, red)" in asked
     assert "Which value do rows get that have 'gray' in cars.extra? (1 row, values: blue, red)" in asked
-    wrong = flask_db(made, "migrate", "--fill", "cars.color.gray=pink", status=2).output
+    wrong = output(flask_db(made, "migrate", "--fill", "cars.color.gray=pink", status=2))
     assert "--fill cars.color.gray=pink is no value of cars.color." in wrong
     flask_db(made, "migrate", "--fill", "cars.color.gray=red", "--fill", "cars.extra.gray=blue")
     flask_db(made, "upgrade")
@@ -180,7 +181,7 @@ def test_text_becomes_enum(start: Start, flask_db: FlaskDb, database_url: str) -
     insert(made, "red", "grey", "pink")
     check = ", native_enum=False, create_constraint=True" if "sqlite" in database_url else ""
     made.write_models(car(options=", server_default='red'", type_options=check))
-    asked = flask_db(made, "migrate", status=2).output
+    asked = output(flask_db(made, "migrate", status=2))
     assert "Was the value 'grey' of cars.color renamed to 'gray'?" in asked or "'grey' in cars.color?" in asked
     assert "'pink' in cars.color?" in asked
     flask_db(made, "migrate", "--fill", "cars.color.grey=gray", "--fill", "cars.color.pink=red")
@@ -237,11 +238,11 @@ def test_listed_values(
     made = start(url, models("'red', 'gray'"))
     insert(made, "red", "gray")
     made.write_models(models("'red', 'gray', 'turquoise'"))
-    assert "color" in flask_db(made, "check", status=1).output
+    assert "color" in output(flask_db(made, "check", status=1))
     flask_db(made, "migrate")
     before = colors(made)
     flask_db(made, "upgrade")
-    assert flask_db(made, "check").output
+    assert output(flask_db(made, "check"))
     made.execute("INSERT INTO cars (id, color) VALUES (3, 'turquoise')")
     with pytest.raises(Exception, match="(?i)color|constraint|check|truncated"):
         made.execute("INSERT INTO cars (id, color) VALUES (4, 'pink')")

@@ -10,6 +10,7 @@ from tests.conftest import MakeProject
 from tests.support.application import Project
 
 from .conftest import FlaskDb
+from .conftest import output
 
 BEFORE = """
 class Employee(db.Model):
@@ -89,12 +90,12 @@ def test_question(migrated: Project, flask_db: FlaskDb) -> None:
     migrated.write_models(with_columns(*added).replace(note, f"{note}, nullable=False"))
     files = migrated.revision_files()
     refused = flask_db(migrated, "migrate", status=2)
-    assert "Which value do existing rows get in employees.salary?" in refused.output
-    assert "--fill employees.salary=VALUE" in refused.output
-    assert "Which value do existing rows get in employees.note? (becomes NOT NULL, and has NULLs" in refused.output
+    assert "Which value do existing rows get in employees.salary?" in output(refused)
+    assert "--fill employees.salary=VALUE" in output(refused)
+    assert "Which value do existing rows get in employees.note? (becomes NOT NULL, and has NULLs" in output(refused)
     assert migrated.revision_files() == files
     wrong = flask_db(migrated, "migrate", "--fill", "employees.salary=much", status=2)
-    assert "--fill employees.salary=much is no value of employees.salary, which is INTEGER." in wrong.output
+    assert "--fill employees.salary=much is no value of employees.salary, which is INTEGER." in output(wrong)
     fills = ["employees.salary=7", "employees.name=sql:lower(code)", "employees.note=o'clock"]
     flask_db(migrated, "migrate", *(part for fill in fills for part in ("--fill", fill)))
     flask_db(migrated, "upgrade")
@@ -120,7 +121,7 @@ def test_no_rows_here(migrated: Project, flask_db: FlaskDb) -> None:
     """On an empty table nothing is asked; rows elsewhere stop the upgrade, which makes nothing up."""
     migrated.execute("DELETE FROM employees")
     migrated.write_models(with_columns("salary = sa.Column(sa.Integer, nullable=False)"))
-    said = flask_db(migrated, "migrate").output
+    said = output(flask_db(migrated, "migrate"))
     assert "employees.salary is NOT NULL and has no value for existing rows" in said
     migrated.execute("INSERT INTO employees (id) VALUES (1)")
     flask_db(migrated, "upgrade", status=1)
@@ -133,7 +134,7 @@ def test_unique_column(migrated: Project, flask_db: FlaskDb) -> None:
     """A constant can't be the value of several rows of a unique column."""
     options = "default='x', nullable=False, unique=True, index=True"
     migrated.write_models(with_columns(f"email = sa.Column(sa.String(30), {options})"))
-    assert "NOT NULL and unique" in flask_db(migrated, "migrate", status=2).output
+    assert "NOT NULL and unique" in output(flask_db(migrated, "migrate", status=2))
     flask_db(migrated, "migrate", "--fill", "employees.email=sql:code")
     flask_db(migrated, "upgrade")
     assert rows(migrated, "email") == [("ADA",), ("BOB",)]

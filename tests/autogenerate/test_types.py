@@ -17,6 +17,7 @@ from tests.conftest import MakeProject
 from tests.support.application import Project
 
 from .conftest import FlaskDb
+from .conftest import output
 
 MODEL = """
 class Event(db.Model):
@@ -101,7 +102,7 @@ Change = t.Callable[[str, dict[str, Types]], Project]
 def test_everywhere(change: Change, flask_db: FlaskDb, database_url: str) -> None:
     """Conversions that the three databases know, each in its way."""
     made = change(database_url, EVERYWHERE)
-    said = flask_db(made, "migrate").output
+    said = output(flask_db(made, "migrate"))
     assert "to INTEGER: fractions are rounded away (1 value)." in said
     expected = {name: types[3] for name, types in EVERYWHERE.items()}
     if "sqlite" in database_url:
@@ -121,7 +122,7 @@ def test_postgresql(change: Change, flask_db: FlaskDb, postgres_url: str) -> Non
 def test_loss_is_said(change: Change, flask_db: FlaskDb, database_url: str) -> None:
     """What can be lost stands in the file and in the output, with the number of values."""
     made = change(database_url, {"at": ("sa.DateTime", "sa.Date", f"'{_NOON}'", "2024-01-31")})
-    said = flask_db(made, "migrate").output
+    said = output(flask_db(made, "migrate"))
     old = "TIMESTAMP WITHOUT TIME ZONE" if "postgresql" in database_url else "DATETIME"
     sentence = f"events.at from {old} to DATE: the time of day is lost"
     assert f"    # {sentence}.\n" in made.revision_files()[-1].read_text("utf-8")
@@ -133,7 +134,7 @@ def test_unknown_conversion(change: Change, flask_db: FlaskDb, postgres_url: str
     made = change(
         in_utc(postgres_url), {"at": ("sa.Integer", "sa.DateTime(timezone=True)", "86400", "1970-01-02 00:00:00+00:00")}
     )
-    asked = flask_db(made, "migrate", status=2).output
+    asked = output(flask_db(made, "migrate", status=2))
     assert "How are the values of events.at converted from INTEGER to TIMESTAMP WITH TIME ZONE?" in asked
     flask_db(made, "migrate", "--fill", "events.at=sql:to_timestamp(at)")
     there_and_back(made, flask_db, ["1970-01-02 00:00:00+00:00"])

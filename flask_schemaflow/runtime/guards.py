@@ -157,12 +157,18 @@ class Guards:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         classes = [_load(name) for name in DEFAULT_GUARDS]
-        self._guards = [cls() for cls in classes if cls.applies(scope)]
-        for guard in self._guards:
-            scope.defer(functools.partial(guard.close, scope))
+        self._waiting = [cls() for cls in classes if cls.applies(scope)]
+        self._guards: list[Guard] = []
+
+    def begin(self) -> None:
+        """Call ``before_configure`` of each; where one refuses, those behind it never hear of the run."""
+        for guard in self._waiting:
+            self._guards.append(guard)
+            self.scope.defer(functools.partial(guard.close, self.scope))
+            guard.before_configure(self.scope)
 
     def call(self, method: str, *args: t.Any) -> None:
-        """Call one method of every guard."""
+        """Call one method of every guard that has begun."""
         for guard in self._guards:
             getattr(guard, method)(self.scope, *args)
 

@@ -137,7 +137,7 @@ class Passage:
             scope.idle = finds_nothing_to_do(scope, lambda heads: self._chosen(bind) and bool(self._plan(heads, None)))
         guards = Guards(scope)
         self._all_guards.append(guards)
-        guards.call("before_configure")
+        guards.begin()
         own = options.get("on_version_apply") or ()
         own = own if isinstance(own, (tuple, list)) else (own,)
         options["on_version_apply"] = (*own, lambda **kw: self._version_written(guards, **kw))
@@ -173,7 +173,7 @@ class Passage:
         started = time.perf_counter()
         yield step
         guards.call("end_step", step)
-        record = dataclasses.replace(record, seconds=time.perf_counter() - started)
+        record = record.changed(seconds=time.perf_counter() - started)
         self.steps.append(record)
         self.options.notify(Event("end", step=record, number=number, total=total))
 

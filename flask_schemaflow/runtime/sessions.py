@@ -19,12 +19,15 @@ from .guards import Guard
 from .guards import Scope
 from .locking.waiting import database_name
 
+_CURRENT = "db.session"
+_ELSEWHERE = "db.session of another application context"
+
 
 class Sessions(t.Protocol):
     """Where an application keeps its sessions."""
 
-    def existing(self) -> dict[str, Session]:
-        """The sessions there are, by the words that call them."""
+    def existing(self) -> list[tuple[str, Session]]:
+        """The sessions there are, with the words that call them."""
 
     def make(self) -> Session:
         """A new one, as the application would make it, that joins the transaction of a connection it is given."""
@@ -39,14 +42,13 @@ class ScopedSessions:
     def __init__(self, scoped: scoped_session[t.Any]) -> None:
         self._scoped = scoped
 
-    def existing(self) -> dict[str, Session]:
+    def existing(self) -> list[tuple[str, Session]]:
         registry = self._scoped.registry
-        found = {"db.session": registry()} if registry.has() else {}
+        found = [(_CURRENT, registry())] if registry.has() else []
         # In a process with one thread, the sessions of other application contexts are this thread's too.
         others = getattr(registry, "registry", None)
-        if isinstance(others, dict) and threading.active_count() == 1:
-            for number, session in enumerate(other for other in others.values() if other not in found.values()):
-                found["db.session of another application context" + f" ({number})" * bool(number)] = session
+        if isinstance(others, dict) and _is_alone():
+            found += [(_ELSEWHERE, session) for session in others.values() if (_CURRENT, session) not in found]
         return found
 
     def make(self) -> Session:
@@ -65,25 +67,25 @@ class ScopedSessions:
 class LiteSessions:
     """``db.session`` and ``db.get_session(name)`` of Flask-SQLAlchemy-Lite."""
 
-    _CURRENT = "default"
+    _DEFAULT = "default"
 
     def __init__(self, db: t.Any) -> None:
         self._db = db
 
-    def existing(self) -> dict[str, Session]:
-        return {
-            "db.session" if name == self._CURRENT else f"db.get_session({name!r})": session
+    def existing(self) -> list[tuple[str, Session]]:
+        return [
+            (_CURRENT if name == self._DEFAULT else f"db.get_session({name!r})", session)
             for name, session in private.lite_sessions().items()
-        }
+        ]
 
     def make(self) -> Session:
         return t.cast(Session, self._db.sessionmaker(join_transaction_mode="create_savepoint"))
 
     def swap(self, session: Session | None) -> Session | None:
         kept = private.lite_sessions()
-        before: Session | None = kept.pop(self._CURRENT, None)
+        before: Session | None = kept.pop(self._DEFAULT, None)
         if session is not None:
-            kept[self._CURRENT] = session
+            kept[self._DEFAULT] = session
         return before
 
 
@@ -114,13 +116,13 @@ class OwnSession(Guard):
         :raises SessionInUse: names the session and the two ways to end its transaction.
         """
         sessions = sessions_of(scope.state.db)
-        for name, session in (sessions.existing() if sessions is not None else {}).items():
+        for name, session in sessions.existing() if sessions is not None else ():
             if session.in_transaction() and _holds(session, scope):
-                call = name if name.isidentifier() or name.endswith(("session", ")")) else "db.session"
+                call, there = (_CURRENT, " there") if name == _ELSEWHERE else (name, "")
                 raise SessionInUse(
                     f"{name} holds an open transaction on {database_name(scope)}, for which the migration would "
                     "wait forever.",
-                    hint=f"Before the migration, call {call}.commit() or {call}.rollback().",
+                    hint=f"Before the migration, call {call}.commit() or {call}.rollback(){there}.",
                 )
 
 
@@ -143,3 +145,9 @@ def _locks(connection: sa.Connection) -> bool:
     if connection.closed or connection.dialect.name != "sqlite":
         return not connection.closed
     return bool(getattr(connection.connection.driver_connection, "in_transaction", True))
+
+
+def _is_alone() -> bool:
+    """Whether this thread is the only one, apart from those of this package."""
+    own = threading.current_thread()
+    return all(thread is own or thread.name.startswith("schemaflow-") for thread in threading.enumerate())

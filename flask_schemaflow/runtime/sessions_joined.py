@@ -85,7 +85,7 @@ class SharedSession(Guard):
 
 def _has_joined(sessions: Sessions, connection: sa.Connection) -> bool:
     """Whether the caller's session is on the caller's connection, which is the migrated one."""
-    return any(connection in (session_connections(session) or ()) for session in sessions.existing().values())
+    return any(connection in (session_connections(session) or ()) for _, session in sessions.existing())
 
 
 def _joining(
@@ -95,13 +95,21 @@ def _joining(
 
     def get_bind(*args: t.Any, **kwargs: t.Any) -> sa.Engine | sa.Connection:
         bind = original(*args, **kwargs)
-        connection = migrated.get(bind) if isinstance(bind, sa.Engine) else None
+        connection = _migrated(bind, migrated) if isinstance(bind, sa.Engine) else None
         # An autocommit block knows no savepoints, and holds no locks that another connection could wait for.
         if connection is None or connection.closed or _is_autocommit(connection):
             return bind
         return connection
 
     return get_bind
+
+
+def _migrated(engine: sa.Engine, migrated: t.Mapping[sa.Engine, sa.Connection]) -> sa.Connection | None:
+    """The connection to the engine's database, also if env.py or a caller has made it with an engine of its own."""
+    found = migrated.get(engine)
+    if found is not None:
+        return found
+    return next((connection for other, connection in migrated.items() if other.url == engine.url), None)
 
 
 def _is_autocommit(connection: sa.Connection) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
@@ -40,4 +42,12 @@ class FreshPool(Guard):
     def close(self, scope: Scope) -> None:
         """Close what is idle, and have the rest closed when it comes back."""
         if self._changed:
+            before = scope.engine.pool
             scope.engine.dispose()
+            event.listen(before, "checkin", _close)
+
+
+def _close(dbapi_connection: t.Any, entry: ConnectionPoolEntry) -> None:
+    """The pool that it came from serves nobody any more."""
+    if dbapi_connection is not None:
+        entry.invalidate()

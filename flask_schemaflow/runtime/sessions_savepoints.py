@@ -6,6 +6,7 @@ to it, fails with "SAVEPOINT does not exist". So they are set again after each s
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from sqlalchemy import event
 from .locking.sessions import run_below
 from .locking.transactions import commits_implicitly
 
+_SAVEPOINT = re.compile(r"\s*(?P<verb>SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) (?P<name>\S+)\s*$", re.I)
+
 
 class Savepoints:
     """The savepoints of one connection; does nothing on other databases."""
@@ -21,28 +24,25 @@ class Savepoints:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._names: list[str] = []
-        self._listeners: list[tuple[str, t.Callable[..., t.Any]]] = []
-        if connection.dialect.name in ("mysql", "mariadb"):
-            self._listen("savepoint", lambda connection, name: self._names.append(name))
-            self._listen("release_savepoint", lambda connection, name, context: self._forget(name))
-            self._listen("rollback_savepoint", lambda connection, name, context: self._forget(name))
-            self._listen("after_cursor_execute", self._executed)
+        self._watches = connection.dialect.name in ("mysql", "mariadb")
+        if self._watches:
+            event.listen(connection, "after_cursor_execute", self._executed)
 
     def close(self) -> None:
         """Look after them no longer."""
-        for name, function in self._listeners:
-            event.remove(self._connection, name, function)
-        self._listeners.clear()
-
-    def _listen(self, name: str, function: t.Callable[..., t.Any]) -> None:
-        event.listen(self._connection, name, function)
-        self._listeners.append((name, function))
-
-    def _forget(self, name: str) -> None:
-        if name in self._names:
-            del self._names[self._names.index(name) :]
+        if self._watches:
+            event.remove(self._connection, "after_cursor_execute", self._executed)
 
     def _executed(self, connection: sa.Connection, cursor: t.Any, statement: str, *rest: t.Any) -> None:
-        if self._names and commits_implicitly(statement):
+        found = _SAVEPOINT.match(statement)  # SQLAlchemy's events of savepoints don't tell their names
+        if found is not None:
+            self._note(found["verb"].upper(), found["name"])
+        elif self._names and commits_implicitly(statement):
             for name in self._names:
                 run_below(connection.connection, f"SAVEPOINT {name}")
+
+    def _note(self, verb: str, name: str) -> None:
+        if verb == "SAVEPOINT":
+            self._names.append(name)
+        elif name in self._names:  # SQLAlchemy is done with a savepoint also when it has gone back to it
+            del self._names[self._names.index(name) :]

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from .records import Revision
 from .records import Standing
 from .redaction import safe_url
+from .runtime.journal.standing import interrupted
 
 Describe = t.Callable[..., Revision]
 
@@ -28,6 +29,7 @@ def standing(
     applied = (
         {found.revision for found in script.iterate_revisions(tuple(located), "base")} if located else set()
     )
+    broken = interrupted(context.connection, context.version_table, context.version_table_schema)
     return Standing(
         database=bind or "default",
         url=safe_url(context.connection.engine.url),
@@ -40,6 +42,8 @@ def standing(
         ),
         unknown=tuple(revision for revision in current if revision not in known),
         heads=tuple(script.get_heads()),
+        interrupted=str(broken) if broken is not None else "",
+        left=broken.left(script.get_revision(broken.revision).path) if broken and broken.revision in known else (),
     )
 
 

@@ -29,7 +29,7 @@ def read_versions(connection: sa.Connection, table: str, schema: str | None) -> 
         connection.rollback()
         names = sa.inspect(connection).get_table_names(schema=schema)
         return None if {table, JOURNAL_TABLE} & set(names) else ()
-    if any(row.interrupted for row in rows):
+    if any(row.interrupted for row in rows) or (not rows and connection.scalar(sa.select(journal(schema)))):
         return None
     return tuple(row.version_num for row in rows)
 

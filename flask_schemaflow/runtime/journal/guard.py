@@ -16,16 +16,16 @@ from ..guards import Guard
 from ..guards import Scope
 from ..second_connection import run_apart
 from .decisions import resume_at
-from .mysql import MySQL
+from .kinds import SERVERS
 from .past import Past
-from .postgresql import PostgreSQL
 from .recorder import Recorder
 from .recorder import Running
-from .servers import Server
+from .standing import interrupted
 from .table import Point
 from .table import Store
 
-_SERVERS: dict[str, type[Server]] = {"postgresql": PostgreSQL, "mysql": MySQL, "mariadb": MySQL}
+_QUIET = "skip_user_error_events"
+"""SQLAlchemy's reflection of MariaDB sets this option and leaves it set; errors are told to nobody then."""
 
 
 class Journal(Guard):
@@ -48,7 +48,7 @@ class Journal(Guard):
     @classmethod
     def applies(cls, scope: Scope) -> bool:
         """SQLite rolls back; of other databases it isn't known when they commit."""
-        return super().applies(scope) and scope.settings.journal and scope.dialect in _SERVERS
+        return super().applies(scope) and scope.settings.journal and scope.dialect in SERVERS
 
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Look for an interrupted revision before anything runs.
@@ -57,9 +57,10 @@ class Journal(Guard):
         :raises OutcomeUnknown: when a person has to say whether a statement took effect.
         """
         if not steps:
+            _refuse_to_stay(scope)
             return
         self._last = steps[-1]
-        self._server = _SERVERS[scope.dialect](scope.connection)
+        self._server = SERVERS[scope.dialect](scope.connection)
         self._store = Store(scope.connection, scope.version_table, scope.version_table_schema)
         points = self._store.load()
         if steps[0].info.is_stamp:
@@ -109,6 +110,8 @@ class Journal(Guard):
         recorder = self._recorder
         if recorder is not None and recorder.position:
             count = recorder.position
+            if not self._server.commits_at_schema_changes:
+                scope.half_done = recorder.revision
             scope.tell(
                 "notice",
                 f"{count} statement{'s' if count > 1 else ''} of revision {recorder.revision} took effect on the "
@@ -132,8 +135,11 @@ class Journal(Guard):
         def before(
             connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
         ) -> tuple[str, t.Any]:
-            recorder = self._recorder
-            return recorder.before(statement, parameters, context) if recorder else (statement, parameters)
+            if self._recorder is None:
+                return statement, parameters
+            if connection.get_execution_options().get(_QUIET):
+                connection.execution_options(**{_QUIET: False})
+            return self._recorder.before(statement, parameters, context)
 
         def after(
             connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
@@ -181,16 +187,33 @@ def _digest(path: str) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
 
+def _refuse_to_stay(scope: Scope) -> None:
+    """Nothing to do, says the version table; but a revision before or after that may be half done."""
+    found = interrupted(scope.connection, scope.version_table, scope.version_table_schema)
+    if found is not None and not found.session:  # with one, somebody is at it
+        raise UnfinishedRevision(
+            f"The {found.direction} of revision {found.revision} was interrupted on the {scope.bind or 'default'} "
+            "database, which is neither at that revision nor without it.",
+            hint=_way_out(found.revision, found.direction),
+        )
+
+
+def _way_out(revision: str, direction: str) -> str:
+    target = revision if direction == "upgrade" else "-1"
+    return (
+        f"Run `flask db {direction} {target}`. If you have finished or undone it by hand, run "
+        "`DROP TABLE schemaflow_journal` in the database and `flask db stamp` with the revision it is at."
+    )
+
+
 def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
     if (point.revision, point.direction) == (step.info.up_revision.revision, _direction(step)):
         return
     asked = f"{_direction(step)} of revision {step.info.up_revision.revision}"
-    target = point.revision if point.direction == "upgrade" else "-1"
     raise UnfinishedRevision(
         f"The {point.direction} of revision {point.revision} was interrupted on the {scope.bind or 'default'} database "
         f"and has to be finished before the {asked}.",
-        hint=f"Run `flask db {point.direction} {target}`. If you have finished or undone it by hand, run "
-        "`DROP TABLE schemaflow_journal` in the database and `flask db stamp` with the revision it is at.",
+        hint=_way_out(point.revision, point.direction),
     )
 
 

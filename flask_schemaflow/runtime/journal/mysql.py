@@ -11,8 +11,6 @@ import hashlib
 import json
 import re
 
-import sqlalchemy as sa
-
 from .servers import Outcome
 from .servers import Server
 from .servers import Way
@@ -104,11 +102,14 @@ class MySQL(Server):
         return "idle" if commands[0] == "Sleep" else "busy"
 
     def _definition(self, kind: str, name: str) -> str | None:
+        cursor = self.connection.connection.cursor()
         try:
-            row = self.connection.exec_driver_sql(f"SHOW CREATE {kind} {name}".replace("%", "%%")).one()
-        except sa.exc.DBAPIError as error:
-            arguments = getattr(error.orig, "args", ())
-            return "" if arguments and arguments[0] in _ABSENT else None
+            cursor.execute(f"SHOW CREATE {kind} {name}".replace("%%", "%"))
+            row = cursor.fetchone()
+        except self.error_class().Error as error:
+            return "" if error.args and error.args[0] in _ABSENT else None
+        finally:
+            cursor.close()
         if None in tuple(row)[:3]:
             return None
         text = re.sub(r" AUTO_INCREMENT=\d+", "", "\n".join(str(value) for value in row))

@@ -118,10 +118,13 @@ class Past:
         raise Edited(self.missing)
 
     def take_point(self, call: Call) -> Entry | None:
-        """The result of a statement that committed; ``None`` for one that has to run.
+        """The result of a statement that committed, or failed; ``None`` for one that has to run.
 
         :raises Edited: when another one committed there.
         """
+        refused = next((entry for entry in self._left if entry.writes), None)
+        if refused is not None and refused.error is not None and self._is_entry(refused, call):
+            return self._find(call)
         if self._written() is not None and not self._is_same:
             raise Edited(self.missing)
         if self._in_tail:

@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from ...errors.running import AppliedPartChanged
 from ...errors.running import ChangedMeanwhile
+from ...redaction import scrub
 from . import cursors
 from .entries import Entry
 from .log import Log
@@ -30,6 +31,7 @@ from .servers import Server
 from .servers import Way
 from .statements import classify
 from .statements import Kind
+from .statements import squeezed
 from .table import COMMIT
 from .table import Point
 from .table import Store
@@ -292,7 +294,7 @@ class Recorder:
         except Edited as error:
             running = self._running
             raise AppliedPartChanged(
-                f"Revision {running.revision} was interrupted after `{error.expected}` had taken effect, and the file "
+                f"Revision {running.revision} was interrupted after `{squeezed(scrub(error.expected))}` had taken effect, and the file "
                 "no longer does that at this place.",
                 details=f"  File: {running.path}",
                 hint="Restore what stood there: what comes before the interruption is left out, and has to be the "

@@ -93,6 +93,10 @@ class Store:
         self.table = journal_table(connection.dialect.name, self.schema)
         self.exists = inspector.has_table(JOURNAL_TABLE, schema=self.schema)
         self._end = 0
+        mine = self.table.c.version_table == version_table
+        self._mine = mine
+        self._insert = self.table.insert()
+        self._delete = self.table.delete().where(mine)
 
     @property
     def name(self) -> str:
@@ -109,7 +113,7 @@ class Store:
         """What an interrupted run left, in order."""
         if not self.exists:
             return []
-        query = sa.select(self.table).where(self._mine()).order_by(self.table.c.position)
+        query = sa.select(self.table).where(self._mine).order_by(self.table.c.position)
         found = [_point(dict(row)) for row in self.connection.execute(query).mappings()]
         self._end = found[-1].position + 1 if found else 0
         return found
@@ -120,23 +124,23 @@ class Store:
         :raises sqlalchemy.exc.IntegrityError: when another run wrote one there meanwhile.
         """
         if point.position < self._end:
-            self.connection.execute(self.table.delete().where(self._mine(), self.table.c.position >= point.position))
+            self.connection.execute(self._delete.where(self.table.c.position >= point.position))
         values = {name: getattr(point, name) for name in _PLAIN}
         values["log"] = entries.dumps(point.log)
         values["outcome"] = None if point.outcome is None else entries.dumps([point.outcome])
         values["started"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        self.connection.execute(self.table.insert().values(version_table=self.version_table, **values))
+        self.connection.execute(self._insert, values | {"version_table": self.version_table})
         self._end = point.position + 1
 
     def finish(self, position: int, outcome: Entry) -> None:
         """Write that the statement of a point came through."""
-        here = (self._mine(), self.table.c.position == position)
+        here = (self._mine, self.table.c.position == position)
         self.connection.execute(self.table.update().where(*here).values(state="done", outcome=entries.dumps([outcome])))
 
     def clear(self) -> None:
         """Forget everything: the revision is done, or given up."""
         if self._end:
-            self.connection.execute(self.table.delete().where(self._mine()))
+            self.connection.execute(self._delete)
             self._end = 0
 
     def drop_if_empty(self) -> None:
@@ -159,9 +163,6 @@ class Store:
             self.table.drop(self.connection)
         finally:
             self.connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {int(limit or 0) or 86400}")
-
-    def _mine(self) -> sa.ColumnElement[bool]:
-        return self.table.c.version_table == self.version_table
 
 
 _PLAIN = ("position", "revision", "direction", "state", "statement", "image", "source", "session", "line")

@@ -13,6 +13,8 @@ from .catalog import Catalog
 from .catalog import Entry
 from .catalog import probe
 from .draft import Draft
+from .sql_text import constraint_name
+from .sql_text import quoted
 from .sql_text import same
 from .table_text import ConstraintText
 from .table_text import TableText
@@ -75,9 +77,8 @@ def _take_out_constraint(draft: Draft, column: str, item: ConstraintText) -> Non
     draft.table.discard(kept)
     rest = [name for name in item.columns if not same(name, column)]
     if item.kind == "PRIMARY" and rest:
-        quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in rest)
-        name = f'CONSTRAINT "{item.name}" ' if item.name else ""
-        draft.table.add(f"{name}PRIMARY KEY ({quoted})")
+        name = f"CONSTRAINT {constraint_name(item.name)} " if item.name else ""
+        draft.table.add(f"{name}PRIMARY KEY ({', '.join(map(quoted, rest))})")
     _tell(draft, column, item.text)
 
 

@@ -80,6 +80,6 @@ def _useless(catalog: Catalog, entry: Entry, original: str) -> str:
 
 def _command(catalog: Catalog, statement: str) -> str:
     """A command for the shell; for a database in memory the statement alone."""
-    rows = catalog.execute("PRAGMA database_list")
-    path = next((str(row[2] or "") for row in rows if row[1] == catalog.schema), "")
+    files = catalog.execute("PRAGMA database_list").mappings()
+    path = next((str(row["file"] or "") for row in files if row["name"] == catalog.schema), "")
     return f"sqlite3 {shlex.quote(path)} {shlex.quote(statement)}" if path else statement

@@ -115,7 +115,7 @@ CHANGES: dict[str, tuple[str, list[str], str, tuple[t.Any, ...]]] = {
     "a column of the primary key is dropped": (
         "CREATE TABLE t (id INT, a TEXT, b INT, c INT, CONSTRAINT pk PRIMARY KEY (id, c))",
         ['b.drop_column("c")'],
-        'CREATE TABLE t (id INT, a TEXT, b INT, CONSTRAINT "pk" PRIMARY KEY ("id"))',
+        'CREATE TABLE t (id INT, a TEXT, b INT, CONSTRAINT pk PRIMARY KEY ("id"))',
         (1, "x", 2),
     ),
     "a CHECK that belongs to a type": (

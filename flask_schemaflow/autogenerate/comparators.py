@@ -24,9 +24,9 @@ from .mirror import mirror_of
 from .mirror import same_computed
 from .mirror import same_identity
 from .mirror import same_type
-from .names_pass import compare_unnamed
 from .sqlite_expressions import Generated
 from .sqlite_expressions import generated_column
+from .unnamed_uniques import compare_unnamed
 
 COLUMNS = "flask_schemaflow.columns"
 CHECKS = "flask_schemaflow.checks"

@@ -204,7 +204,7 @@ def _squeezed(expression: t.Any) -> str:
     return re.sub(r"\s+", " ", str(expression)).strip()
 
 
-_IDENTITY = ("always", "start", "increment", "minvalue", "maxvalue", "cycle", "cache")
+IDENTITY_OPTIONS = ("always", "start", "increment", "minvalue", "maxvalue", "cycle", "cache")
 
 
 def same_identity(one: sa.Column[t.Any], other: sa.Column[t.Any]) -> bool:
@@ -212,4 +212,4 @@ def same_identity(one: sa.Column[t.Any], other: sa.Column[t.Any]) -> bool:
     a, b = one.identity, other.identity
     if a is None or b is None:
         return a is b
-    return all(getattr(a, name) == getattr(b, name) for name in _IDENTITY)
+    return all(getattr(a, name) == getattr(b, name) for name in IDENTITY_OPTIONS)

@@ -10,9 +10,7 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.autogenerate import renderers
-from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from alembic.util import PriorityDispatchResult
 from sqlalchemy.sql.elements import conv
 
 from . import names
@@ -148,34 +146,3 @@ def _render(context: t.Any, operation: NamedBatch) -> list[str]:
         head = lines[0].removesuffix(") as batch_op:")
         lines[0] = f"{head}, naming_convention={operation.convention!r}) as batch_op:"
     return lines
-
-
-def compare_unnamed(
-    context: AutogenContext,
-    change: ops.ModifyTableOps,
-    schema: str | None,
-    name: str,
-    found: sa.Table | None,
-    model: sa.Table | None,
-) -> PriorityDispatchResult:
-    """Find unique constraints without a name that no model has; Alembic sees only those with a name."""
-    if found is None or model is None:
-        return PriorityDispatchResult.CONTINUE
-    wanted = {
-        frozenset(column.name for column in item.columns)
-        for item in model.constraints
-        if isinstance(item, sa.UniqueConstraint) and not names.is_named(item.name)
-    }
-    left = [
-        item
-        for item in found.constraints
-        if isinstance(item, sa.UniqueConstraint) and not names.is_named(item.name)
-    ]
-    for constraint in sorted(left, key=lambda item: [column.name for column in item.columns]):
-        columns = frozenset(column.name for column in constraint.columns)
-        gone = not columns <= {column.name for column in model.columns}
-        # A column that goes takes its constraint along when the table is rebuilt.
-        if columns not in wanted and not gone:
-            if context.run_object_filters(constraint, None, "unique_constraint", True, None):
-                change.ops.insert(0, ops.DropConstraintOp.from_constraint(constraint))
-    return PriorityDispatchResult.CONTINUE

@@ -66,6 +66,7 @@ PASSES: tuple[str, ...] = (
     ".names_pass:NamesPass",
     ".ordering_pass:OrderingPass",
     ".computed_pass:ComputedPass",
+    ".identity_pass:IdentityPass",
     ".foreign_key_indexes_pass:ForeignKeyIndexesPass",
     ".schemas:SchemasPass",
     ".enums.postgresql:PostgresqlEnumsPass",

@@ -1,0 +1,82 @@
+"""Unique constraints without a name, which only SQLite has.
+
+SQLAlchemy reads them from the table's text by patterns that miss some (``VARCHAR(50) UNIQUE``), and Alembic compares
+only what has a name. SQLite itself knows all of them by their indexes.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+from alembic.util import PriorityDispatchResult
+
+from . import names
+
+Columns = frozenset[str]
+
+
+def compare_unnamed(
+    context: AutogenContext,
+    change: ops.ModifyTableOps,
+    schema: str | None,
+    name: str,
+    found: sa.Table | None,
+    model: sa.Table | None,
+) -> PriorityDispatchResult:
+    """Drop what no model has, and don't create what is there without a name."""
+    if found is None or model is None or context.dialect.name != "sqlite":
+        return PriorityDispatchResult.CONTINUE
+    there = _unnamed(context, found, schema)
+    wanted = {_columns(item) for item in model.constraints if _is_unnamed_unique(item)}
+    change.ops[:] = [item for item in change.ops if not _creates(item, there & wanted)]
+    for columns in sorted(there - wanted, key=sorted):
+        # A column that goes takes its constraint along.
+        if columns <= {column.name for column in model.columns}:
+            constraint = _constraint(found, columns)
+            if context.run_object_filters(constraint, None, "unique_constraint", True, None):
+                change.ops.insert(0, ops.DropConstraintOp.from_constraint(constraint))
+    return PriorityDispatchResult.CONTINUE
+
+
+def _unnamed(context: AutogenContext, found: sa.Table, schema: str | None) -> set[Columns]:
+    """The columns of each constraint; of a table that is renamed by and by only what SQLAlchemy saw."""
+    seen = {_columns(item) for item in found.constraints if _is_unnamed_unique(item)}
+    named = {
+        _columns(item)
+        for item in found.constraints
+        if isinstance(item, sa.UniqueConstraint) and names.is_named(item.name)
+    }
+    assert context.connection is not None
+    query = sa.text(
+        "SELECT l.name, i.name FROM pragma_index_list(:table, :schema) AS l, pragma_index_info(l.name, :schema) AS i "
+        "WHERE l.origin = 'u'"
+    )
+    indexes: dict[str, set[str]] = {}
+    for index, column in context.connection.execute(query, {"table": found.name, "schema": schema or "main"}):
+        indexes.setdefault(index, set()).add(column)
+    return seen | ({frozenset(columns) for columns in indexes.values()} - named)
+
+
+def _is_unnamed_unique(constraint: sa.Constraint) -> bool:
+    return isinstance(constraint, sa.UniqueConstraint) and not names.is_named(constraint.name)
+
+
+def _columns(constraint: sa.Constraint) -> Columns:
+    return frozenset(column.name for column in getattr(constraint, "columns", ()))
+
+
+def _creates(change: ops.MigrateOperation, present: set[Columns]) -> bool:
+    """Whether a change creates a constraint without a name that is there."""
+    if not isinstance(change, ops.CreateUniqueConstraintOp) or names.is_named(change.constraint_name):
+        return False
+    return frozenset(str(getattr(column, "name", column)) for column in change.columns) in present
+
+
+def _constraint(table: sa.Table, columns: Columns) -> sa.UniqueConstraint:
+    for item in table.constraints:
+        if isinstance(item, sa.UniqueConstraint) and not names.is_named(item.name) and _columns(item) == columns:
+            return item
+    made = sa.UniqueConstraint(*[column.name for column in table.columns if column.name in columns])
+    table.append_constraint(made)
+    return made

@@ -460,6 +460,70 @@ def test_steps_beyond_the_ends(history: Project, runs: Runs, fails: Fails) -> No
     )
 
 
+def test_steps_that_are_none(history: Project, runs: Runs, fails: Fails) -> None:
+    """No step, a step in the other command's direction, a step from a revision beyond the end."""
+    assert fails("upgrade", "+0", status=2) == said(
+        """
+        Error [SF312]: +0 is no step.
+
+        Give at least one: `flask db upgrade +1`.
+        """
+    )
+    assert fails("upgrade", "-1", status=2) == said(
+        """
+        Error [SF312]: -1 is a step back, and `upgrade` goes the other way.
+
+        `flask db downgrade -1`
+        """
+    )
+    assert fails("downgrade", "+1", status=2) == said(
+        """
+        Error [SF312]: +1 is a step forward, and `downgrade` goes the other way.
+
+        `flask db upgrade +1`
+        """
+    )
+    assert fails("upgrade", "abcd0001+5", status=2) == said(
+        """
+        Error [SF312]: abcd0001+5 leads beyond the last revision.
+
+        Give fewer steps; `flask db history` shows the order.
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("upgrade", ""), ("show", ""), ("stamp", ""), ("edit", ""), ("revision", "--head", "")]
+)
+def test_an_empty_name(command: tuple[str, ...], history: Project, fails: Fails) -> None:
+    """As an unset variable in a script leaves it."""
+    assert fails(*command, status=2) == said(
+        """
+        Error [SF301]: An empty text, or an @ with nothing around it, names no revision in PROJECT/migrations.
+
+        `flask db history` lists all revisions.
+        """
+    )
+
+
+def test_names_of_no_single_revision(history: Project, fails: Fails) -> None:
+    """``base`` is none, and nothing stands before or after an ``@``."""
+    assert fails("show", "base", status=2) == said(
+        """
+        Error [SF301]: 'base' names no revision in PROJECT/migrations.
+
+        `flask db history` lists them.
+        """
+    )
+    assert fails("upgrade", "@", status=2) == said(
+        """
+        Error [SF301]: '@' names no revision in PROJECT/migrations.
+
+        `flask db history` lists all revisions.
+        """
+    )
+
+
 def test_the_wrong_direction(history: Project, runs: Runs, fails: Fails) -> None:
     """An upgrade to what was applied long ago, a downgrade to what was not applied yet."""
     runs("upgrade", "abcd0001")

@@ -10,6 +10,7 @@ import contextlib
 import pathlib
 import socket
 import sys
+import traceback
 import typing as t
 
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ from .loading import loading_error
 from .options import unusable_option
 from .places import place_below
 from .running import revision_failed
+from .steps import asserted
 
 if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -50,6 +52,7 @@ class Failure:
     :ivar running: the step whose code was running, ``None`` before the first and after the last.
     :ivar heads: what each database was at when its run began, by name.
     :ivar destination: the revision that was asked for.
+    :ivar direction: ``upgrade`` or ``downgrade``, where one of them could not be planned.
     """
 
     def __init__(self, environment: Environment | None) -> None:
@@ -58,6 +61,7 @@ class Failure:
         self.running: Step | None = None
         self.heads: dict[str, tuple[str, ...]] = {}
         self.destination = ""
+        self.direction = ""
         self._held: list[tuple[Notify, Event]] = []
         self._refused: tuple[BaseException | None, sa.Engine | None] = (None, None)
 
@@ -119,6 +123,12 @@ class Failure:
         held, self._held = self._held, []
         for notify, told in held:
             notify(told)
+
+    def note_direction(self, error: BaseException) -> None:
+        """Remember whether it was an upgrade or a downgrade that could not be planned."""
+        planners = {"upgrade_steps": "upgrade", "downgrade_steps": "downgrade"}
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            self.direction = planners.get(frame.f_code.co_name, self.direction)
 
     @contextlib.contextmanager
     def noting_engines(self) -> t.Iterator[None]:
@@ -183,6 +193,10 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
         place = place_below(error, versions)
         if place is not None:
             return revision_failed(error, place, failure)
+    if isinstance(error, AssertionError) and failure.running is None:
+        misnamed = asserted(error, failure)
+        if misnamed is not None:
+            return misnamed
     if isinstance(error, (CommandError, AlembicRevisionError)):
         return graph_error(error, failure)
     if isinstance(error, BrokenPipeError):

@@ -52,6 +52,8 @@ def application_error(error: Exception) -> SchemaflowError:
 
 def unforeseen(error: Exception) -> SchemaflowError:
     """The error for what nobody thought of: in the reader's own code, or in ours."""
+    if isinstance(error, exc.DBAPIError):
+        return database_error(error, Where())
     found = _at(error)
     if found is not None and not found.code.startswith(ENTRANCES):
         return Unforeseen(

@@ -19,6 +19,7 @@ from ...errors.setup import UnusableDatabase
 from . import heads
 from . import loading
 from .cycles import cycle_error
+from .steps import too_far
 from .stamped import stamped_revision_missing
 
 if t.TYPE_CHECKING:
@@ -29,6 +30,7 @@ if t.TYPE_CHECKING:
 
 def graph_error(error: Exception, failure: Failure) -> SchemaflowError:
     """The error that fits a ``CommandError`` or ``RevisionError`` of Alembic."""
+    failure.note_direction(error)
     cause = error.__cause__ if isinstance(error, CommandError) and error.__cause__ is not None else error
     if isinstance(cause, alembic_errors.MultipleHeads):
         return heads.several_heads(failure.script, cause.heads)
@@ -105,16 +107,6 @@ def _not_on_the_way(text: str, failure: Failure) -> SchemaflowError:
 
 
 Make = t.Callable[["re.Match[str]", "Failure"], SchemaflowError]
-
-
-def _too_far(found: re.Match[str], failure: Failure) -> SchemaflowError:
-    step = failure.destination or "That step"
-    end = "the last revision" if "+" in step else "the first revision"
-    return errors.TooFarDown(
-        f"{step} leads beyond {end}.",
-        hint="Give fewer steps, or the end by its name: "
-        + ("`flask db upgrade head`." if "+" in step else "`flask db downgrade base` reverts everything."),
-    )
 
 
 def _not_up_to_date(found: re.Match[str], failure: Failure) -> SchemaflowError:
@@ -224,7 +216,7 @@ def _several_paths(found: re.Match[str], failure: Failure) -> SchemaflowError:
 
 _TEXTS: tuple[tuple[str, Make], ...] = (
     (r"Target database is not up to date", _not_up_to_date),
-    (r"didn't produce \d+ migrations|Walked too far", _too_far),
+    (r"didn't produce \d+ migrations|Walked too far", too_far),
     (r"Branch name '(.+)' in revision (\S+) already used by revision (\S+)", _label_twice),
     (r"Character\(s\) '(.+)' not allowed in revision identifier '(.*)'", _illegal_id),
     (r"Revision (\S+) is not a head revision", _not_a_head),

@@ -1,0 +1,121 @@
+"""The write lock of a SQLite file: waited for, named, given up; and what happens between two transactions of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+
+import pytest
+
+from flask_schemaflow import upgrade
+from flask_schemaflow.errors.running import ChangedMeanwhile
+from flask_schemaflow.errors.running import SqliteBusy
+from flask_schemaflow.records import Event
+from tests.conftest import MakeProject
+from tests.support import processes
+
+from .conftest import MakeShop
+from .conftest import sqlite_path
+
+HOLDER = """
+import sqlite3, sys, time
+connection = sqlite3.connect({path!r}, isolation_level=None)
+connection.execute({statement!r}).fetchall()
+print("held", flush=True)
+time.sleep({seconds})
+"""
+MAKE = "op.execute('CREATE TABLE a (id INTEGER PRIMARY KEY)')"
+
+
+def test_a_run_waits_and_says_for_whom(project: MakeProject) -> None:
+    """The process that holds the file is named where the system tells; when it is done the run goes on."""
+    made = project()
+    made.run("db", "init")
+    made.write_revision("r1", upgrade=MAKE)
+    made.execute("CREATE TABLE other (id INT)")
+    source = HOLDER.format(path=str(made.root / "shop.db"), statement="BEGIN IMMEDIATE", seconds=4)
+    holder = processes.start([made.python, "-c", source], cwd=made.root)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        done = made.run("db", "upgrade")
+    finally:
+        processes.end(holder)
+    who = f"process {holder.pid} (" if os.path.exists("/proc/locks") else "another connection"
+    assert f"Waiting for the write lock of {made.root}/shop.db, held by {who}" in done.stderr
+    assert made.execute("SELECT version_num FROM alembic_version") == [("r1",)]
+
+
+def test_a_run_gives_up_after_the_limit(shop: MakeShop) -> None:
+    """It says who holds the file and for how long it waited, and it has changed nothing."""
+    made = shop(config={"SCHEMAFLOW_LOCK_WAIT": 1})
+    made.project.write_revision("r1", upgrade=MAKE)
+    holder = sqlite3.connect(sqlite_path(made.project), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    with pytest.raises(SqliteBusy) as caught:
+        made.upgrade()
+    assert 1 <= time.monotonic() - started < 5
+    assert f"{sqlite_path(made.project)} was locked for 1 s by " in caught.value.message
+    assert caught.value.message.endswith("; nothing was changed.")
+    holder.execute("ROLLBACK")
+    holder.close()
+    made.upgrade()
+
+
+def test_a_reader_that_does_not_let_go_is_told_from_a_writer(shop: MakeShop) -> None:
+    """Without WAL a commit needs the file for itself; when it gets it late it is made nevertheless."""
+    made = shop(config={"SCHEMAFLOW_LOCK_TIMEOUT": 1})
+    made.make(["CREATE TABLE other (id INT)", "INSERT INTO other VALUES (1), (2)"])
+    made.project.write_revision("r1", upgrade=MAKE)
+    reader = sqlite3.connect(sqlite_path(made.project), isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM other").fetchall()
+    with pytest.raises(SqliteBusy) as caught:
+        made.upgrade()
+    assert "was being read for 1 s and more, so the migration could not be committed; nothing was changed." in str(
+        caught.value
+    )
+    timer = threading.Timer(0.5, reader.rollback)
+    timer.start()
+    made.upgrade()
+    timer.join()
+    reader.close()
+    assert made.project.execute("SELECT version_num FROM alembic_version") == [("r1",)]
+
+
+def test_somebody_else_between_two_transactions(shop: MakeShop) -> None:
+    """With a transaction for each revision another process may come between; then the run stops."""
+    made = shop(config={"SCHEMAFLOW_TRANSACTION": "revision"})
+    made.project.write_revision("r1", None, upgrade=MAKE)
+    made.project.write_revision("r2", "r1", upgrade="op.execute('INSERT INTO a VALUES (1)')")
+    path = sqlite_path(made.project)
+
+    def meddle(told: Event) -> None:
+        if told.kind == "end" and told.step is not None and told.step.revision == "r1":
+            with contextlib.closing(sqlite3.connect(path)) as other:
+                other.execute("UPDATE alembic_version SET version_num = 'r2'")
+                other.commit()
+
+    with made.context(), pytest.raises(ChangedMeanwhile) as caught:
+        upgrade(str(made.project.migrations), notify=meddle)
+    assert "was at r1 and is now at r2" in caught.value.message
+
+
+@pytest.mark.slow
+def test_twenty_processes_upgrade_one_file(project: MakeProject) -> None:
+    """All succeed, and each revision ran once."""
+    made = project()
+    made.run("db", "init")
+    made.write_revision(
+        "r1", None, upgrade="op.execute('CREATE TABLE a (n INT)')\nop.execute('INSERT INTO a VALUES (0)')"
+    )
+    for number in range(2, 6):
+        made.write_revision(f"r{number}", f"r{number - 1}", upgrade="op.execute('UPDATE a SET n = n + 1')")
+    started = [made.popen("db", "upgrade") for _ in range(20)]
+    done = [processes.finish(process) for process in started]
+    assert [result.returncode for result in done] == [0] * 20, [result.stderr for result in done if result.returncode]
+    assert sum(result.stdout.count("Applied r") for result in done) == 5
+    assert made.execute("SELECT n FROM a") == [(4,)]

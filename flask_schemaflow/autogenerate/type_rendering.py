@@ -144,6 +144,8 @@ def _is_same(text: str, imports: Imports, type_: Type, dialect: sa.Dialect) -> b
             root = module.partition(".")[0]
             names[root] = importlib.import_module(root)
         made = eval(text, names)
+        for name, variant in variants_of(type_).items():
+            made = made.with_variant(variant, name)
         return bool(made.compile(dialect=dialect) == type_.compile(dialect=dialect))
     except Exception:
         # Whatever a constructor of somebody else raises: this text doesn't do.

@@ -34,6 +34,7 @@ DEFAULT_GUARDS: tuple[str, ...] = (
     ".sessions:OwnSession",
     ".sqlite.atomic:SqliteTransaction",
     ".sqlite.batch:SqliteBatch",
+    ".strictness:StrictMode",
     ".locking.lock:MigrationLock",
     ".journal.guard:Journal",
     ".locking.contention:Contention",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import typing as t
 
 import pytest
@@ -281,3 +282,47 @@ def test_listed_column_added(
     flask_db(made, "downgrade")
     flask_db(made, "upgrade")
     assert colors(made) == ["red"]
+
+
+# -- beside alembic-postgresql-enum -------------------------------------------------------------------------
+
+_ENV = "import alembic_postgresql_enum\nfrom flask_schemaflow import run_env\n\nrun_env()\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("alembic_postgresql_enum"), reason="not installed")
+def test_beside_the_package(project: MakeProject, postgres_url: str) -> None:
+    """Where env.py imports the package nothing is done twice, and the files don't need it.
+
+    In processes of their own: the package registers itself for good.
+    """
+    made = project(PLAIN, url=postgres_url)
+    made.run("db", "init")
+    made.write("migrations/env.py", _ENV)
+    made.run("db", "migrate", "-m", "first")
+    made.run("db", "upgrade")
+    made.write_models(car(options=", server_default='red'"))
+    made.run("db", "migrate")
+    assert source(made).count("CREATE TYPE") == 1
+    assert "sa.Enum" not in source(made) and "alembic_postgresql_enum" not in source(made)
+    made.run("db", "upgrade")
+    insert(made, "red", "gray")
+    made.write_models(car("'black', 'red', 'silver'", ", server_default='red'"))
+    assert "color" in made.run("db", "check", check=False).output
+    made.run("db", "migrate", "--rename", "cars.color.gray:silver")
+    assert "enum_value" not in source(made)
+    made.run("db", "upgrade")
+    assert colors(made) == ["red", "silver"]
+    assert labels(made) == ["black", "red", "silver"]
+    assert "No changes" in made.run("db", "migrate").stdout
+    # Types that the package would drop because nobody uses them are dropped once.
+    made.execute("CREATE TYPE lost AS ENUM ('a')")
+    made.write_models(PLAIN)
+    made.run("db", "migrate")
+    assert source(made).count("op.execute('DROP TYPE ") == 2
+    made.run("db", "upgrade")
+    assert enum_types(made) == []
+    made.write("migrations/env.py", _ENV.partition("\n")[2])
+    made.run("db", "downgrade", "-2")
+    made.run("db", "upgrade")
+    assert enum_types(made) == []

@@ -110,7 +110,9 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 
 # What drivers put before the server's words, each release another thing, and libpq's guesses after them.
 _PREFIXES = re.compile(
-    r"""^(connection\ (failed|is\ bad):\s+ | connection\ to\ server\ on\ socket\ "[^"]*"\ failed:\s+ | connection\ to\ server\ at\ "[^"]*"(\ \([^)]*\))?,\ port\ \d+\ failed:\s+
+    r"""^(connection\ (failed|is\ bad):\s+
+      | connection\ to\ server\ on\ socket\ "[^"]*"\ failed:\s+
+      | connection\ to\ server\ at\ "[^"]*"(\ \([^)]*\))?,\ port\ \d+\ failed:\s+
       | consuming\ input\ failed:\s+ | failed\ to\ resolve\ host\ '[^']*':\s+ | FATAL:\s+)+""",
     re.VERBOSE,
 )

@@ -19,8 +19,8 @@ from ...errors.setup import UnusableDatabase
 from . import heads
 from . import loading
 from .cycles import cycle_error
-from .steps import too_far
 from .stamped import stamped_revision_missing
+from .steps import too_far
 
 if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory

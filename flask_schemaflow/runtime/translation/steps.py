@@ -48,7 +48,8 @@ def asserted(error: AssertionError, failure: Failure) -> TooFarDown | RevisionUn
             f"{failure.destination} leads beyond the {end} revision.",
             hint="Give fewer steps; `flask db history` shows the order.",
         )
-    name = repr(failure.destination) if failure.destination else "An empty text, or an @ with nothing around it,"
+    nothing = "An empty text, or an @ with nothing around it,"
+    name = repr(failure.destination) if failure.destination else nothing
     return RevisionUnknown(f"{name} names no revision in {failure.folder}.", hint="`flask db history` lists all revisions.")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import pathlib
 import typing as t
 
 import sqlalchemy as sa
@@ -19,7 +17,8 @@ from .decisions import resume_at
 from .kinds import SERVERS
 from .past import Past
 from .recorder import Recorder
-from .recorder import Running
+from .running import direction_of
+from .running import Running
 from .standing import interrupted
 from .table import Point
 from .table import Store
@@ -107,17 +106,17 @@ class Journal(Guard):
 
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what took effect."""
-        recorder = self._recorder
-        if recorder is not None and recorder.position:
-            count = recorder.position
-            if not self._server.commits_at_schema_changes:
-                scope.half_done = recorder.revision
-            scope.tell(
-                "notice",
-                f"{count} statement{'s' if count > 1 else ''} of revision {recorder.revision} took effect on the "
-                f"{scope.bind or 'default'} database and {'are' if count > 1 else 'is'} kept; "
-                f"`flask db {recorder.direction}` goes on after {'them' if count > 1 else 'it'}.",
-            )
+        count = self._recorder.position if self._recorder is not None else 0
+        if not count:
+            return
+        if not self._server.commits_at_schema_changes:
+            scope.half_done = self._running.revision
+        scope.tell(
+            "notice",
+            f"{count} statement{'s' if count > 1 else ''} of revision {self._running.revision} took effect on the "
+            f"{scope.bind or 'default'} database and {'are' if count > 1 else 'is'} kept; "
+            f"`flask db {self._running.direction}` goes on after {'them' if count > 1 else 'it'}.",
+        )
 
     def close(self, scope: Scope) -> None:
         """Where env.py had a transaction of its own, the table is dropped on another connection."""
@@ -166,25 +165,11 @@ class Journal(Guard):
 
     def _make_recorder(self, scope: Scope, step: t.Any) -> Recorder:
         assert self._store is not None
-        revision = step.info.up_revision
-        path = str(revision.path)
-        running = Running(revision.revision, _direction(step), path, _digest(path))
+        self._running = running = Running.of(step)
         points, tail, self._points, self._tail = self._points, self._tail, [], None
         past = Past(points, tail, running.source)
         tell = functools.partial(scope.tell, "notice")
         return Recorder(self._server, self._store, running, past, tail, tell)
-
-
-def _direction(step: t.Any) -> str:
-    return "upgrade" if step.info.is_upgrade else "downgrade"
-
-
-def _digest(path: str) -> str:
-    try:
-        content = pathlib.Path(path).read_bytes()
-    except OSError:
-        return ""
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
 
 def _refuse_to_stay(scope: Scope) -> None:
@@ -207,9 +192,9 @@ def _way_out(revision: str, direction: str) -> str:
 
 
 def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
-    if (point.revision, point.direction) == (step.info.up_revision.revision, _direction(step)):
+    if (point.revision, point.direction) == (step.info.up_revision.revision, direction_of(step)):
         return
-    asked = f"{_direction(step)} of revision {step.info.up_revision.revision}"
+    asked = f"{direction_of(step)} of revision {step.info.up_revision.revision}"
     raise UnfinishedRevision(
         f"The {point.direction} of revision {point.revision} was interrupted on the {scope.bind or 'default'} database "
         f"and has to be finished before the {asked}.",

@@ -105,12 +105,12 @@ class MySQL(Server):
         cursor = self.connection.connection.cursor()
         try:
             cursor.execute(f"SHOW CREATE {kind} {name}".replace("%%", "%"))
-            row = cursor.fetchone()
+            row = tuple(cursor.fetchone() or (None,))
         except self.error_class().Error as error:
             return "" if error.args and error.args[0] in _ABSENT else None
         finally:
             cursor.close()
-        if None in tuple(row)[:3]:
+        if None in row[:3]:
             return None
         text = re.sub(r" AUTO_INCREMENT=\d+", "", "\n".join(str(value) for value in row))
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

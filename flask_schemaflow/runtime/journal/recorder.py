@@ -17,37 +17,20 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ExecuteStyle
 
-from ...errors.running import AppliedPartChanged
-from ...errors.running import ChangedMeanwhile
-from ...redaction import scrub
 from . import cursors
 from .entries import Entry
 from .log import Log
 from .past import Call
 from .past import Edited
 from .past import Past
-from .places import line_in
+from .running import Running
 from .servers import Server
 from .servers import Way
 from .statements import classify
 from .statements import Kind
-from .statements import squeezed
 from .table import COMMIT
 from .table import Point
 from .table import Store
-
-
-@dataclasses.dataclass(frozen=True)
-class Running:
-    """The revision whose code runs.
-
-    :param source: a digest of its file.
-    """
-
-    revision: str
-    direction: str
-    path: str
-    source: str
 
 
 @dataclasses.dataclass
@@ -89,16 +72,6 @@ class Recorder:
     def position(self) -> int:
         """The number of points that took effect."""
         return self._past.position + self._new
-
-    @property
-    def revision(self) -> str:
-        """The id of the revision."""
-        return self._running.revision
-
-    @property
-    def direction(self) -> str:
-        """``upgrade`` or ``downgrade``."""
-        return self._running.direction
 
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """A statement is about to run; what to send in its place."""
@@ -250,29 +223,15 @@ class Recorder:
             self._say(self._server.clean(tail))
 
     def _point(self, statement: str, state: str, **rest: t.Any) -> Point:
-        running = self._running
-        return Point(
-            revision=running.revision,
-            direction=running.direction,
-            position=self.position,
-            state=state,
-            statement=statement,
-            log=self._log.entries,
-            source=running.source,
-            session=self._server.session,
-            line=line_in(running.path),
-            **rest,
-        )
+        session = self._server.session
+        return self._running.point(self.position, statement, state, log=self._log.entries, session=session, **rest)
 
     def _write(self, point: Point) -> None:
         self._store.create()
         try:
             self._store.write(point)
         except sa.exc.IntegrityError as error:
-            raise ChangedMeanwhile(
-                f"Another run is at work on revision {point.revision}: it has written what this one was about to do.",
-                hint="Wait for it, then run the command again; it does what is left.",
-            ) from error
+            raise self._running.overtaken() from error
 
     def _say(self, text: str | None) -> None:
         if text:
@@ -292,11 +251,4 @@ class Recorder:
         try:
             yield
         except Edited as error:
-            running = self._running
-            raise AppliedPartChanged(
-                f"Revision {running.revision} was interrupted after `{squeezed(scrub(error.expected))}` had taken effect, and the file "
-                "no longer does that at this place.",
-                details=f"  File: {running.path}",
-                hint="Restore what stood there: what comes before the interruption is left out, and has to be the "
-                "same. What comes after it may be changed.",
-            ) from None
+            raise self._running.changed(error.expected) from None

@@ -8,15 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 import flask_schemaflow
-from flask_schemaflow import Migrate
 from flask_schemaflow.records import Event
 from flask_schemaflow.records import Standing
 from tests.conftest import MakeProject
 from tests.conftest import WriteRepository
 from tests.support.application import Project
 from tests.support.dumps import dump_rows
-
-assert Migrate  # the package itself, not only its lazy names
 
 
 class Shop:

@@ -2,10 +2,10 @@
 
     python -m tests.runtime.journal.killing FOLDER URL EVERY upgrade|downgrade
 
-One warm process forks for each run, so that none pays for an interpreter. A run counts what its connections are about to
-do (a statement, a commit) and kills itself with SIGKILL at the number that it was given: what came before is done, and
-may not be noted anywhere. Statements that change tables are also killed while the server is at work. Prints a JSON
-object: the number of points, what they were, and for each that did not recover, why.
+One warm process forks for each run, so that none pays for an interpreter. A run counts what its connections are
+about to do (a statement, a commit) and kills itself with SIGKILL at the number that it was given: what came before is
+done, and may not be noted anywhere. Statements that change tables are also killed while the server is at work.
+Prints a JSON object: the number of points, what they were, and for each that did not recover, why.
 """
 
 from __future__ import annotations

@@ -1,0 +1,82 @@
+"""The revision whose code runs: what it writes about itself, and its errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import typing as t
+
+from ...errors.running import AppliedPartChanged
+from ...errors.running import ChangedMeanwhile
+from ...redaction import scrub
+from .places import line_in
+from .statements import squeezed
+from .table import Point
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A step of the run.
+
+    :param direction: ``upgrade`` or ``downgrade``.
+    :param path: the revision's file.
+    :param source: a digest of it.
+    """
+
+    revision: str
+    direction: str
+    path: str
+    source: str
+
+    @classmethod
+    def of(cls, step: t.Any) -> Running:
+        """The revision of one of Alembic's steps."""
+        revision = step.info.up_revision
+        return cls(revision.revision, direction_of(step), str(revision.path), _digest(str(revision.path)))
+
+    def point(self, position: int, statement: str, state: str, **rest: t.Any) -> Point:
+        """A point of commitment that the code has come to."""
+        return Point(
+            self.revision,
+            self.direction,
+            position,
+            state,
+            statement,
+            source=self.source,
+            line=line_in(self.path),
+            **rest,
+        )
+
+    def changed(self, expected: str) -> AppliedPartChanged:
+        """The error for code that leaves out what took effect.
+
+        :param expected: the statement.
+        """
+        return AppliedPartChanged(
+            f"Revision {self.revision} was interrupted after `{squeezed(scrub(expected))}` had taken effect, and the "
+            "file no longer does that at this place.",
+            details=f"  File: {self.path}",
+            hint="Restore what stood there: what comes before the interruption is left out, and has to be the same. "
+            "What comes after it may be changed.",
+        )
+
+    def overtaken(self) -> ChangedMeanwhile:
+        """The error for a point that somebody else has written meanwhile."""
+        return ChangedMeanwhile(
+            f"Another run is at work on revision {self.revision}: it has written what this one was about to do.",
+            hint="Wait for it, then run the command again; it does what is left.",
+        )
+
+
+def direction_of(step: t.Any) -> str:
+    """``upgrade`` or ``downgrade``."""
+    return "upgrade" if step.info.is_upgrade else "downgrade"
+
+
+def _digest(path: str) -> str:
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError:
+        return ""
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

@@ -50,7 +50,9 @@ def asserted(error: AssertionError, failure: Failure) -> TooFarDown | RevisionUn
         )
     nothing = "An empty text, or an @ with nothing around it,"
     name = repr(failure.destination) if failure.destination else nothing
-    return RevisionUnknown(f"{name} names no revision in {failure.folder}.", hint="`flask db history` lists all revisions.")
+    return RevisionUnknown(
+        f"{name} names no revision in {failure.folder}.", hint="`flask db history` lists all revisions."
+    )
 
 
 def _command(sign: str) -> str:

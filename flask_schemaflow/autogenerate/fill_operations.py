@@ -62,3 +62,22 @@ class Filled(ops.ModifyTableOps):
         if all(isinstance(operation, Remark) for operation in reversed_.ops):
             return Statement(None, None)
         return reversed_
+
+
+class OnlyBack(OwnOperation):
+    """Something that ``downgrade()`` does and ``upgrade()`` has no counterpart for.
+
+    :param operation: what it does.
+    """
+
+    def __init__(self, operation: ops.MigrateOperation) -> None:
+        self.operation = operation
+
+    def render(self, context: t.Any) -> list[str]:
+        return []
+
+    def describe(self) -> str:
+        return ""
+
+    def reverse(self) -> ops.MigrateOperation:
+        return self.operation

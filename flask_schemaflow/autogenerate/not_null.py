@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from . import stakes
+from .coming_back import come_back
 from .fill_operations import FillColumn
 from .fill_operations import Filled
 from .fill_operations import SetNotNull
@@ -48,6 +49,7 @@ class NotNullPass:
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Split the containers of ``up`` that make a column NOT NULL."""
         plans: dict[int, list[_Plan]] = {}
+        self._come_back(context, up)
         for number, container in enumerate(up.ops):
             if isinstance(container, ops.ModifyTableOps) and _stored(context, container) is not None:
                 plans[number] = [plan for plan in _plans(context, container) if _decide(context, container, plan)]
@@ -58,6 +60,16 @@ class NotNullPass:
             for number, container in enumerate(up.ops)
             for part in (_split(context, t.cast(t.Any, container), plans[number]) if plans.get(number) else [container])
         ]
+
+
+    def _come_back(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        made: list[ops.MigrateOperation] = []
+        for container in up.ops:
+            after: list[ops.MigrateOperation] = []
+            if isinstance(container, ops.ModifyTableOps) and _stored(context, container) is not None:
+                after = come_back(context, container, _needs_value)
+            made += [*([] if after and not t.cast(t.Any, container).ops else [container]), *after]
+        up.ops[:] = made
 
 
 def _stored(context: PassContext, container: ops.ModifyTableOps) -> Key | None:

@@ -140,6 +140,25 @@ def test_unique_column(migrated: Project, flask_db: FlaskDb) -> None:
     assert rows(migrated, "email") == [("ADA",), ("BOB",)]
 
 
+def test_dropped_column_comes_back(migrated: Project, flask_db: FlaskDb) -> None:
+    """A NOT NULL column that was dropped comes back with the value that was given, or stops at the first row."""
+    columns = "salary = sa.Column(sa.Integer, nullable=False)", "bonus = sa.Column(sa.Integer, nullable=False)"
+    migrated.write_models(with_columns(*columns))
+    flask_db(migrated, "migrate", "--fill", "employees.salary=7", "--fill", "employees.bonus=8")
+    flask_db(migrated, "upgrade")
+    migrated.write_models(with_columns(columns[1]))
+    flask_db(migrated, "migrate", "--drop", "employees.salary", "--fill", "employees.salary=1")
+    for command in ("upgrade", "downgrade"):
+        flask_db(migrated, command)
+    assert rows(migrated, "salary, bonus") == [("1", "8"), ("1", "8")]
+    flask_db(migrated, "upgrade")
+    migrated.write_models(BEFORE)
+    flask_db(migrated, "migrate")
+    flask_db(migrated, "upgrade")
+    flask_db(migrated, "downgrade", status=1)
+    assert rows(migrated, "id, code") == [("1", "ADA"), ("2", "BOB")]
+
+
 def test_terminal(project: MakeProject, flask_db: FlaskDb) -> None:
     """On a terminal the value is asked for."""
     made = project(BEFORE)

@@ -94,6 +94,8 @@ class _Work:
 
     def rename_types(self) -> None:
         """A type all of whose columns get another one, with values in common, is the same type by another name."""
+        if not self.uses:
+            return
         for key, enum in list(self.catalog.types.items()):
             ending = {use.place: use for use in self.uses if use.ends and use.key == key}
             places = {use.place for use in enum.uses}
@@ -222,6 +224,8 @@ class _Work:
 
     def drop_types(self) -> None:
         """Drop types that the last column loses."""
+        if not (self.uses or self.wishes.unused):
+            return
         for key, enum in self.catalog.types.items():
             places = {use.place for use in enum.uses}
             ended = {use.place for use in self.uses if use.ends and use.key == key}

@@ -17,6 +17,7 @@ from ...errors.connection import ServerTooOld
 from ...errors.database import DatabaseError
 from ...errors.running import MigrationFailed
 from ...redaction import scrub
+from ..own_tables import OWN_TABLES
 from .aftermath import aftermath
 from .connecting import database_error
 from .drivers import is_cut_off
@@ -60,7 +61,7 @@ def _details(
     lines = [reason.message] if reason is not None and type(reason) in _WORTH_SAYING else []
     lines += [f"Operation: {place.code}"] if place.code else []
     statement = getattr(error, "statement", None)
-    if statement:
+    if statement and not any(table in str(statement) for table in OWN_TABLES):
         lines.append(f"SQL: {_one_line(str(statement))}")
     return ["  " + line for line in lines + aftermath(failure)]
 

@@ -89,7 +89,9 @@ class Environment:
         :returns: the steps that ran, and the SQL that offline mode wrote.
         """
         visit = visiting(
-            apply_logging=options.keep_logging and self.state.settings.logging, writes=options.mode == "write"
+            apply_logging=options.keep_logging and self.state.settings.logging,
+            writes=options.mode == "write",
+            notify=options.notify,
         )
         with _one_at_a_time, _not_nested(), visit, translated(self) as failure:
             targets = self.state.targets()

@@ -15,20 +15,23 @@ import warnings
 from flask import g
 from flask import has_app_context
 
+from ..records import Notify
+from ..records import silent
 from . import logs
 from .interrupts import heard
 
 
 @contextlib.contextmanager
-def visiting(*, apply_logging: bool, writes: bool) -> t.Iterator[None]:
+def visiting(*, apply_logging: bool, writes: bool, notify: Notify = silent) -> t.Iterator[None]:
     """Loggers, warning filters, ``flask.g``, the search path and signal handlers are the same after the block.
 
     :param apply_logging: whether alembic.ini's logging section is to hold until then.
     :param writes: whether Ctrl-C and SIGTERM have to end a statement on a server.
+    :param notify: is told what a signal has interrupted that ends the process.
     """
     with contextlib.ExitStack() as stack:
         if writes:
-            stack.enter_context(heard())
+            stack.enter_context(heard(notify))
         stack.enter_context(logs.guarded(apply_logging))
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(_same_search_path())

@@ -21,6 +21,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..records import Event
+from ..records import Notify
+from ..records import silent
 from .cancelling import Cancel
 from .cancelling import canceller
 from .guards import Guard
@@ -43,7 +46,7 @@ class Terminated(KeyboardInterrupt):
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
+        super().__init__()
         self.number = number
 
 
@@ -150,7 +153,6 @@ class Interrupts(Guard):
 
     def __init__(self) -> None:
         self._statement: Statement | None = None
-        self._step = ""
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
@@ -164,21 +166,6 @@ class Interrupts(Guard):
             self._statement = Statement(scope, cancel)
             _watch.add(self._statement)
 
-    def begin_step(self, scope: Scope, step: t.Any) -> None:
-        """Remember what was running."""
-        self._step = ", ".join(step.info.up_revision_ids)
-
-    def end_step(self, scope: Scope, step: t.Any) -> None:
-        """Nothing runs."""
-        self._step = ""
-
-    def failed(self, scope: Scope, error: BaseException) -> None:
-        """Say what was interrupted."""
-        if isinstance(error, KeyboardInterrupt) and self._step:
-            where = "" if scope.bind is None else f" on the {scope.bind} database"
-            again = "run the command again, it does what is left."
-            scope.tell("aftermath", f"Interrupted in revision {self._step}{where}; {again}")
-
     def close(self, scope: Scope) -> None:
         """The connection is somebody else's next."""
         if self._statement is not None and _watch is not None:
@@ -186,8 +173,11 @@ class Interrupts(Guard):
 
 
 @contextlib.contextmanager
-def heard() -> t.Iterator[None]:
-    """Signals end the run in the block at once; a signal that would have ended the process does so afterwards."""
+def heard(notify: Notify = silent) -> t.Iterator[None]:
+    """Signals end the run in the block at once; a signal that would have ended the process does so afterwards.
+
+    :param notify: is told what the signal has interrupted, before the process ends.
+    """
     global _watch
     if threading.current_thread() is not threading.main_thread():  # which is the only one that signals reach
         yield
@@ -199,18 +189,20 @@ def heard() -> t.Iterator[None]:
     except BaseException as error:
         _watch = None
         watch.stop()
-        _end_with(error, watch.heard)
+        _end_with(error, watch.heard, notify)
         raise
     else:
         _watch = None
         watch.stop()
 
 
-def _end_with(error: BaseException, number: int) -> None:
+def _end_with(error: BaseException, number: int, notify: Notify) -> None:
     """What the signal would have done, done now; a statement that failed because of it is no error of its own."""
     if isinstance(error, Terminated):
         number = error.number
     if number in _TERMINATING:
+        with contextlib.suppress(Exception):
+            notify(Event("notice", f"Ended by {signal.Signals(number).name}. {error}".rstrip()))
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()

@@ -30,6 +30,7 @@ RUNNING = {
     "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(600)%' "
     "AND id <> CONNECTION_ID() AND db = DATABASE()",
 }
+LIMITS = {"sqlite": 5, "postgresql": 2, "mariadb": 2}  # seconds; SQLite's include the end of the process
 SECOND = """
 import os
 if os.environ.get("SLOW"):
@@ -67,6 +68,24 @@ def start_sleeping(made: Project, kind: Kind) -> subprocess.Popen[str]:
     return process
 
 
+def seconds_until_over(made: Project, kind: Kind, process: subprocess.Popen[str], number: signal.Signals) -> float:
+    """Send a signal and measure how long the statement goes on; on SQLite the process is where it runs."""
+    with made.connect() as connection:
+        started = time.monotonic()
+        process.send_signal(number)
+        if kind in RUNNING:
+            query = sa.text(RUNNING[kind])
+            processes.wait_until(lambda: _is_over(connection, query), "the end of the statement")
+        else:
+            process.wait(20)
+        return time.monotonic() - started
+
+
+def _is_over(connection: sa.Connection, query: sa.TextClause) -> bool:
+    with connection.begin():
+        return bool(connection.execute(query).scalar_one() == 0)
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_statement_at_once(
@@ -75,16 +94,12 @@ def test_a_signal_ends_the_statement_at_once(
     """Client and server are through in less than two seconds; the process ends as others do; a re-run finishes."""
     made = slow(kind)
     process = start_sleeping(made, kind)
-    started = time.monotonic()
-    process.send_signal(number)
-    result = processes.finish(process)
-    assert time.monotonic() - started < 2
-    if kind in RUNNING:
-        assert made.execute(RUNNING[kind]) == [(0,)]
+    assert seconds_until_over(made, kind, process, number) < LIMITS[kind]
+    result = processes.finish(process, timeout=20)
     assert result.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in result.output
-    said = [line for line in result.stderr.splitlines() if line.startswith("Interrupted in")]
-    assert said == ["Interrupted in revision aaa2; run the command again, it does what is left."]
+    start = "Interrupted." if number == signal.SIGINT else "Ended by SIGTERM."
+    assert f"{start} Revision aaa2 was being applied.\n" in result.stderr
     assert "child" not in sa.inspect(made.engine()).get_table_names()
     made.run("db", "upgrade")
     assert {"parent", "child"} <= set(sa.inspect(made.engine()).get_table_names())
@@ -188,10 +203,6 @@ def test_asyncio_engines_are_interrupted(slow: t.Callable[..., Project], kind: K
     made.write_models("")
     made.write_app(ASYNC.format(url=sa.make_url(made.url).set(drivername=driver).render_as_string(False)))
     process = start_sleeping(made, kind)
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    result = processes.finish(process)
-    assert time.monotonic() - started < 2
+    assert seconds_until_over(made, kind, process, signal.SIGINT) < LIMITS[kind]
+    result = processes.finish(process, timeout=20)
     assert result.returncode == 130, result
-    if kind in RUNNING:
-        assert made.execute(RUNNING[kind]) == [(0,)]

@@ -1,4 +1,4 @@
-"""What commands return: frozen records that say what was written, applied or found.
+"""What commands return: records that say what was written, applied or found.
 
 They hold plain values, so that they can be printed, compared in a test or turned into JSON
 without a database at hand.
@@ -6,13 +6,15 @@ without a database at hand.
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import typing as t
 
+from .record import Record
 
-@dataclasses.dataclass(frozen=True)
-class Revision:
+if t.TYPE_CHECKING:
+    import datetime
+
+
+class Revision(Record):
     """One revision file.
 
     :param id: the revision id.
@@ -50,8 +52,7 @@ class Revision:
         return f"{self.id} {self.message}".rstrip()
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(Record):
     """One revision that was applied to, or reverted from, one database.
 
     :param seconds: how long it took, wall time.
@@ -66,8 +67,7 @@ class Step:
     after: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class Backup:
+class Backup(Record):
     """A database that was saved before it was changed.
 
     :param path: the file, readable by its owner alone.
@@ -98,8 +98,7 @@ class Backup:
         return f"Saved the {self.database} database at {at} ({figure} {unit}, {when}): {self.path}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(Record):
     """What upgrade, downgrade or stamp did.
 
     :param steps: one entry a revision and database, in the order in which they ran.
@@ -121,8 +120,7 @@ class Report:
         return tuple(step.revision for step in self.steps)
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
+class Written(Record):
     """What init, revision, migrate or merge wrote.
 
     :param paths: the files, in the order in which they were written.
@@ -144,8 +142,7 @@ class Written:
         return bool(self.paths or self.source)
 
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
+class Difference(Record):
     """One difference between the models and a database, as ``check`` finds it.
 
     :param database: ``default`` or the name of a bind.
@@ -163,8 +160,7 @@ class Difference:
         return self.description
 
 
-@dataclasses.dataclass(frozen=True)
-class Standing:
+class Standing(Record):
     """Where one database stands.
 
     :param current: the ids in its version table.
@@ -198,8 +194,7 @@ class Standing:
         return f"{self.database}: at {at}, " + (f"pending: {pending}" if pending else "nothing pending") + broken
 
 
-@dataclasses.dataclass(frozen=True)
-class Current:
+class Current(Record):
     """The revisions one database is at."""
 
     database: str
@@ -215,16 +210,14 @@ class Current:
         return f"{self.database}: " + (", ".join(str(revision) for revision in self.revisions) or "at no revision")
 
 
-@dataclasses.dataclass(frozen=True)
-class Template:
+class Template(Record):
     """A repository template that ``init -t`` takes."""
 
     name: str
     synopsis: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Event:
+class Event(Record):
     """Something that happens during a run, told to who asked for it.
 
     :param kind: ``begin`` and ``end`` of a step, ``waiting`` for a lock, ``retry``, ``backup``, or ``notice``.

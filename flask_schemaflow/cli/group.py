@@ -6,21 +6,20 @@ Shared options may stand before and after the name of a command: ``flask db -d o
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
 import click
 from flask.cli import with_appcontext
 
+from ..record import Record
 from .boundary import boundary
 
 _META = "flask_schemaflow.shared"
 _RELATIVE = re.compile(r"-\d+\Z")
 
 
-@dataclasses.dataclass(frozen=True)
-class Shared:
+class Shared(Record):
     """The options that the group and each command take.
 
     :param directory: another migrations folder than the registered one.
@@ -79,7 +78,7 @@ class MigrationCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        taken = {name: ctx.params.pop(name) for name in Shared.__dataclass_fields__ if name in ctx.params}
+        taken = {name: ctx.params.pop(name) for name in Shared.__match_args__ if name in ctx.params}
         shared = ctx.meta.get(_META, Shared()).joined(Shared(**taken))
         ctx.params["shared"] = shared
         with boundary(shared.traceback):
@@ -92,7 +91,7 @@ class MigrationGroup(click.Group):
     command_class = MigrationCommand
 
     def invoke(self, ctx: click.Context) -> t.Any:
-        ctx.meta[_META] = Shared(**{name: ctx.params.pop(name) for name in Shared.__dataclass_fields__})
+        ctx.meta[_META] = Shared(**{name: ctx.params.pop(name) for name in Shared.__match_args__})
         return super().invoke(ctx)
 
 

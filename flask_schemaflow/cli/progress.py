@@ -7,10 +7,12 @@ import logging
 import sys
 import typing as t
 
-from ..records import Event
 from .group import Shared
 from .output import say
 from .rendering import seconds
+
+if t.TYPE_CHECKING:
+    from ..records import Event
 
 _WORDS = {"upgrade": "Applied", "downgrade": "Reverted", "stamp": "Stamped"}
 _MANY = 10

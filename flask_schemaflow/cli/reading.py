@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
+import typing as t
 
 import click
 
 from .. import commands
 from ..errors.revisions import DifferencesFound
-from ..records import Revision
 from . import rendering
 from .group import command
 from .group import Shared
 from .progress import alembic_lines
+
+if t.TYPE_CHECKING:
+    from ..records import Revision
 
 
 def heads(shared: Shared, resolve_dependencies: bool) -> None:
@@ -50,13 +52,13 @@ def history(shared: Shared, rev_range: str | None, indicate_current: bool) -> No
 
 def current(shared: Shared, check_heads: bool, binds: tuple[str, ...]) -> None:
     """Display the current revision for each database."""
-    with alembic_lines(dataclasses.replace(shared, verbose=False)):
+    with alembic_lines(shared.changed(verbose=False)):
         found = commands.current(check_heads=check_heads, binds=binds, **shared.arguments)
     for record in found:
         if shared.verbose or len(found) > 1:
             click.echo(f"Current revision(s) for {record.url}:")
         for item in record.revisions:
-            item = dataclasses.replace(item, is_current=False)
+            item = item.changed(is_current=False)
             click.echo(rendering.long(item) if shared.verbose else rendering.one_line(item))
         if not record.revisions and not shared.quiet:
             click.echo(f"The {record.database} database is at no revision.", err=True)
@@ -81,7 +83,7 @@ def check(shared: Shared, as_json: bool, binds: tuple[str, ...]) -> None:
     except DifferencesFound as error:
         if not as_json:
             raise
-        click.echo(json.dumps([dataclasses.asdict(item) for item in error.differences], indent=2))
+        click.echo(json.dumps([item.as_dict() for item in error.differences], indent=2))
         sys.exit(1)
     click.echo("[]" if as_json else "No new upgrade operations detected.")
 

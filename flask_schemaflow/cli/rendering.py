@@ -5,13 +5,14 @@ The lines of heads, history and current are Alembic's, which people and scripts 
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import json
 import typing as t
 
-from ..records import Revision
-from ..records import Standing
+if t.TYPE_CHECKING:
+    import datetime
+
+    from ..records import Revision
+    from ..records import Standing
 
 
 def one_line(revision: Revision, *, parents: bool = False, doc: bool = False, tree: bool = True) -> str:
@@ -73,7 +74,8 @@ def standing(record: Standing) -> str:
     for word, item in rows:
         marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))
         lines.append(f"  {word}  {item.id:<{width}}  {_date(item.created)}  {item.message}{marks}")
-    return "\n".join([*lines, f"  {_summary(record)}"])
+    left = [f"    left: {line}" for line in record.left]
+    return "\n".join([*lines, f"  {_summary(record)}", *left])
 
 
 def _summary(record: Standing) -> str:
@@ -92,4 +94,4 @@ def _date(moment: datetime.datetime | None) -> str:
 
 def as_json(records: t.Any) -> str:
     """Records for a machine."""
-    return json.dumps([dataclasses.asdict(item) for item in records], default=str, indent=2)
+    return json.dumps([item.as_dict() for item in records], default=str, indent=2)

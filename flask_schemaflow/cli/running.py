@@ -7,11 +7,13 @@ import typing as t
 import click
 
 from .. import commands
-from ..records import Report
 from .group import command
 from .group import Shared
 from .progress import alembic_lines
 from .progress import Progress
+
+if t.TYPE_CHECKING:
+    from ..records import Report
 
 
 def _sql() -> click.Option:

@@ -7,12 +7,13 @@ import typing as t
 import click
 
 from .. import commands
-from ..autogenerate.questions import Answers
-from ..records import Written
-from .asking import until_decided
 from .group import command
 from .group import Shared
 from .progress import alembic_lines
+
+if t.TYPE_CHECKING:
+    from ..autogenerate.questions import Answers
+    from ..records import Written
 
 
 def _new_revision_options() -> list[click.Parameter]:
@@ -66,6 +67,9 @@ def migrate(shared: Shared, **options: t.Any) -> None:
 
 
 def _write(function: t.Callable[..., Written], shared: Shared, options: dict[str, t.Any]) -> None:
+    from ..autogenerate.questions import Answers
+    from .asking import until_decided
+
     given = {name: options.pop(name) for name in ("rename", "rename_table", "drop", "fill")}
 
     def run(answers: Answers) -> Written:

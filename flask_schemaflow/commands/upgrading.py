@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from flask import current_app
+
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
@@ -45,7 +47,7 @@ def upgrade(
     if create_database and not sql:
         _create(binds, notify)
     if not sql and revision in ("head", "heads"):
-        current_state().settings  # noqa: B018 - a wrong setting is said whether or not it matters now
+        _check_settings()
         if lightly(lambda folder: folder.is_up_to_date(binds, revision), directory):
             return Report()
     from .running import upgrade as run
@@ -68,3 +70,10 @@ def _create(binds: t.Sequence[str], notify: Notify) -> None:
 
     for made in create_missing(choose(current_state().targets(), binds)):
         notify(Event("notice", made))
+
+
+def _check_settings() -> None:
+    """A wrong setting is said whether or not it matters now."""
+    state = current_state()
+    if any(name.startswith("SCHEMAFLOW_") for name in current_app.config):
+        state.settings  # noqa: B018

@@ -19,23 +19,20 @@ from ..extension import State
 from ..records import Current
 from ..records import Revision
 from ..records import Standing
-from ..redaction import safe_url
 from ..targets import choose
 from ..targets import Target
 from .index import Locations
 from .index import NotCertain
 from .index import Revision as Found
 from .index import RevisionIndex
-from .ini import read_ini
 from .location import governing_pyproject
 from .location import locate
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_PACKAGED = re.compile(
-    r"""\s*(?:\"{3}[^"\\]*\"{3})?\s*from\s+flask_schemaflow\s+import\s+run_env\s+run_env\(\)\s*""", re.ASCII
-)
+_TEMPLATE = pathlib.Path(__file__).parent.parent / "templates" / "flask"
+_PACKAGED = r"""\s*(?:\"{3}[^"\\]*\"{3})?\s*from\s+flask_schemaflow\s+import\s+run_env\s+run_env\(\)\s*"""
 # Options of alembic.ini that say nothing about which revisions there are, nor where they are applied.
 _HARMLESS = {
     "file_template",
@@ -145,7 +142,7 @@ def lightly(question: t.Callable[[LightFolder], Answer], directory: Directory | 
     try:
         folder = _light_folder(state, directory)
         return None if folder is None else question(folder)
-    except (NotCertain, OSError):
+    except (NotCertain, OSError, UnicodeDecodeError):
         return None
 
 
@@ -177,17 +174,30 @@ def _light_folder(state: State, directory: Directory | None) -> LightFolder | No
 
 
 def _is_plain(folder: pathlib.Path) -> bool:
-    try:
-        env = (folder / "env.py").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
+    """Whether env.py and alembic.ini say nothing but where the revisions are."""
+    if not (folder / "script.py.mako").is_file():
         return False
-    if not _PACKAGED.fullmatch(env) or not (folder / "script.py.mako").is_file():
+    env = folder / "env.py"
+    if not _is_as_made(env, "env.py") and not re.fullmatch(_PACKAGED, env.read_text("utf-8"), re.ASCII):
         return False
-    parser = read_ini(folder / "alembic.ini", {"here": folder.as_posix()})
+    return _is_as_made(folder / "alembic.ini", "alembic.ini.mako") or _is_harmless(folder / "alembic.ini")
+
+
+def _is_as_made(path: pathlib.Path, template: str) -> bool:
+    """Whether a file is what ``init`` wrote; comparing is less work than understanding."""
+    return path.read_bytes() == (_TEMPLATE / template).read_bytes()
+
+
+def _is_harmless(ini: pathlib.Path) -> bool:
+    from .ini import read_ini
+
+    parser = read_ini(ini, {"here": ini.parent.as_posix()})
     return parser.has_section("alembic") and set(parser.options("alembic")) <= _HARMLESS
 
 
 def _url(target: Target) -> str:
+    from ..redaction import safe_url
+
     return safe_url(target.sync_engine.url)
 
 

@@ -30,14 +30,27 @@ def create(kind: Kind, folder: Path) -> str:
     name = fresh_name()
     if kind == "sqlite":
         return f"sqlite:///{folder / name}.db"
-    engine = admin_engine(kind)
-    with engine.connect() as connection:
+    _create(kind, name)
+    return admin_engine(kind).url.set(database=name).render_as_string(hide_password=False)
+
+
+def _create(kind: Kind, name: str) -> None:
+    with admin_engine(kind).connect() as connection:
         if kind == "postgresql":
             # template0: creating from template1 fails while anybody is connected to that.
             connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
         else:
             connection.exec_driver_sql(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
-    return engine.url.set(database=name).render_as_string(hide_password=False)
+
+
+def empty(url: str) -> None:
+    """Drop the database of *url* and make it anew, empty."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        Path(str(parsed.database)).unlink(missing_ok=True)
+        return
+    drop(url)
+    _create("postgresql" if parsed.get_backend_name() == "postgresql" else "mariadb", str(parsed.database))
 
 
 def drop(url: str) -> None:

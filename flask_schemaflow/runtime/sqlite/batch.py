@@ -138,14 +138,23 @@ def change_table(batch: t.Any, catalog: Catalog, scope: Scope) -> None:
     draft.apply(batch.batch)
     restate(draft, batch.table_args, batch.table_kwargs)
     given = batch.recreate == "always" or batch.copy_from is not None
-    if given or draft.table.text != before or draft.types or draft.indexes:
+    _require_indexes(draft, catalog)
+    if given or draft.table.text != before or draft.types:
         _require_no_enforcement(catalog, entry.name)
         _rebuild(draft, old, catalog)
-    elif draft.without:
-        _require_indexes(draft, catalog)
+    else:
+        change_indexes(draft, catalog)
     rename_columns(draft, catalog)
     for notice in draft.notices:
         scope.tell("notice", notice)
+
+
+def change_indexes(draft: Draft, catalog: Catalog) -> None:
+    """Drop and make indexes of a table that stays."""
+    for name in draft.without:
+        catalog.execute(f"DROP INDEX {catalog.qualified(name)}")
+    for statement in draft.indexes:
+        catalog.execute(statement)
 
 
 def rename_columns(draft: Draft, catalog: Catalog) -> None:
@@ -183,7 +192,6 @@ def _require_all_columns(given: TableText, found: TableText, name: str) -> None:
 
 
 def _rebuild(draft: Draft, old: TableText, catalog: Catalog) -> None:
-    _require_indexes(draft, catalog)
     dropping.settle(draft, catalog)
     conversions = values.conversions(draft, catalog)
     values.require_lossless(draft, old, catalog, conversions)

@@ -87,6 +87,20 @@ CHANGES: dict[str, tuple[str, list[str], str, tuple[t.Any, ...]]] = {
         "DEFERRED)",
         (1, "x", 2, None),
     ),
+    "a column brings its own": (
+        TABLE,
+        [
+            'b.drop_column("c")',
+            'b.add_column(sa.Column("f", sa.Boolean(create_constraint=True, name="k"), server_default=sa.false()))',
+            'b.add_column(sa.Column("u", sa.String(3), unique=True))',
+            'b.add_column(sa.Column("g", sa.Integer, sa.Computed("b * 2", persisted=True), index=True))',
+            'b.add_column(sa.Column("h", sa.DateTime, server_default=sa.text("datetime(0)"), nullable=False))',
+        ],
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT, f BOOLEAN DEFAULT 0, u VARCHAR(3), g INTEGER GENERATED "
+        "ALWAYS AS (b * 2) STORED, h DATETIME DEFAULT (datetime(0)) NOT NULL, CONSTRAINT k CHECK (f IN (0, 1)), UNIQUE "
+        "(u))",
+        (1, "x", 2, 0, None, 4, "-4713-11-24 12:00:00"),
+    ),
     "a constraint without a name comes": (
         TABLE,
         ['b.add_column(sa.Column("d", sa.Integer, sa.ForeignKey("t.id")))'],
@@ -214,6 +228,14 @@ def test_a_table_that_is_given_replaces_the_text(shop: MakeShop) -> None:
     assert (
         caught.value.message == "The table given as copy_from has no column d, which t has; its values would be lost."
     )
+
+
+def test_indexes_come_and_go_with_a_rename(shop: MakeShop) -> None:
+    """No row is copied then."""
+    body = batch('b.drop_index("i")', 'b.alter_column("a", new_column_name="n")', 'b.create_index("j", ["n", "b"])')
+    made = run(shop, [TABLE, "CREATE INDEX i ON t (a)", ROW], body)
+    assert sql(made, "i") is None
+    assert sql(made, "j") == 'CREATE INDEX j ON t ("n", b)'
 
 
 def test_indexes_come_and_go_with_a_change(shop: MakeShop) -> None:

@@ -23,6 +23,9 @@ def message_for(databases: t.Iterable[t.Iterable[t.Any]]) -> str:
     phrases: list[str] = []
     for operations in databases:
         phrases += [phrase for phrase in map(_phrase, operations) if phrase]
+    # The index of a table that comes or goes is no news.
+    whole = {phrase.partition(" ")[2] for phrase in phrases if phrase.startswith(("create ", "drop "))}
+    phrases = [phrase for phrase in phrases if not (phrase.startswith("change ") and phrase[7:] in whole)]
     phrases = list(dict.fromkeys(phrases)) or ["change tables"]
     shown = phrases[:1]
     while len(shown) < len(phrases) and len(_joined(phrases, len(shown) + 1)) <= _LENGTH:

@@ -340,3 +340,53 @@ def test_nothing_of_a_columns_definition_is_lost(
     flask_db(made, "migrate", *(word for name in columns for word in ("--rename", f"thing.{name}1:{name}2")))
     there_and_back(made)
     assert made.execute("SELECT size2, twice2, code2, enum2 FROM thing") == [(2, 4, 1.5, "b")]
+
+
+def test_a_certain_rename_can_be_denied(company: t.Callable[..., Project], flask_db: FlaskDb, sqlite_url: str) -> None:
+    """``--drop`` says that a table, or a column, is no other one's former name."""
+    made = company(sqlite_url)
+    made.write_models(DEPARTMENTS)
+    result = flask_db(made, "migrate", "--drop", "department")
+    assert result.stderr == "Drops table department: 2 rows.\n"
+    assert "rename table" not in result.stdout
+    assert made.revision_files()[-1].name.endswith("_create_departments_change_employees_.py")
+
+
+def test_sequences_that_the_models_name(
+    company: t.Callable[..., Project], flask_db: FlaskDb, there_and_back: ThereAndBack, postgres_url: str
+) -> None:
+    """A sequence is renamed with its table if the models now call it so, and goes on counting."""
+    models = """
+    class Ticket(db.Model):
+        number = sa.Column(sa.Integer, sa.Sequence("ticket_number_seq", metadata=db.metadata), primary_key=True)
+        title = sa.Column(sa.String(30))
+    """
+    made = company(postgres_url, "", [])
+    made.execute("CREATE SEQUENCE ticket_number_seq")
+    made.write_models(models)
+    flask_db(made, "migrate")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO ticket VALUES (nextval('ticket_number_seq'), 'one')")
+    made.write_models(models.replace("class Ticket", "class Case").replace("ticket_", "case_"))
+    flask_db(made, "migrate", "--rename-table", "ticket:case")
+    there_and_back(made)
+    assert made.execute("SELECT nextval('case_number_seq')") == [(2,)]
+
+
+def test_questions_about_several_databases_come_together(
+    project: MakeProject, flask_db: FlaskDb, sqlite_url: str
+) -> None:
+    """Each question names its own tables; one run asks for all databases."""
+    visit = '\nclass Visit(db.Model):\n    __bind_key__ = "users"\n    id = sa.Column(sa.Integer, primary_key=True)\n'
+    models = COMPANY + visit + "    origin = sa.Column(sa.String(7))\n"
+    made = project(models, binds={"users": sqlite_url})
+    flask_db(made, "init")
+    flask_db(made, "migrate", "-m", "first")
+    flask_db(made, "upgrade")
+    made.write_models(models.replace("address", "location").replace("origin", "country"))
+    result = flask_db(made, "migrate", status=2)
+    assert "Was employees.address renamed to employees.location?" in result.stderr
+    assert "Was visit.origin renamed to visit.country?" in result.stderr
+    flask_db(made, "migrate", "--rename", "employees.address:location", "--rename", "visit.origin:country")
+    flask_db(made, "upgrade")
+    assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"

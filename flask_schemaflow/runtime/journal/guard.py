@@ -64,7 +64,9 @@ class Journal(Guard):
         points = self._store.load()
         if steps[0].info.is_stamp:
             return
-        if points:
+        if points and _is_finished(points[-1].revision, points[-1].direction, scope):
+            self._store.clear()
+        elif points:
             _refuse_others(points[-1], steps[0], scope)
             tell = functools.partial(scope.tell, "waiting")
             self._points, self._tail = resume_at(points, self._server, scope.settings.lock_wait, tell)
@@ -172,10 +174,17 @@ class Journal(Guard):
         return Recorder(self._server, self._store, running, past, tail, tell)
 
 
+def _is_finished(revision: str, direction: str, scope: Scope) -> bool:
+    """Whether the version table says so: only an engine that commits each statement leaves rows behind then."""
+    return (revision in (scope.heads or ())) == (direction == "upgrade")
+
+
 def _refuse_to_stay(scope: Scope) -> None:
     """Nothing to do, says the version table; but a revision before or after that may be half done."""
     found = interrupted(scope.connection, scope.version_table, scope.version_table_schema)
-    if found is not None and not found.session:  # with one, somebody is at it
+    if found is None or _is_finished(found.revision, found.direction, scope):
+        return
+    if not found.session:  # with one, somebody is at it
         raise UnfinishedRevision(
             f"The {found.direction} of revision {found.revision} was interrupted on the {scope.bind or 'default'} "
             "database, which is neither at that revision nor without it.",

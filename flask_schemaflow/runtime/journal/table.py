@@ -14,6 +14,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
+from ..locking.sessions import autocommits
 from ..own_tables import JOURNAL_TABLE
 from . import entries
 from .entries import Entry
@@ -153,6 +154,9 @@ class Store:
 
     def _drop(self) -> None:
         if self.connection.dialect.name == "postgresql":
+            if autocommits(self.connection):
+                self.table.drop(self.connection)
+                return
             with self.connection.begin_nested():
                 self.connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
                 self.table.drop(self.connection)

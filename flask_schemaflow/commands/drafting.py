@@ -20,6 +20,8 @@ from ..autogenerate.comparing import revision_context
 from ..autogenerate.decisions import Decisions
 from ..autogenerate.messages import message_for
 from ..autogenerate.missing_models import unimported_models
+from ..autogenerate.overlooked import not_compared
+from ..autogenerate.overlooked import refuse_unwritten
 from ..autogenerate.pipeline import PASSES
 from ..autogenerate.refusals import no_models
 from ..errors.arguments import InvalidArgument
@@ -65,7 +67,7 @@ def redraft(
     old = updating.newest(environment, arguments["head"])
     reduced = updating.before(environment, old)
     arguments = updating.arguments_of(old, arguments)
-    revisions = _compared(reduced, decisions, arguments, updating.refuse_applied(old))
+    revisions = _compared(reduced, decisions, arguments, updating.refuse_elsewhere(reduced, old))
     found = _completed(revisions)
     if not found:
         return Written(notices=(f"Nothing differs without {old.revision} either: delete {old.path}.",))
@@ -93,6 +95,7 @@ def _compared(
     revisions = revision_context(environment, passes_hook(environment, PASSES, decisions), **arguments)
     compare(environment, revisions, check=check)
     decisions.settle()
+    decisions.notices += not_compared(environment)
     if not any(metadata.tables for target in targets for metadata in target.metadatas):
         decisions.notices.append(no_models(unimported_models(current_app)))
     return revisions
@@ -110,6 +113,8 @@ def write(
     """
     notices = decisions.notices if decisions else []
     found = _completed(revisions)
+    for script in revisions.generated_revisions:
+        refuse_unwritten(environment, script.upgrade_ops_list)
     if revisions.command_args["autogenerate"] and not found:
         return Written(notices=tuple(notices))
     if dry_run:

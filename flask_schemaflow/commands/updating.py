@@ -60,14 +60,24 @@ def before(environment: Environment, revision: Script) -> Environment:
     return reduced
 
 
-def refuse_applied(revision: Script) -> t.Callable[[t.Any], None]:
-    """A check of a database's heads: none may have ``revision``."""
+def refuse_elsewhere(reduced: Environment, revision: Script) -> t.Callable[[t.Any], None]:
+    """A check of a database's heads: it must be where ``revision`` begins.
+
+    :param reduced: the environment without ``revision``.
+    """
+    wanted = set(reduced.script.get_heads())
 
     def check(heads: t.Any) -> None:
         if revision.revision in heads:
             raise NotUpdatable(
                 f"{revision.revision} is applied to a database already, so another text would never run there.",
                 hint=f"Take it back first: `flask db downgrade`. Or: {_WRITE_ANOTHER}",
+            )
+        if set(heads) != wanted:
+            raise NotUpdatable(
+                f"A database is at {', '.join(heads) or 'no revision'}, and {revision.revision} begins at "
+                f"{', '.join(sorted(wanted))}.",
+                hint=f"Apply what comes before it: `flask db upgrade {' '.join(sorted(wanted))}`",
             )
 
     return check

@@ -123,6 +123,22 @@ def test_an_applied_revision_is_not_updated(made: Project, flask_db: FlaskDb) ->
     assert path.read_text("utf-8") == before and len(made.revision_files()) == 1
 
 
+def test_what_comes_before_has_to_be_applied(project: MakeProject, flask_db: FlaskDb) -> None:
+    """An update compares with a database that lacks the newest revision and nothing else."""
+    made = project(MODELS)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "-m", "first")
+    first = made.revision_files()[0].name.split("_")[2]
+    made.write_revision("newest", first)
+    result = flask_db(made, "migrate", "--update", status=1)
+    assert result.stderr == (
+        f"Error [SF606]: A database is at no revision, and newest begins at {first}.\n\n"
+        f"Apply what comes before it: `flask db upgrade {first}`\n"
+    )
+    result = flask_db(made, "migrate", "--update", "--head", first, status=1)
+    assert result.stderr.startswith(f"Error [SF606]: Another revision follows {first}, so it can't be updated.\n")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

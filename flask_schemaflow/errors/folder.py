@@ -17,6 +17,7 @@ __all__ = [
     "FolderNotWritable",
     "TemplateBroken",
     "TemplateMissing",
+    "TemplateOfOneDatabase",
 ]
 
 
@@ -120,3 +121,13 @@ class DraftUnloadable(FolderError):
     """
 
     code: t.ClassVar[str] = "SF209"
+
+
+class TemplateOfOneDatabase(FolderError):
+    """The folder's script.py.mako has no functions for further databases.
+
+    Cause: the folder was made for one database, and the application has several now.
+    Cure: ``flask db doctor --fix``, or copy script.py.mako and env.py from a folder that ``flask db init`` makes.
+    """
+
+    code: t.ClassVar[str] = "SF210"

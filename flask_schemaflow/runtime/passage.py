@@ -73,6 +73,7 @@ class Passage:
         self.options = options
         self.steps: list[Step] = []
         self.files: list[str] = []
+        self.met: set[str | None] = set()
         self.scope: Scope | None = None
         self.guards: Guards | None = None
         self._all_guards: list[Guards] = []
@@ -108,6 +109,7 @@ class Passage:
     def configure(self, connection: sa.Connection | None = None, **options: t.Any) -> None:
         """Stands in for ``EnvironmentContext.configure`` with every guard in place."""
         bind = self._bind_of(connection, options)
+        self.met.add(bind)
         self._supply_metadata(bind, options)
         if self._env.is_offline_mode() or connection is None:
             self.scope = self.guards = None

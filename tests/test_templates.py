@@ -129,8 +129,8 @@ def test_models_that_env_py_overlooks_are_named(
     (made.migrations / "env.py").write_text(OLD_ENV)
     said = invoke(made, "migrate", "-m", "one").stderr
     assert (
-        f"The models of the database 'users' were not compared: {made.migrations / 'env.py'} runs other databases only. "
-        "`flask db doctor --fix` brings the folder up to date and keeps a copy." in said
+        f"The models of the database 'users' were not compared: {made.migrations / 'env.py'} runs other "
+        "databases only. `flask db doctor --fix` brings the folder up to date and keeps a copy." in said
     )
 
 

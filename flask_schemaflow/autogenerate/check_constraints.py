@@ -23,6 +23,11 @@ from .operations import OwnOperation
 
 Found = dict[str, t.Any]
 
+_CAST = re.compile(
+    r"""::\s*(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?(?:\s+(?:varying|precision))?(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?"""
+    r"(?:\s+with(?:out)?\s+time\s+zone)?(?:\s*\[\s*\d*\s*\])*"
+)
+
 
 class AddCheck(OwnOperation, ops.CreateCheckConstraintOp):
     """Alembic's ``create_check_constraint``, which only newer versions can write; stands in a ``ModifyTableOps``."""
@@ -89,13 +94,13 @@ class _Comparison:
             if counterpart is None:
                 continue
             self._settle(number, counterpart)
-            if number in self.texts and _plain(counterpart["sqltext"]) != _plain(self.texts[number]):
+            if number in self.texts and bare(counterpart["sqltext"]) != bare(self.texts[number]):
                 self.changed.append((number, counterpart))
 
     def match_texts(self) -> None:
         for number in list(self.models):
-            texts = {_bare(self.models[number].sqltext), _bare(self.texts.get(number, ""))}
-            counterpart = next((item for item in self.found if _bare(item["sqltext"]) in texts), None)
+            texts = {bare(self.models[number].sqltext), bare(self.texts.get(number, ""))}
+            counterpart = next((item for item in self.found if bare(item["sqltext"]) in texts), None)
             if counterpart is not None:
                 self._settle(number, counterpart)
 
@@ -109,26 +114,13 @@ def constraint_name(constraint: sa.Constraint) -> str | None:
     return constraint.name if isinstance(constraint.name, str) else None
 
 
-def _plain(text: t.Any) -> str:
-    text = re.sub(r"\s+", " ", str(text)).strip()
-    while text.startswith("(") and text.endswith(")") and _balanced(text[1:-1]):
-        text = text[1:-1].strip()
-    return text
+def bare(text: t.Any) -> str:
+    """What a condition says, without spelling, quotes and casts.
 
-
-def _bare(text: t.Any) -> str:
-    """What a condition says, without quotes, casts and spelling."""
-    text = re.sub(r"::[\w ]+(\(\d+\))?(\[\])?", "", str(text).lower())
-    return re.sub(r"[\s()\"`]+", "", text)
-
-
-def _balanced(text: str) -> bool:
-    depth = 0
-    for char in text:
-        depth += {"(": 1, ")": -1}.get(char, 0)
-        if depth < 0:
-            return False
-    return depth == 0
+    PostgreSQL writes casts into the text that it keeps, and others when it is given that text again.
+    """
+    parts = re.split(r"('(?:[^']|'')*')", _CAST.sub("", str(text)))
+    return "".join(part if place % 2 else re.sub(r"[\s()\"`]+", "", part.lower()) for place, part in enumerate(parts))
 
 
 def compare_checks(

@@ -10,6 +10,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..check_constraints import bare
 from ..operations import label
 from .scratch import user_schemas
 
@@ -76,6 +77,8 @@ def _constraints(inspector: sa.Inspector, schema: str | None, table: str) -> t.I
     for kind, read in readers.items():
         for number, item in enumerate(sorted(_reflected(read, table, where), key=str)):
             details: dict[str, t.Any] = dict(item)
+            if "sqltext" in details:
+                details["sqltext"] = bare(details["sqltext"])
             name = details.pop("name", None)
             # On SQLite a constraint may have no name, and the rebuilt one has; its place among its like tells it.
             known = name if inspector.dialect.name != "sqlite" or kind == "index" else number + 1

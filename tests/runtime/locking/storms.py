@@ -11,11 +11,13 @@ from tests.support import processes
 from tests.support.application import Project
 
 _STORM = """
-import os, sys, threading, traceback
+import importlib, os, traceback
 
 import flask_schemaflow.commands.running
 import flask_schemaflow.runtime.env
-import flask_schemaflow.runtime.locking.lock
+from flask_schemaflow.runtime.guards import DEFAULT_GUARDS
+for name in DEFAULT_GUARDS:
+    importlib.import_module(name.partition(":")[0], "flask_schemaflow.runtime")
 from shop import create_app, db
 
 def work(number):

@@ -129,6 +129,48 @@ def test_a_holder_that_ends_frees_the_others(
         pass
 
 
+def test_a_killed_holder_behind_a_pooler_frees_the_others(
+    history: MakeHistory, postgres_url: str, pgbouncer_url: str
+) -> None:
+    """PgBouncer ends the transaction of a client that is gone, and with it the lock."""
+    options = {"SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": {"prepare_threshold": None}}}
+    made = history(pgbouncer_url, config=options)
+    made.write_revision("aaa4", "aaa3", "open('at work', 'w').close()\nimport time\ntime.sleep(600)")
+    process = made.popen("db", "upgrade")
+    processes.wait_until((made.root / "at work").exists, "the last revision")
+    os.killpg(process.pid, signal.SIGKILL)
+    processes.finish(process)
+    with held_soon(postgres_url):
+        pass
+
+
+def test_the_server_may_end_idle_transactions(history: MakeHistory, postgres_url: str) -> None:
+    """The lock's own transaction is idle for as long as a revision takes, and is not ended for that."""
+    made = history(postgres_url)
+    name = sa.make_url(postgres_url).database
+    made.execute(f'ALTER DATABASE "{name}" SET idle_in_transaction_session_timeout = 300')
+    made.write_revision("aaa4", "aaa3", 'op.execute("SELECT pg_sleep(1)")')
+    with made.app().app_context():
+        assert flask_schemaflow.upgrade().revisions == ("aaa1", "aaa2", "aaa3", "aaa4")
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("pool", ["NullPool", "StaticPool", "AssertionPool"])
+def test_any_pool_will_do(history: MakeHistory, make_database: MakeDatabase, kind: Kind, pool: str) -> None:
+    """The lock's connection comes from a pool of its own, of the same kind."""
+    made = history(make_database(kind))
+    options = f'app.config["SQLALCHEMY_ENGINE_OPTIONS"] = dict(poolclass=p.{pool})'
+    source = made.read("shop/__init__.py").replace(
+        "db.init_app(app)", f"import sqlalchemy.pool as p\n    {options}\n    db.init_app(app)"
+    )
+    made.write_app(source)
+    with made.app().app_context():
+        assert flask_schemaflow.upgrade().revisions == ("aaa1", "aaa2", "aaa3")
+        assert flask_schemaflow.downgrade().revisions == ("aaa3",)
+        with held(made.url):
+            pass
+
+
 @contextlib.contextmanager
 def held_soon(url: str) -> t.Iterator[None]:
     """Wait until the lock of a database is free, and hold it."""

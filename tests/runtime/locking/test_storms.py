@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from tests.conftest import MakeDatabase
+from tests.conftest import WriteRepository
 from tests.support.application import Project
 from tests.support.servers import Kind
 
@@ -22,6 +25,31 @@ def assert_once(project: Project) -> None:
     """Every revision has run once."""
     assert project.execute("SELECT n FROM counter") == [(1,)]
     assert project.execute("SELECT version_num FROM alembic_version") == [("aaa3",)]
+
+
+def test_twenty_upgrades_on_sqlite(history: MakeHistory, sqlite_url: str) -> None:
+    """SQLite's own write transaction keeps twenty processes apart."""
+    made = history(sqlite_url)
+    assert storm(made, UPGRADE).stdout == "0 of 20 failed\n"
+    assert_once(made)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
+@pytest.mark.parametrize("version, template", [("4.1.0", "single"), ("4.1.0", "multidb")])
+def test_ten_upgrades_under_an_old_env(
+    history: MakeHistory,
+    legacy_repository: WriteRepository,
+    make_database: MakeDatabase,
+    kind: Kind,
+    version: str,
+    template: t.Any,
+) -> None:
+    """env.py files of Flask-Migrate, of which the one for several databases begins its transaction first."""
+    made = history(make_database(kind))
+    (made.migrations / "env.py").unlink()
+    legacy_repository(made, version, template)
+    assert storm(made, UPGRADE, count=10).stdout == "0 of 10 failed\n"
+    assert_once(made)
 
 
 def test_twenty_upgrades_on_postgresql(history: MakeHistory, postgres_url: str) -> None:
@@ -57,7 +85,7 @@ def test_twenty_upgrades_by_lease(history: MakeHistory, kind: Kind, make_databas
     assert_once(made)
 
 
-@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
 def test_downgrades_and_stamps_at_once(history: MakeHistory, kind: Kind, make_database: MakeDatabase) -> None:
     """Downgrades and stamps wait for each other as upgrades do."""
     made = history(make_database(kind))

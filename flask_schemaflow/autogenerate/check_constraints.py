@@ -149,7 +149,7 @@ def _reflected(context: AutogenContext, schema: str | None, table: str) -> list[
     return [
         dict(item)
         for item in context.inspector.get_check_constraints(table, schema=schema)
-        if context.run_name_filters(item["name"], "check_constraint", dict(parents))  # type: ignore[arg-type]
+        if context.run_name_filters(item["name"], "check_constraint", dict(parents))
     ]
 
 
@@ -181,13 +181,13 @@ def _compare(context: AutogenContext, change: ops.ModifyTableOps, table: sa.Tabl
 
 def _wanted(context: AutogenContext, constraint: sa.CheckConstraint, found: Found | None) -> bool:
     other = None if found is None else sa.CheckConstraint(found["sqltext"], name=found["name"])
-    return context.run_object_filters(constraint, constraint.name, "check_constraint", False, other)  # type: ignore[arg-type]
+    return context.run_object_filters(constraint, constraint.name, "check_constraint", False, other)
 
 
 def _unwanted(context: AutogenContext, found: Found, table: sa.Table) -> bool:
     reflected = sa.CheckConstraint(sa.text(_escaped(found["sqltext"])), name=found["name"])
     reflected.parent = table  # filters read `object.table`
-    return context.run_object_filters(reflected, found["name"], "check_constraint", True, None)  # type: ignore[arg-type]
+    return context.run_object_filters(reflected, found["name"], "check_constraint", True, None)
 
 
 def _add(context: AutogenContext, change: ops.ModifyTableOps, constraint: sa.CheckConstraint) -> AddCheck:

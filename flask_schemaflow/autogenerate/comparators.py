@@ -49,7 +49,13 @@ def prepare(scope: Scope) -> None:
 
 
 def compare_type(
-    context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, found: Column, model: Column
+    context: AutogenContext,
+    op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    name: str,
+    found: Column,
+    model: Column,
 ) -> PriorityDispatchResult:
     """Stop a difference of types that isn't one for the database."""
     if isinstance(found.type, sa.types.NullType) or isinstance(model.type, sa.types.NullType):
@@ -61,7 +67,13 @@ def compare_type(
 
 
 def compare_computed(
-    context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, found: Column, model: Column
+    context: AutogenContext,
+    op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    name: str,
+    found: Column,
+    model: Column,
 ) -> PriorityDispatchResult:
     """Compare generated columns; what differs is for the pass about them, since no database alters them alike."""
     if found.computed is None and model.computed is None:
@@ -74,9 +86,7 @@ def compare_computed(
     return _STOP
 
 
-def _is_computed_alike(
-    context: AutogenContext, schema: str | None, table: str, found: Column, model: Column
-) -> bool:
+def _is_computed_alike(context: AutogenContext, schema: str | None, table: str, found: Column, model: Column) -> bool:
     """Whether two generated columns are the same, or can't be told apart."""
     assert model.computed is not None and context.connection is not None
     mirror = mirror_of(context)
@@ -89,7 +99,13 @@ def _is_computed_alike(
 
 
 def compare_identity(
-    context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, found: Column, model: Column
+    context: AutogenContext,
+    op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    name: str,
+    found: Column,
+    model: Column,
 ) -> PriorityDispatchResult:
     """Stop a difference of identity columns that isn't one, or that this database doesn't know."""
     if found.identity is None and model.identity is None:
@@ -104,7 +120,13 @@ def compare_identity(
 
 
 def compare_server_default(
-    context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, found: Column, model: Column
+    context: AutogenContext,
+    op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    name: str,
+    found: Column,
+    model: Column,
 ) -> PriorityDispatchResult:
     """Compare plain server defaults, in place of Alembic's own comparison.
 
@@ -138,7 +160,13 @@ def _plain_literal(found: Column) -> str | None:
 
 
 def compare_comment(
-    context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, found: Column, model: Column
+    context: AutogenContext,
+    op: ops.AlterColumnOp,
+    schema: str | None,
+    table: str,
+    name: str,
+    found: Column,
+    model: Column,
 ) -> PriorityDispatchResult:
     """Stop a difference of comments where the comment is there and can't be read."""
     if model.comment == found.comment:

@@ -52,7 +52,7 @@ class _Table:
         self.primary = _names(inspector.get_pk_constraint(name, **where)["constrained_columns"])
         self.keys = {str(key["name"]): key for key in inspector.get_foreign_keys(name, **where)}
         same = [item for item in containers if (item.schema, item.table_name) == (operation.schema, name)]
-        everything = [change for item in same for change in item.ops]
+        everything: list[t.Any] = [change for item in same for change in item.ops]
         self.made = [_made_columns(change) for change in everything]
         self.dropped = {str(c.constraint_name) for c in everything if _drops_key(c)}
         self.gone = {_index_name(change) for change in everything} - {""}
@@ -64,10 +64,12 @@ class _Table:
         freed = [name for name in self.keys if name not in self.dropped and self._loses_index(name, here)]
         result += [ops.DropConstraintOp.from_constraint(self._constraint(name)) for name in freed]
         # Foreign keys are dropped first and created last.
-        drops = [change for change in self.operation.ops if _drops_key(change)]
+        drops: list[t.Any] = [change for change in self.operation.ops if _drops_key(change)]
         creations = [change for change in self.operation.ops if isinstance(change, ops.CreateForeignKeyOp)]
         result += drops
-        result += [self._drop_index(str(c.constraint_name)) for c in drops if self._leaves_index(str(c.constraint_name))]
+        result += [
+            self._drop_index(str(c.constraint_name)) for c in drops if self._leaves_index(str(c.constraint_name))
+        ]
         rest = [change for change in self.operation.ops if change not in drops and change not in creations]
         result += [self._under_key(change) for change in rest]
         creations += [t.cast(t.Any, ops.AddConstraintOp.from_constraint(self._constraint(name))) for name in freed]
@@ -97,7 +99,9 @@ class _Table:
         if columns is None or name in self.gone:
             return False
         others = [key for other, key in self.keys.items() if other not in self.dropped]
-        return not any(_names(key["constrained_columns"]) == columns[: len(key["constrained_columns"])] for key in others)
+        return not any(
+            _names(key["constrained_columns"]) == columns[: len(key["constrained_columns"])] for key in others
+        )
 
     def _drop_index(self, name: str) -> DropImplicitIndex:
         return DropImplicitIndex(name, self.operation)
@@ -183,7 +187,9 @@ class DropImplicitIndex(ImplicitIndex):
     """Drops the index that a foreign key left behind; the foreign key brings it back."""
 
     def render(self, context: t.Any) -> str | list[str]:
-        return render_op_text(context, ops.DropIndexOp(self.index_name, self._table.table_name, schema=self._table.schema))
+        return render_op_text(
+            context, ops.DropIndexOp(self.index_name, self._table.table_name, schema=self._table.schema)
+        )
 
     def reverse(self) -> OwnOperation:
         return ImplicitIndex(self.index_name, self._table)

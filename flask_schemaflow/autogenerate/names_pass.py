@@ -93,9 +93,9 @@ def _convention(context: PassContext, kind: str) -> str:
 def _conventional(rule: str, constraint: sa.Constraint) -> conv:
     """The name that the batch will find the constraint by; SQLAlchemy makes it, so that the two agree."""
     table = sa.Table(
-        constraint.table.name,  # type: ignore[attr-defined]
+        constraint.table.name,
         sa.MetaData(naming_convention={"made": rule}),
-        *(sa.Column(column.name, column.type) for column in constraint.table.columns),  # type: ignore[attr-defined]
+        *(sa.Column(column.name, column.type) for column in constraint.table.columns),
     )
     kinds: dict[type[sa.Constraint], str] = {
         sa.UniqueConstraint: "uq",

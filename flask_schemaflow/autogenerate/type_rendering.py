@@ -63,7 +63,7 @@ def _plain(type_: Type, dialect: sa.Dialect) -> Type | None:
     if isinstance(type_, sa.types.TypeDecorator):
         found = type_.load_dialect_impl(dialect)
         if type(found).__module__.startswith("sqlalchemy."):
-            return t.cast(Type, found)
+            return found
     return None
 
 

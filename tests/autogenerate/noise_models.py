@@ -52,7 +52,8 @@ _OWN: dict[Kind, list[Make]] = {
     ),
     "mariadb": _always(
         mysql.TINYINT, mysql.TINYINT(1), mysql.MEDIUMINT, mysql.INTEGER(unsigned=True), mysql.BIGINT(unsigned=True),
-        mysql.SMALLINT(5), mysql.LONGTEXT, mysql.MEDIUMTEXT, mysql.TINYTEXT, mysql.LONGBLOB, mysql.MEDIUMBLOB, mysql.YEAR,
+        mysql.SMALLINT(5), mysql.LONGTEXT, mysql.MEDIUMTEXT, mysql.TINYTEXT, mysql.LONGBLOB, mysql.MEDIUMBLOB,
+        mysql.YEAR,
         mysql.DATETIME(fsp=6), mysql.TIMESTAMP(fsp=3), mysql.TIME(fsp=2), mysql.BIT(5), mysql.SET("a", "b"),
         mysql.ENUM("a", "b"), mysql.DOUBLE(10, 3), mysql.FLOAT(7, 2), mysql.DECIMAL(10, 2, unsigned=True), mysql.JSON,
         mysql.VARCHAR(10, charset="latin1"), mysql.VARCHAR(10, collation="utf8mb4_bin"), mysql.CHAR(5), sa.NVARCHAR(10),
@@ -103,7 +104,9 @@ def everything(kind: Kind) -> sa.MetaData:
     return metadata
 
 
-def _with_default(number: int, pair: tuple[t.Any, t.Any], nullable: bool, comment: str | None = None) -> sa.Column[t.Any]:
+def _with_default(
+    number: int, pair: tuple[t.Any, t.Any], nullable: bool, comment: str | None = None
+) -> sa.Column[t.Any]:
     default = sa.text(pair[1].text) if isinstance(pair[1], sa.TextClause) else pair[1]
     return sa.Column(f"d{number}", pair[0], server_default=default, nullable=nullable, comment=comment)
 
@@ -131,7 +134,7 @@ def _constrained(metadata: sa.MetaData, name: str, kind: Kind, schema: str | Non
 def models(draw: st.DrawFn, kind: Kind) -> sa.MetaData:
     """Some tables of some columns each; on PostgreSQL perhaps in another schema."""
     metadata = sa.MetaData()
-    comments = st.sampled_from([None, "plain", "it's 100% \"quoted\""])
+    comments = st.sampled_from([None, "plain", 'it\'s 100% "quoted"'])
     schema = draw(st.sampled_from([None, "extra"])) if kind == "postgresql" else None
     for number in range(draw(st.integers(1, 2))):
         name = f"table{number}"

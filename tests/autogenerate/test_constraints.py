@@ -80,15 +80,21 @@ def test_constraints_without_a_name(project: MakeProject, flask_db: FlaskDb, sql
     made = project(SHOP, url=sqlite_url)
     flask_db(made, "init")
     with made.app().app_context():
-        made.execute("CREATE TABLE customer (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(50) UNIQUE, "
-                     "age INTEGER, plan VARCHAR(20), CHECK (age > 0), UNIQUE (plan, age))")
-        made.execute("CREATE TABLE orders (id INTEGER NOT NULL, customer_id INTEGER, total INTEGER, "
-                     "PRIMARY KEY (id), FOREIGN KEY(customer_id) REFERENCES customer (id) ON DELETE CASCADE)")
+        made.execute(
+            "CREATE TABLE customer (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(50) UNIQUE, "
+            "age INTEGER, plan VARCHAR(20), CHECK (age > 0), UNIQUE (plan, age))"
+        )
+        made.execute(
+            "CREATE TABLE orders (id INTEGER NOT NULL, customer_id INTEGER, total INTEGER, "
+            "PRIMARY KEY (id), FOREIGN KEY(customer_id) REFERENCES customer (id) ON DELETE CASCADE)"
+        )
     for statement in ROWS:
         made.execute(statement)
     assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
     made.write_models(
-        SHOP.replace("50), unique=True", "50)").replace('sa.ForeignKey("customer.id", ondelete="CASCADE")', "sa.Integer")
+        SHOP.replace("50), unique=True", "50)").replace(
+            'sa.ForeignKey("customer.id", ondelete="CASCADE")', "sa.Integer"
+        )
     )
     flask_db(made, "migrate")
     assert "naming_convention={'fk': 'fk_%(table_name)s_" in source(made)
@@ -152,7 +158,7 @@ def test_foreign_keys_and_indexes(project: MakeProject, flask_db: FlaskDb, datab
         SHOP.replace(key, 'customer_id = sa.Column(sa.ForeignKey("customer.id")'),
         SHOP.replace(f"    {key})\n", ""),
         SHOP.replace(key, key + ', index=True)\n    second_id = sa.Column(sa.ForeignKey("customer.email")').replace(
-            'second_id = sa.Column(', 'second_id = sa.Column(sa.String(50), '
+            "second_id = sa.Column(", "second_id = sa.Column(sa.String(50), "
         ),
     ):
         made.write_models(changed)
@@ -169,14 +175,21 @@ def test_foreign_keys_and_indexes(project: MakeProject, flask_db: FlaskDb, datab
 
 def test_checks(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
     """Added, changed and dropped by what they mean to the database; those of types are left to the types."""
-    models = SHOP.replace("total = sa.Column(sa.Integer)", "total = sa.Column(sa.Integer)\n    kind = sa.Column("
-                          "sa.Enum('a', 'b', name='kinds', native_enum=False, create_constraint=True))")
+    models = SHOP.replace(
+        "total = sa.Column(sa.Integer)",
+        "total = sa.Column(sa.Integer)\n    kind = sa.Column("
+        "sa.Enum('a', 'b', name='kinds', native_enum=False, create_constraint=True))",
+    )
     made = started(flask_db, project(models, url=database_url), *ROWS)
     assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
     last = '__table_args__ = (sa.UniqueConstraint("plan", "age"),'
-    made.write_models(models.replace(last, last + ' sa.CheckConstraint("plan IN (\'a\', \'b\') AND age<99", name="plans")'))
+    made.write_models(
+        models.replace(last, last + " sa.CheckConstraint(\"plan IN ('a', 'b') AND age<99\", name=\"plans\")")
+    )
     assert "add check plans" in there_and_back(flask_db, made)
-    made.write_models(models.replace(last, last + ' sa.CheckConstraint("plan IN (\'a\',\'b\') and age < 99", name="plans")'))
+    made.write_models(
+        models.replace(last, last + " sa.CheckConstraint(\"plan IN ('a','b') and age < 99\", name=\"plans\")")
+    )
     if made.engine().dialect.name != "sqlite":  # SQLite keeps the words as they were written
         assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
     made.write_models(models.replace(last, last + ' sa.CheckConstraint("plan <> \'x:y\' AND age < 90", name="plans")'))
@@ -210,7 +223,9 @@ def test_generated_columns(project: MakeProject, flask_db: FlaskDb, database_url
 def test_server_defaults(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
     """They are compared without being told to, and ``compare_server_default=False`` still says no."""
     made = started(flask_db, project(COMPUTED, url=database_url), "INSERT INTO item (id, price) VALUES (1, 10)")
-    made.write_models(COMPUTED.replace('server_default="1"', 'server_default="2"').replace("func.now()", "text('NULL')"))
+    made.write_models(
+        COMPUTED.replace('server_default="1"', 'server_default="2"').replace("func.now()", "text('NULL')")
+    )
     made.write_models(COMPUTED.replace('server_default="1"', 'server_default="2"'))
     assert "change column item.price: server default" in there_and_back(flask_db, made)
     made.write_models(COMPUTED.replace(', server_default="1"', "").replace(", server_default=sa.func.now()", ""))

@@ -135,7 +135,9 @@ def test_third_party_types(project: MakeProject, flask_db: FlaskDb, postgres_url
 
 def test_render_item_comes_first(project: MakeProject, flask_db: FlaskDb, sqlite_url: str) -> None:
     """What the application writes itself is not touched, and ``user_module_prefix`` leaves imports to it."""
-    hook = "render_item=lambda kind, item, context: kind == 'type' and type(item).__name__ == 'Coded' and 'sa.String(12)'"
+    hook = (
+        "render_item=lambda kind, item, context: kind == 'type' and type(item).__name__ == 'Coded' and 'sa.String(12)'"
+    )
     made = project(MODELS, url=sqlite_url, migrate_arguments=hook)
     made.write("shop/types.py", TYPES)
     flask_db(made, "init")
@@ -148,7 +150,7 @@ def test_render_item_comes_first(project: MakeProject, flask_db: FlaskDb, sqlite
 
 def test_names_that_nothing_defines(project: MakeProject, flask_db: FlaskDb, sqlite_url: str) -> None:
     """A file that would fail when it runs is refused, with the line and what to do."""
-    hook = "render_item=lambda kind, item, context: kind == 'type' and type(item).__name__ == 'Coded' and 'nowhere.Coded()'"
+    hook = "render_item=lambda kind, item, context: kind == 'type' and 'nowhere.Type()'"
     made = project(MODELS, url=sqlite_url, migrate_arguments=hook)
     made.write("shop/types.py", TYPES)
     flask_db(made, "init")

@@ -36,7 +36,9 @@ def test_postgresql(project: MakeProject, flask_db: FlaskDb, postgres_url: str) 
     there_and_back(flask_db, made)
     assert "op.execute('CREATE SCHEMA IF NOT EXISTS sales')" in source(made)
     made.execute("INSERT INTO sales.orders (id, number) VALUES (1, 2)")
-    made.write_models(MODELS.replace("SCHEMA", "sales").replace("number = sa.Column(sa.Integer", "number = sa.Column(sa.BigInteger"))
+    made.write_models(
+        MODELS.replace("SCHEMA", "sales").replace("number = sa.Column(sa.Integer", "number = sa.Column(sa.BigInteger")
+    )
     printed = there_and_back(flask_db, made)
     assert "change column orders.number" in printed and "CREATE SCHEMA" not in source(made)
     assert made.execute("SELECT id, number FROM sales.orders") == [(1, 2)]
@@ -44,7 +46,8 @@ def test_postgresql(project: MakeProject, flask_db: FlaskDb, postgres_url: str) 
 
 def test_a_table_that_leaves_its_schema(project: MakeProject, flask_db: FlaskDb, postgres_url: str) -> None:
     """The schema is named by a revision file only, and its table is seen all the same."""
-    models = 'class Note(db.Model):\n    __table_args__ = {"schema": "old"}\n    id = sa.Column(sa.Integer, primary_key=True)\n'
+    models = 'class Note(db.Model):\n    __table_args__ = {"schema": "old"}\n'
+    models += "    id = sa.Column(sa.Integer, primary_key=True)\n"
     models += "    text = sa.Column(sa.String(10))\n    mark = sa.Column(sa.String(10))\n"
     made = project(models, url=postgres_url)
     for command in (["init"], ["migrate"], ["upgrade"]):
@@ -72,7 +75,9 @@ def test_mariadb(second: tuple[Project, str], flask_db: FlaskDb) -> None:
     try:
         flask_db(made, "init")
         result = flask_db(made, "migrate", "--verify")
-        assert "Not verified on a scratch copy of the schema of default: it reaches into other databases" in result.stderr
+        assert (
+            "Not verified on a scratch copy of the schema of default: it reaches into other databases" in result.stderr
+        )
         flask_db(made, "upgrade")
         assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
         made.execute(f"INSERT INTO {name}.orders (id, number) VALUES (1, 2)")

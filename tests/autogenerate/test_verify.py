@@ -7,7 +7,6 @@ import typing as t
 import pytest
 import sqlalchemy as sa
 
-from flask_schemaflow.autogenerate.verifying import postgresql_copy
 from tests.conftest import MakeDatabase
 from tests.conftest import MakeProject
 from tests.support.application import Project
@@ -104,7 +103,9 @@ def test_when_it_costs_little(project: MakeProject, flask_db: FlaskDb, database_
     flask_db(made, "migrate")
 
 
-def test_a_given_database(project: MakeProject, flask_db: FlaskDb, database_url: str, make_database: MakeDatabase) -> None:
+def test_a_given_database(
+    project: MakeProject, flask_db: FlaskDb, database_url: str, make_database: MakeDatabase
+) -> None:
     """It is used, emptied afterwards, and refused where it isn't empty."""
     kind: t.Any = "mariadb" if database_url.startswith("mysql") else database_url.partition("+")[0].partition(":")[0]
     given = make_database(kind)
@@ -154,7 +155,7 @@ def test_postgresql_without_pg_dump(
     project: MakeProject, flask_db: FlaskDb, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What SQLAlchemy reads of the schema is created then."""
-    monkeypatch.setattr(postgresql_copy.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     made = started(flask_db, project(MODELS, url=postgres_url), ROWS)
     made.write_models(MODELS.replace("String(20)", "String(25)"))
     assert flask_db(made, "migrate", "--verify").stderr == ""
@@ -162,7 +163,10 @@ def test_postgresql_without_pg_dump(
 
 def test_many_databases(project: MakeProject, flask_db: FlaskDb, make_database: MakeDatabase) -> None:
     """Each has a proof of its own."""
-    models = MODELS + '\nclass User(db.Model):\n    __bind_key__ = "users"\n    id = sa.Column(sa.Integer, primary_key=True)\n'
+    models = (
+        MODELS
+        + '\nclass User(db.Model):\n    __bind_key__ = "users"\n    id = sa.Column(sa.Integer, primary_key=True)\n'
+    )
     made = project(models, url=make_database(), binds={"users": make_database("mariadb")})
     flask_db(made, "init", "--multidb")
     assert flask_db(made, "migrate", "--verify").stderr == ""

@@ -30,7 +30,7 @@ def refuse_missing(environment: Environment, scripts: t.Sequence[Script], decisi
             for name, line in _globals_of(function.__code__):
                 if not hasattr(module, name) and not hasattr(builtins, name):
                     raise NamesMissing(
-                        f"The new revision uses {name} in line {line} and nothing there imports it, so it was not kept.",
+                        f"The new revision uses {name} in line {line} and nothing there defines it, so it wasn't kept.",
                         hint=f"Put `import {name}` into script.py.mako, or have render_item add it: "
                         f'autogen_context.imports.add("import {name}")',
                     )

@@ -18,7 +18,9 @@ from .scratch import given
 from .scratch import Unverifiable
 from .scratch import user_schemas
 
-_LIKE_THIS = "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
+_LIKE_THIS = (
+    "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database()"
+)
 
 
 @contextlib.contextmanager

@@ -81,7 +81,9 @@ def _prove(
         raise Unverifiable(f"there is no way to copy a schema of {dialect}")
     if environment.config.attributes.get("connection") is not None:
         raise Unverifiable("the connection was passed by the caller, whose transaction nobody else can read")
-    if dialect in ("mysql", "mariadb") and any(table.schema for item in target.metadatas for table in item.tables.values()):
+    if dialect in ("mysql", "mariadb") and any(
+        table.schema for item in target.metadatas for table in item.tables.values()
+    ):
         raise Unverifiable(mysql_copy.ELSEWHERE)
     with source_of(target) as source:
         heads = _heads(source, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import typing as t
 
 import sqlalchemy as sa
@@ -33,14 +32,10 @@ class ScratchState(State):
         made.target = target
         return made
 
-    @functools.cached_property
-    def _settings(self) -> Settings:
-        # Nobody else is there: nothing to wait for, to resume or to save.
-        return dataclasses.replace(State.settings.fget(self), lock="off", journal=False, backup="never")  # type: ignore[attr-defined]
-
     @property
     def settings(self) -> Settings:
-        return self._settings
+        # Nobody else is there: nothing to wait for, to resume or to save.
+        return dataclasses.replace(super().settings, lock="off", journal=False, backup="never")
 
     def targets(self) -> list[Target]:
         return [self.target]

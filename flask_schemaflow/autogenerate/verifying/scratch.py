@@ -51,9 +51,7 @@ def beside(engine: sa.Engine, **changes: t.Any) -> sa.Engine:
 
     :param changes: what of its URL is different.
     """
-    return sa.create_engine(
-        engine.url.set(**changes), poolclass=NullPool, connect_args=_connect_arguments(engine)
-    )
+    return sa.create_engine(engine.url.set(**changes), poolclass=NullPool, connect_args=_connect_arguments(engine))
 
 
 def _connect_arguments(engine: sa.Engine) -> dict[str, t.Any]:

@@ -134,23 +134,27 @@ def compare_checks(
     """Put what differs between the CHECK constraints of a table and of its model into ``change``."""
     if found is None or model is None:
         return PriorityDispatchResult.CONTINUE
-    try:
-        reflected = _reflected(context, schema, name)
-    except NotImplementedError:
-        return PriorityDispatchResult.CONTINUE
+    reflected = _reflected(context, schema, found)
     constraints = dict(enumerate(_of_models(model)))
     if reflected or constraints:
         _compare(context, change, model, _Comparison(constraints, reflected, {}))
     return PriorityDispatchResult.CONTINUE
 
 
-def _reflected(context: AutogenContext, schema: str | None, table: str) -> list[Found]:
-    parents: t.Any = {"table_name": table, "schema_name": schema}
+def _reflected(context: AutogenContext, schema: str | None, table: sa.Table) -> list[Found]:
+    """What Alembic has read of them, with the whole table."""
+    parents: t.Any = {"table_name": table.name, "schema_name": schema}
+    checks = [item for item in table.constraints if isinstance(item, sa.CheckConstraint)]
     return [
-        dict(item)
-        for item in context.inspector.get_check_constraints(table, schema=schema)
-        if context.run_name_filters(item["name"], "check_constraint", dict(parents))
+        {"name": constraint_name(item), "sqltext": written(item)}
+        for item in sorted(checks, key=lambda item: (constraint_name(item) or "", written(item)))
+        if context.run_name_filters(constraint_name(item), "check_constraint", dict(parents))
     ]
+
+
+def written(constraint: sa.CheckConstraint) -> str:
+    """The text of a reflected constraint, with nothing in it taken for a parameter."""
+    return str(getattr(constraint.sqltext, "text", constraint.sqltext))
 
 
 def _of_models(table: sa.Table) -> list[sa.CheckConstraint]:

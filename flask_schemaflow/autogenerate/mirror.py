@@ -73,7 +73,7 @@ class Mirror:
         if found is None:
             return None
         return {
-            int(str(check.name).rpartition("_")[2]): str(check.sqltext)
+            int(str(check.name).rpartition("_")[2]): str(getattr(check.sqltext, "text", check.sqltext))
             for check in found.constraints
             if isinstance(check, sa.CheckConstraint) and str(check.name or "").startswith(f"{NAME}_")
         }

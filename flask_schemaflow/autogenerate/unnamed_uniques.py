@@ -6,6 +6,8 @@ only what has a name. SQLite itself knows all of them by their indexes.
 
 from __future__ import annotations
 
+import typing as t
+
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
@@ -14,6 +16,11 @@ from alembic.util import PriorityDispatchResult
 from . import names
 
 Columns = frozenset[str]
+
+_QUERY = """
+    SELECT t.name, l.name, i.name
+    FROM {schema}.sqlite_master AS t, pragma_index_list(t.name, :schema) AS l, pragma_index_info(l.name, :schema) AS i
+    WHERE t.type = 'table' AND l.origin = 'u'"""
 
 
 def compare_unnamed(
@@ -47,15 +54,22 @@ def _unnamed(context: AutogenContext, found: sa.Table, schema: str | None) -> se
         for item in found.constraints
         if isinstance(item, sa.UniqueConstraint) and names.is_named(item.name)
     }
-    assert context.connection is not None
-    query = sa.text(
-        "SELECT l.name, i.name FROM pragma_index_list(:table, :schema) AS l, pragma_index_info(l.name, :schema) AS i "
-        "WHERE l.origin = 'u'"
-    )
-    indexes: dict[str, set[str]] = {}
-    for index, column in context.connection.execute(query, {"table": found.name, "schema": schema or "main"}):
-        indexes.setdefault(index, set()).add(column)
-    return seen | ({frozenset(columns) for columns in indexes.values()} - named)
+    return seen | (_indexed(context, schema or "main").get(found.name, set()) - named)
+
+
+def _indexed(context: AutogenContext, schema: str) -> dict[str, set[Columns]]:
+    """The columns of the indexes that stand for unique constraints, by table; asked once for all tables."""
+    memo = context.migration_context.impl.memo.setdefault("schemaflow_uniques", {})
+    if schema not in memo:
+        assert context.connection is not None
+        indexes: dict[tuple[str, str], set[str]] = {}
+        query = sa.text(_QUERY.format(schema=context.dialect.identifier_preparer.quote(schema)))
+        for table, index, column in context.connection.execute(query, {"schema": schema}):
+            indexes.setdefault((table, index), set()).add(column)
+        memo[schema] = {}
+        for (table, _), columns in indexes.items():
+            memo[schema].setdefault(table, set()).add(frozenset(columns))
+    return t.cast("dict[str, set[Columns]]", memo[schema])
 
 
 def _is_unnamed_unique(constraint: sa.Constraint) -> bool:

@@ -13,7 +13,6 @@ from flask.cli import NoAppException
 from flask.helpers import get_debug_flag
 
 from ..errors import SchemaflowError
-from ..redaction import scrub
 from .output import lenient_streams
 
 INTERRUPTED = 130
@@ -73,4 +72,6 @@ def _interrupted(error: KeyboardInterrupt, traceback: bool) -> t.NoReturn:
 
 
 def _show_traceback(error: BaseException) -> None:
+    from ..redaction import scrub
+
     click.echo(scrub("".join(tracebacks.format_exception(type(error), error, error.__traceback__))), err=True)

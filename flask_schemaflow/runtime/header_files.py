@@ -7,11 +7,12 @@ reached twice, a link that leads nowhere) is reported as not plain, and the call
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import sys
 import typing as t
+
+from ..record import Record
 
 __all__ = ["Listing", "Locations", "RevisionFile", "find_files"]
 
@@ -21,8 +22,7 @@ SKIPPED = (".#", "__init__")
 FOLDER_LINKS_ARE_FILES = sys.version_info >= (3, 12)
 
 
-@dataclasses.dataclass(frozen=True)
-class Locations:
+class Locations(Record):
     """Where revision files lie, and the two options that change which files count.
 
     :param paths: the version locations, in the order in which Alembic reads them.

@@ -11,16 +11,14 @@ from __future__ import annotations
 import ast
 import typing as t
 
+from .header_names import ABSENT
+from .header_names import NAMES
 from .header_text import bodies_are_harmless
-from .header_text import NAMES
 from .header_text import PROTECTED
 from .header_text import REFLECTION
 from .header_text import without_functions
 
-__all__ = ["ABSENT", "NAMES", "Static", "read_static"]
-
-# Stands for a name that the file doesn't assign; marshal keeps it, and no header can hold it.
-ABSENT = ...
+__all__ = ["Static", "read_static"]
 
 Value: t.TypeAlias = "str | tuple[str, ...] | list[str] | None"
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-__all__ = ["NAMES", "PROTECTED", "REFLECTION", "Excerpt", "bodies_are_harmless", "without_functions"]
+from .header_names import NAMES
 
-NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
+__all__ = ["PROTECTED", "REFLECTION", "Excerpt", "bodies_are_harmless", "without_functions"]
+
 # Alembic reads the last one of a module, too.
 PROTECTED = frozenset((*NAMES, "_alembic_source_encoding"))
 # Names through which code reaches a module's variables without naming them.

@@ -14,9 +14,8 @@ from .header_cache import Record
 from .header_files import find_files
 from .header_files import Locations
 from .header_files import RevisionFile
-from .header_source import ABSENT
-from .header_source import read_static
-from .header_text import NAMES
+from .header_names import ABSENT
+from .header_names import NAMES
 
 __all__ = ["Header", "Locations", "Reading", "read_headers"]
 
@@ -117,6 +116,8 @@ def _record(file: RevisionFile) -> Record | None:
         return None
     if len(source) != file.size:
         return None
+    from .header_source import read_static  # not needed once all headers are cached
+
     static = read_static(source, file.path)
     if static is None:
         return (file.mtime_ns, file.size, None, None, None, None, None)

@@ -19,8 +19,6 @@ from ..extension import State
 from ..records import Current
 from ..records import Revision
 from ..records import Standing
-from ..targets import choose
-from ..targets import Target
 from .index import Locations
 from .index import NotCertain
 from .index import Revision as Found
@@ -30,6 +28,8 @@ from .location import locate
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from ..targets import Target
 
 _TEMPLATE = pathlib.Path(__file__).parent.parent / "templates" / "flask"
 _PACKAGED = r"""\s*(?:\"{3}[^"\\]*\"{3})?\s*from\s+flask_schemaflow\s+import\s+run_env\s+run_env\(\)\s*"""
@@ -113,6 +113,8 @@ class LightFolder:
         :raises UnknownBind: names the slip.
         :raises DatabaseError: when one of them can't be reached.
         """
+        from ..targets import choose
+
         return [(target, self._versions(target)) for target in choose(self.state.targets(), binds)]
 
     def _versions(self, target: Target) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 
 from ..errors.revisions import RevisionChanged
-from .header_source import ABSENT
-from .header_text import NAMES
+from .header_names import ABSENT
+from .header_names import NAMES
 from .headers import Header
 from .headers import Locations
 from .headers import read_headers

@@ -22,9 +22,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from flask_schemaflow.runtime import header_cache
-from flask_schemaflow.runtime.header_source import ABSENT
+from flask_schemaflow.runtime.header_names import ABSENT
+from flask_schemaflow.runtime.header_names import NAMES
 from flask_schemaflow.runtime.header_source import read_static
-from flask_schemaflow.runtime.header_text import NAMES
 from flask_schemaflow.runtime.headers import Header
 from flask_schemaflow.runtime.headers import Locations
 from flask_schemaflow.runtime.headers import read_headers
@@ -575,7 +575,7 @@ def revisions(versions: pathlib.Path) -> list[str]:
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were parsed and not found in the cache."""
-    from flask_schemaflow.runtime import headers
+    from flask_schemaflow.runtime import header_source
 
     names: list[str] = []
 
@@ -583,7 +583,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(os.path.basename(filename))
         return read_static(source, filename)
 
-    monkeypatch.setattr(headers, "read_static", spy)
+    monkeypatch.setattr(header_source, "read_static", spy)
     return names
 
 

@@ -71,6 +71,7 @@ PASSES: tuple[str, ...] = (
     ".schemas:SchemasPass",
     ".enums.postgresql:PostgresqlEnumsPass",
     ".enums.mysql:MysqlEnumsPass",
+    ".enums.unchecked:UncheckedEnumsPass",
     ".enums.checks:CheckedEnumsPass",
     ".type_changes:TypeChangesPass",
     ".not_null:NotNullPass",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..fill_operations import OnlyBack
 from ..fills import Value
 from ..operations import Key
 from .catalog import Catalog
@@ -44,31 +45,44 @@ def is_addition(change: Change) -> bool:
     return list(change.renamed_old) == [value for value in change.new if value in change.renamed_old]
 
 
+def added_values(catalog: Catalog, enum: EnumType, change: Change) -> tuple[TypeStatements, OnlyBack]:
+    """What adds values, and what takes them away again.
+
+    The first commits what it does, so it should stand before everything that can be taken back, and it knows values
+    by their old names. The second stands after the renames of values and tables, and knows the new names.
+    """
+    forwards = Direction(_additions(catalog, enum, change), _words(catalog, enum, change), autocommit=True)
+    back = Direction(new_type(catalog, enum, change.renamed_old, change.renames, {}), f"undo: {forwards.words}")
+    return TypeStatements(forwards, Direction()), OnlyBack(TypeStatements(back, Direction()))
+
+
 def changed_values(catalog: Catalog, enum: EnumType, change: Change, defaults: Defaults) -> TypeStatements:
-    """What adds, removes and reorders values, once those that are renamed have their new names.
+    """What removes and reorders values, and adds others, once those that are renamed have their new names.
 
     :param defaults: the server defaults that columns get in the same revision.
     """
-    name = catalog.qualified(enum.key)
-    words = f"change values of enum {name}: {change.words()}"
-    back = Direction(new_type(catalog, enum, change.renamed_old, change.renames, {}), words)
-    if is_addition(change):
-        return TypeStatements(Direction(_additions(catalog, name, change), words, autocommit=True), back)
     forwards = new_type(catalog, enum, change.new, change.renames, change.fills, defaults)
-    return TypeStatements(Direction(forwards, words), back)
+    back = new_type(catalog, enum, change.renamed_old, change.renames, {})
+    return TypeStatements(Direction(forwards, _words(catalog, enum, change)), Direction(back))
 
 
-def _additions(catalog: Catalog, name: str, change: Change) -> tuple[str, ...]:
-    there = set(change.renamed_old)
+def _words(catalog: Catalog, enum: EnumType, change: Change) -> str:
+    return f"change values of enum {catalog.qualified(enum.key)}: {change.words()}"
+
+
+def _additions(catalog: Catalog, enum: EnumType, change: Change) -> tuple[str, ...]:
+    before = {new: old for old, new in change.renames.items()}
+    labels = [before.get(value, value) for value in change.new]
     made = []
-    for place, value in enumerate(change.new):
-        if value in there:
+    for place, value in enumerate(labels):
+        if value in change.old:
             continue
         if place:
-            where = f" AFTER {catalog.literal(change.new[place - 1])}"
+            where = f" AFTER {catalog.literal(labels[place - 1])}"
         else:
-            where = f" BEFORE {catalog.literal(change.renamed_old[0])}" if change.renamed_old else ""
+            where = f" BEFORE {catalog.literal(change.old[0])}" if change.old else ""
         # A run that broke off later has added it already: additions are committed at once.
+        name = catalog.qualified(enum.key)
         made.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {catalog.literal(value)}{where}")
     return tuple(made)
 

@@ -13,7 +13,7 @@ import typing as t
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
-from ..fills import default_value
+from ..fill_operations import OnlyBack
 from ..fills import Value
 from ..operations import Key
 from ..operations import remark
@@ -21,10 +21,13 @@ from ..operations import Statement
 from ..pipeline import PassContext
 from .catalog import Catalog
 from .catalog import EnumType
+from .conversion import added_values
 from .conversion import changed_values
 from .conversion import created
 from .conversion import is_addition
 from .conversion import renamed_values
+from .defaults import change_defaults
+from .defaults import take_defaults
 from .package import take_over
 from .package import Wishes
 from .statements import Direction
@@ -35,7 +38,6 @@ from .uses import enum_key
 from .uses import type_uses
 from .uses import TypeUse
 from .values import Change
-from .values import Place
 from .values import understand
 from .written_types import write_known_types
 
@@ -84,11 +86,12 @@ class _Work:
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.context)
         self.uses = type_uses(self.context, self.up)
+        self.renamed: set[Key] = set()
 
     @property
     def front(self) -> int:
         """The place after the renames, with which a revision begins."""
-        renames = (ops.RenameTableOp, ops.AlterColumnOp, Statement, TypeStatements)
+        renames = (ops.RenameTableOp, ops.AlterColumnOp, Statement, TypeStatements, OnlyBack)
         others = (number for number, item in enumerate(self.up.ops) if not isinstance(item, renames))
         return next(others, len(self.up.ops))
 
@@ -117,6 +120,7 @@ class _Work:
             Direction((f"ALTER TYPE {new} RENAME TO {names[0]}",)),
         )
         self.up.ops.insert(self.front, statement)
+        self.renamed.add(target)
         del self.catalog.types[enum.key]
         self.catalog.types[target] = dataclasses.replace(enum, key=target)
         for use in begun:
@@ -179,31 +183,21 @@ class _Work:
         self.uses = type_uses(self.context, self.up)
 
     def _write_change(self, enum: EnumType, change: Change) -> None:
-        number = self.front
+        change_defaults(self.context, self.up, enum, change)
+        made: list[ops.MigrateOperation] = []
         if change.renames:
-            self.up.ops.insert(number, renamed_values(self.catalog, enum.key, change.renames))
-            number += 1
-        if change.renamed_old != change.new:
-            defaults = {} if is_addition(change) else self._defaults(enum)
-            made = changed_values(self.catalog, enum, change, defaults)
-            _comment(made, self.catalog.qualified(enum.key), change.removed, change.added)
-            self.up.ops.insert(number, made)
-
-    def _defaults(self, enum: EnumType) -> dict[Place, str | None]:
-        """Take the changes of server defaults along: the old one may need a value that the new type hasn't."""
-        places = {(use.place.table, use.place.column): use.place for use in enum.uses}
-        found: dict[Place, str | None] = {}
-        for container in self.up.ops:
-            for item in container.ops if isinstance(container, ops.ModifyTableOps) else ():
-                if not isinstance(item, ops.AlterColumnOp) or item.modify_server_default is False:
-                    continue
-                key = self.context.renames.key(item.schema, item.table_name)
-                place = places.get((key, item.column_name))
-                if place is not None:
-                    default = default_value(item.modify_server_default, self.context.connection.dialect)
-                    found[place] = None if default is None else default.sql
-                    item.existing_server_default, item.modify_server_default = item.modify_server_default, False
-        return found
+            made.append(renamed_values(self.catalog, enum.key, change.renames))
+        if not is_addition(change):
+            made.append(changed_values(self.catalog, enum, change, take_defaults(self.context, self.up, enum)))
+        elif change.added:
+            addition, back = added_values(self.catalog, enum, change)
+            # What is committed at once comes first, so that a failure leaves nothing else half done.
+            is_renamed = enum.key in self.renamed or enum.key[1] in self.context.renames.types.values()
+            self.up.ops.insert(self.front if is_renamed else 0, addition)
+            made.append(back)
+        if change.removed or change.added:
+            _comment(made[-1], self.catalog.qualified(enum.key), change.removed, change.added)
+        self.up.ops[self.front : self.front] = made
 
     def create_types(self) -> None:
         """Create what isn't there before its first use."""
@@ -241,7 +235,7 @@ class _Work:
 _DROPS = (ops.DropColumnOp, ops.DropTableOp)
 
 
-def _comment(made: TypeStatements, name: str, removed: t.Sequence[str], added: t.Sequence[str]) -> None:
+def _comment(made: ops.MigrateOperation, name: str, removed: t.Sequence[str], added: t.Sequence[str]) -> None:
     there = f"Rows that have {', '.join(removed)} in {name} and are given nothing else stop it here." if removed else ""
     back = f"Rows that have {', '.join(added)} in {name} stop it here; give them another value before." if added else ""
     remark(made, there, back)

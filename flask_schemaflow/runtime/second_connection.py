@@ -14,6 +14,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import StaticPool
 
 Result = t.TypeVar("Result")
 
@@ -25,6 +26,24 @@ def second_engine(engine: sa.Engine) -> sa.Engine:
     here is none of the application's business.
     """
     return sa.Engine(pool=engine.pool.recreate(), dialect=engine.dialect, url=engine.url)
+
+
+def has_second(connection: sa.Connection) -> bool:
+    """Whether the engine of ``connection`` can make another one.
+
+    A pool whose creator always returns the caller's connection (tests do that) can't; what was begun on the second
+    would be begun on the first.
+    """
+    if not isinstance(connection.engine.pool, StaticPool):
+        return True
+    if connection.in_transaction():
+        return False  # to try would roll it back
+    apart = second_engine(connection.engine)
+    with apart.connect() as second:
+        found = second.connection.driver_connection is not connection.connection.driver_connection
+    if found:
+        apart.dispose()
+    return found
 
 
 def run_apart(engine: sa.Engine, work: t.Callable[[sa.Connection], Result]) -> Result:

@@ -13,6 +13,7 @@ from ...redaction import scrub
 from ..guards import Guard
 from ..guards import Scope
 from ..second_connection import execute_aside
+from ..second_connection import has_second
 from .lease import LeaseLock
 from .mysql import MysqlLock
 from .mysql import WorkingLock
@@ -43,10 +44,14 @@ class MigrationLock(Guard):
     def before_configure(self, scope: Scope) -> None:
         """Wait for the lock, unless a first look has found that there is nothing to do.
 
+        A pool that is the caller's one connection is the caller's to share.
+
         :raises LockTimeout: when another process holds it for longer than ``lock_wait`` seconds.
         :raises LockUnavailable: when no second connection could be opened.
         """
-        if scope.idle or not self._acquire(scope, functools.partial(_make_lock, scope)):
+        if scope.idle or not has_second(scope.connection):
+            return
+        if not self._acquire(scope, functools.partial(_make_lock, scope)):
             return
         if scope.dialect in _MYSQL:
             name = _name(scope)

@@ -11,6 +11,7 @@ from ..guards import Scope
 from ..translation.places import place_below
 from .blockers import Blocker
 from .blockers import one_line
+from .timeouts import limit
 from .transactions import Transactions
 
 Kind = t.Literal["timeout", "deadlock"]
@@ -66,7 +67,9 @@ def reason(refusal: Refusal, scope: Scope) -> str:
     what = f"`{one_line(refusal.statement, _STATEMENT)}`"
     if kind_of_refusal(refusal.error) == "deadlock":
         return f"{what} and another session waited for each other, and the database ended it."
-    return f"{what} got no lock within {scope.settings.lock_timeout:g} s{_blocked(refusal.blockers)}."
+    seconds = limit(scope.dialect, scope.settings.lock_timeout)
+    within = f" within {seconds:g} s" if seconds else ""
+    return f"{what} got no lock{within}{_blocked(refusal.blockers)}."
 
 
 def waiting(statement: str, blockers: t.Sequence[Blocker], seconds: float) -> str:

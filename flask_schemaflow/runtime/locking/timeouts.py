@@ -101,7 +101,7 @@ class MysqlTimeout:
 
     def __init__(self, connection: sa.Connection, seconds: float) -> None:
         self._connection = connection
-        self._seconds = max(1, math.ceil(seconds))
+        self._seconds = int(limit(connection.dialect.name, seconds))
         self._before: list[int] | None = None
 
     def apply(self, statement: str) -> None:
@@ -121,6 +121,11 @@ class MysqlTimeout:
     def _set(self, driver: t.Any, values: list[int]) -> None:
         pairs = (f"SESSION {name} = {value}" for name, value in zip(self._NAMES, values, strict=True))
         run_below(driver, "SET " + ", ".join(pairs))
+
+
+def limit(dialect: str, seconds: float) -> float:
+    """The limit that a database makes of a setting; MariaDB and MySQL count in whole seconds. 0 is none of ours."""
+    return seconds if dialect == "postgresql" or not seconds else max(1, math.ceil(seconds))
 
 
 def timeout_for(connection: sa.Connection, seconds: float) -> Timeout:

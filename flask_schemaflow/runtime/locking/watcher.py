@@ -12,6 +12,9 @@ import typing as t
 
 from .blockers import Blocker
 
+FIRST = 1.0
+"""Seconds after which a statement is slow enough for a look."""
+
 AGAIN = 10.0
 """Seconds between two looks at the same statement."""
 
@@ -23,8 +26,8 @@ class Watcher:
     """Watches the statements of one connection.
 
     :param look: finds who blocks a statement.
-    :param patience: how long a statement may be blocked before that is told, in seconds; the first look is at half
-        of it, so that it is known who blocks a statement that gives way.
+    :param patience: how long a statement may be blocked before that is told, in seconds; the first look is early, so
+        that it is known who blocks a statement that gives way.
     :param tell: is told of a statement that is still blocked; called in the watcher's thread.
     """
 
@@ -59,12 +62,12 @@ class Watcher:
     def _run(self) -> None:
         looked: tuple[str, float] | None = None
         due = 0.0
-        while not self._stopped.wait(min(1.0, self._patience / 4)):
+        while not self._stopped.wait(min(FIRST, self._patience) / 4):
             current = self._current
             if current is None:
                 continue
             if current is not looked:
-                looked, due = current, current[1] + self._patience / 2
+                looked, due = current, current[1] + min(FIRST, self._patience / 2)
             if time.monotonic() >= due:
                 due = self._inspect(current)
 

@@ -207,6 +207,21 @@ def test_a_prepared_transaction_is_named(history: MakeHistory, postgres_url: str
     assert f"ROLLBACK PREPARED '{doubled}';" in caught.value.hint
 
 
+@pytest.mark.parametrize("kind", SERVERS)
+def test_the_server_s_own_limit(history: MakeHistory, make_database: MakeDatabase, kind: Kind) -> None:
+    """With lock_timeout = 0 what the server is set to holds; the blocker is named all the same."""
+    made = altering(history, make_database(kind), SCHEMAFLOW_LOCK_TIMEOUT=0, SCHEMAFLOW_LOCK_RETRIES=0)
+    arguments = {
+        "postgresql": {"options": "-c lock_timeout=3000"},
+        "mariadb": {"init_command": "SET SESSION lock_wait_timeout = 3"},
+    }
+    engine = {"connect_args": arguments[kind]}
+    made.write_app(config={**SETTINGS, "SCHEMAFLOW_LOCK_TIMEOUT": 0, "SQLALCHEMY_ENGINE_OPTIONS": engine})
+    with in_use(made) as (_, session), made.app().app_context(), pytest.raises(TableLocked) as caught:
+        flask_schemaflow.upgrade()
+    assert re.search(rf"extra INTEGER` got no lock, (probably )?blocked by .*session {session} ", caught.value.message)
+
+
 def test_a_deadlock_is_tried_again(history: MakeHistory, postgres_url: str) -> None:
     """A run that the database chose as a deadlock's victim begins anew."""
     made = altering(history, postgres_url, SCHEMAFLOW_LOCK_TIMEOUT=5)

@@ -171,6 +171,30 @@ def test_any_pool_will_do(history: MakeHistory, make_database: MakeDatabase, kin
             pass
 
 
+@pytest.mark.parametrize("kind", SERVERS)
+def test_an_engine_around_one_connection(history: MakeHistory, make_database: MakeDatabase, kind: Kind) -> None:
+    """Where every connection is the caller's own, there is none to hold a lock, and it stays open."""
+    made = history(make_database(kind))
+    source = made.read("shop/__init__.py").replace(
+        "    db.init_app(app)",
+        "    import sqlalchemy.pool as p\n"
+        "    one = app.extensions['one'] = sa.create_engine(app.config['SQLALCHEMY_DATABASE_URI']).raw_connection()\n"
+        "    options = dict(poolclass=p.StaticPool, creator=lambda: one.dbapi_connection)\n"
+        "    app.config['SQLALCHEMY_ENGINE_OPTIONS'] = options\n"
+        "    db.init_app(app)",
+    )
+    made.write_app("import sqlalchemy as sa\n" + source)
+    app = made.app()
+    with app.app_context():
+        assert flask_schemaflow.upgrade().revisions == ("aaa1", "aaa2", "aaa3")
+    one = app.extensions["one"]
+    cursor = one.cursor()
+    cursor.execute("SELECT n FROM counter")
+    assert cursor.fetchall()[0][0] == 1
+    cursor.close()
+    one.close()
+
+
 @contextlib.contextmanager
 def held_soon(url: str) -> t.Iterator[None]:
     """Wait until the lock of a database is free, and hold it."""
@@ -197,7 +221,7 @@ def test_a_pool_of_one_connection_is_enough(
         assert flask_schemaflow.downgrade(revision="base").revisions == ("aaa3", "aaa2", "aaa1")
 
 
-@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
 def test_threads_of_one_process_take_turns(
     history: MakeHistory, make_database: MakeDatabase, kind: Kind
 ) -> None:

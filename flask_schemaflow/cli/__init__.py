@@ -1,17 +1,19 @@
 """The ``flask db`` command group: options, one error boundary, and what people read.
 
-A command parses, calls one function of :mod:`flask_schemaflow.commands`, and shows its record.
+A command parses, calls one function of :mod:`flask_schemaflow.commands`, and shows its record. The group is put
+together when somebody asks for it: each command of ``flask`` imports this package for :mod:`.plugin` alone.
 """
 
 from __future__ import annotations
 
-from .group import db
-from .reading import register as _reading
-from .repository import register as _repository
-from .running import register as _running
-from .writing import register as _writing
+import importlib
+import typing as t
 
-for _register in (_repository, _writing, _running, _reading):
-    _register(db)
+if t.TYPE_CHECKING:
+    from .assembly import db as db
 
-__all__ = ["db"]
+
+def __getattr__(name: str) -> t.Any:
+    if name == "db":
+        return importlib.import_module(".assembly", __name__).db
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

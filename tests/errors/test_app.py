@@ -17,7 +17,6 @@ import flask_schemaflow
 from flask_schemaflow import is_migrating
 from flask_schemaflow import Migrate
 from flask_schemaflow import SchemaflowError
-from flask_schemaflow.lazy import LazyGroup
 from tests.support import processes
 from tests.support.application import Project
 from tests.support.invoking import separate_streams
@@ -43,7 +42,6 @@ def flask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Flasks]
 
     def run(*args: str, status: int = 1) -> str:
         group = FlaskGroup(set_debug_flag=False)
-        group.add_command(LazyGroup("db", source="flask_schemaflow.cli:db", help=""))
         before = files(tmp_path)
         for name in set(sys.modules) - known:
             if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

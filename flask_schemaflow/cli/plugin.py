@@ -1,0 +1,103 @@
+"""The group as ``flask`` finds it before any application is loaded, by the entry point ``flask.commands``.
+
+``flask`` asks its plugins first and the application afterwards, so a plain group here would take the place of a ``db``
+that the application or another extension has. This one loads the application, hands over to the group which is there,
+and stays for the cases in which nobody else could answer: no application, one that can't be loaded, one without
+``Migrate``. It is imported by each command of ``flask``, so it imports nothing that Flask has not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+import click
+from flask import current_app
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from ..extension import EXTENSION
+from ..extension import HELP
+from ..extension import State
+from ..lazy import LazyGroup
+
+NAME = "db"
+_TRIED = "flask_schemaflow.application"
+
+
+class PluginGroup(LazyGroup):
+    """Stands for the application's group of that name, or for ours where it has none."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: t.Any
+    ) -> click.Context:
+        found = self._found(args, parent) if parent is not None else None
+        return (found or self.load()).make_context(info_name, args, parent, **extra)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        found = self._known()
+        return found.get_short_help_str(limit) if found is not None else super().get_short_help_str(limit)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether lists leave it out: where the application's group has another name."""
+        app = _quietly_loaded()
+        return app is not None and self._known() is None and _other_name(app) is not None
+
+    @hidden.setter
+    def hidden(self, value: bool) -> None:
+        """Click says what it should be at first; the application decides."""
+
+    def _known(self) -> click.Command | None:
+        app, context = _quietly_loaded(), click.get_current_context(silent=True)
+        return app.cli.get_command(context, NAME) if app is not None and context is not None else None
+
+    def _found(self, args: list[str], parent: click.Context) -> click.Command | None:
+        """The application's own group; ``None`` where it has none."""
+        from .boundary import boundary
+
+        with boundary("--traceback" in args):
+            if parent.resilient_parsing or not args or "--help" in args:  # which work without an application
+                app = _quietly_loaded(parent)
+            else:
+                app = parent.ensure_object(ScriptInfo).load_app()
+            return None if app is None else _entered(app, parent)
+        return None  # not reached: the boundary ends the process
+
+
+def _entered(app: Flask, parent: click.Context) -> click.Command | None:
+    """The application's group, with the application current as it is for each of its commands."""
+    found = app.cli.get_command(parent, NAME)
+    other = _other_name(app)
+    if found is None and other is not None and not parent.resilient_parsing:
+        from ..errors.setup import OtherCommandName
+
+        raise OtherCommandName(
+            f"The migration commands of the application {app.name!r} are `flask {other}`, not `flask {NAME}`.",
+            hint=f"`flask {other} ...`, which Migrate(..., command={other!r}) asks for.",
+        )
+    if not current_app or current_app._get_current_object() is not app:  # type: ignore[attr-defined]
+        parent.with_resource(app.app_context())
+    return found
+
+
+def _other_name(app: Flask) -> str | None:
+    """The name of the application's group, where it is not ours."""
+    state = app.extensions.get(EXTENSION)
+    return state.command if isinstance(state, State) and state.command != NAME else None
+
+
+def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
+    """The application, for lists of commands, which say themselves when it can't be loaded; tried once."""
+    context = context or click.get_current_context(silent=True)
+    if context is None:
+        return None
+    info = context.ensure_object(ScriptInfo)
+    if _TRIED not in info.data:
+        info.data[_TRIED] = None
+        with contextlib.suppress(Exception):
+            info.data[_TRIED] = info.load_app()
+    return t.cast("Flask | None", info.data[_TRIED])
+
+
+db = PluginGroup(NAME, source="flask_schemaflow.cli:db", help=HELP)

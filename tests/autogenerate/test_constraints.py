@@ -127,7 +127,6 @@ class Referee(db.Model):
 """
 
 
-@pytest.mark.filterwarnings("ignore:Cannot correctly sort tables")
 def test_circles(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
     """Tables that refer to each other and to themselves are created and dropped, with all of their foreign keys."""
     made = started(flask_db, project(CIRCLE, url=database_url))
@@ -147,6 +146,7 @@ def test_circles(project: MakeProject, flask_db: FlaskDb, database_url: str) -> 
     assert schema(made) == {}
 
 
+@pytest.mark.slow
 def test_foreign_keys_and_indexes(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
     """MariaDB lets no index go that a foreign key needs, and makes one where there is none."""
     made = started(flask_db, project(SHOP, url=database_url), *ROWS)

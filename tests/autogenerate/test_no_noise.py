@@ -74,6 +74,7 @@ def test_all_types_at_once(stand: Stand, kind: Kind) -> None:
     stand(everything(kind))
 
 
+@pytest.mark.slow
 @hypothesis.settings(
     max_examples=6,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],

@@ -91,7 +91,7 @@ CHANGES: dict[str, tuple[str, list[str], str, tuple[t.Any, ...]]] = {
         TABLE,
         [
             'b.drop_column("c")',
-            'b.add_column(sa.Column("f", sa.Boolean(create_constraint=True, name="k"), server_default=sa.false()))',
+            'b.add_column(sa.Column("f", sa.Boolean(create_constraint=True, name="k"), server_default=sa.text("0")))',
             'b.add_column(sa.Column("u", sa.String(3), unique=True))',
             'b.add_column(sa.Column("g", sa.Integer, sa.Computed("b * 2", persisted=True), index=True))',
             'b.add_column(sa.Column("h", sa.DateTime, server_default=sa.text("datetime(0)"), nullable=False))',

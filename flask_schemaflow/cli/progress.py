@@ -9,6 +9,7 @@ import typing as t
 
 from .group import Shared
 from .output import say
+from .rendering import flat
 from .rendering import seconds
 
 if t.TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Progress:
         step = event.step
         assert step is not None
         where = "" if step.database == "default" else f" on {step.database}"
-        text = f"{_WORDS[step.direction]} {step.revision} {step.message}".rstrip()
+        text = f"{_WORDS[step.direction]} {step.revision} {flat(step.message)}".rstrip()
         say(f"{text}{where} ({seconds(step.seconds)})")
 
 

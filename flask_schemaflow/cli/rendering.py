@@ -26,7 +26,7 @@ def one_line(revision: Revision, *, parents: bool = False, doc: bool = False, tr
         text += f" ({', '.join(revision.labels)})"
     if tree:
         text += "".join(f" ({mark})" for mark in _marks(revision))
-    return f"{text}, {revision.message}" if doc else text
+    return f"{text}, {flat(revision.message)}" if doc else text
 
 
 def _marks(revision: Revision) -> list[str]:
@@ -58,6 +58,11 @@ def long(revision: Revision) -> str:
     return "\n".join(lines) + f"\n\n{body}\n"
 
 
+def flat(text: str) -> str:
+    """A message on one line, without what a terminal would take for a command."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
 def seconds(value: float) -> str:
     """A duration in the unit that reads best."""
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
@@ -73,7 +78,7 @@ def standing(record: Standing) -> str:
     width = max((len(item.id) for _, item in rows), default=0)
     for word, item in rows:
         marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))
-        lines.append(f"  {word}  {item.id:<{width}}  {_date(item.created)}  {item.message}{marks}")
+        lines.append(f"  {word}  {item.id:<{width}}  {_date(item.created)}  {flat(item.message)}{marks}")
     left = [f"    left: {line}" for line in record.left]
     return "\n".join([*lines, f"  {_summary(record)}", *left])
 

@@ -29,6 +29,7 @@ from ..records import Written
 from ..runtime.environment import Environment
 from ..runtime.translation import translated
 from . import updating
+from .arguments import protect
 from .keeping import only_whole_files
 from .selection import record_of
 
@@ -163,6 +164,8 @@ def _remove(written: list[Script]) -> None:
 
 
 def _generate(environment: Environment, revisions: RevisionContext) -> list[Script]:
+    for generated in revisions.generated_revisions:
+        protect(generated)
     with translated(environment), only_whole_files(environment):
         return [found for found in revisions.generate_scripts() if found is not None]
 

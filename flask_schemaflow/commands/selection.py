@@ -10,6 +10,7 @@ from ..errors.revisions import RevisionUnknown
 from ..records import Revision
 from ..runtime.environment import Environment
 from ..runtime.index_revision import create_date
+from ..runtime.index_revision import message_of
 from ..runtime.private import is_effective_head
 from ..runtime.translation import translated
 
@@ -32,7 +33,7 @@ def record_of(script: Script, **marks: t.Any) -> Revision:
     """What is worth knowing of an Alembic ``Script``, without running its file."""
     return Revision(
         id=script.revision,
-        message=script.doc or "",
+        message=message_of(script.longdoc or ""),
         down=_ids(script.down_revision),
         path=script.path,
         created=create_date(script.longdoc),

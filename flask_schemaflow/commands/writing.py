@@ -16,6 +16,7 @@ from ..records import Written
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
 from ..runtime.translation import translated
+from .arguments import check_names
 from .drafting import draft
 from .drafting import redraft
 from .drafting import write
@@ -53,6 +54,7 @@ def revision(
     :raises VerificationFailed: when it fails there.
     :raises Undecided: with ``autogenerate``, when something has to be answered first; holds the questions.
     """
+    check_names(rev_id, branch_label)
     arguments: dict[str, t.Any] = {
         "message": message,
         "head": head,
@@ -113,6 +115,7 @@ def migrate(
 
     The other parameters are those of :func:`revision`.
     """
+    check_names(rev_id, branch_label)
     arguments: dict[str, t.Any] = {
         "message": message,
         "sql": sql,
@@ -157,6 +160,7 @@ def merge(
     :param splice: whether they may be no heads.
     :raises InvalidArgument: when they are fewer than two.
     """
+    check_names(rev_id, branch_label)
     environment = Environment.open(directory, x_arg)
     environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     given = (revisions,) if isinstance(revisions, str) else tuple(revisions)

@@ -7,7 +7,9 @@ project that wants to own it starts from ``flask db init -t flask-full``.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import contextvars
 import os
 import pathlib
 import typing as t
@@ -105,7 +107,7 @@ def _online(target: Target, options: dict[str, t.Any]) -> None:
     if given is not None and target.bind is None:
         _migrate(given, options)
     elif target.is_async:
-        asyncio.run(_migrate_async(target, options))
+        _wait_for(_migrate_async(target, options), target)
     else:
         with target.sync_engine.connect() as connection:
             _migrate(connection, options)
@@ -115,6 +117,19 @@ def _migrate(connection: t.Any, options: dict[str, t.Any]) -> None:
     context.configure(connection=connection, **options)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _wait_for(migration: t.Coroutine[t.Any, t.Any, None], target: Target) -> None:
+    """Run to the end, also where the caller is in an event loop, which can't run another one in its thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(migration)
+        return
+    # The connections of the pool belong to the loop of the caller; what is new belongs to ours.
+    target.sync_engine.dispose(close=False)
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        other.submit(contextvars.copy_context().run, asyncio.run, migration).result()
 
 
 async def _migrate_async(target: Target, options: dict[str, t.Any]) -> None:

@@ -6,7 +6,7 @@ import datetime
 import re
 import typing as t
 
-__all__ = ["create_date", "Revision"]
+__all__ = ["Revision", "create_date", "message_of"]
 
 CREATE_DATE = re.compile(r"^\s*Create Date:\s*(\S.*?)\s*$", re.MULTILINE)
 
@@ -35,8 +35,8 @@ class Revision(t.NamedTuple):
 
     @property
     def message(self) -> str:
-        """The docstring up to its first empty line, what Alembic calls ``Script.doc``."""
-        return self.doc.split("\n\n", 1)[0]
+        """What was given as the message."""
+        return message_of(self.doc)
 
     @property
     def create_date(self) -> datetime.datetime | None:
@@ -62,6 +62,12 @@ class Revision(t.NamedTuple):
     def is_merge_point(self) -> bool:
         """True if it follows several revisions."""
         return len(self.down) > 1
+
+
+def message_of(doc: str) -> str:
+    """All of a docstring before the lines that a template adds; without such lines, its first paragraph."""
+    message, separator, _ = doc.partition("\n\nRevision ID:")
+    return message if separator else doc.split("\n\n", 1)[0]
 
 
 def create_date(doc: str) -> datetime.datetime | None:

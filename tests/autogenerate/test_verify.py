@@ -161,6 +161,21 @@ def test_postgresql_without_pg_dump(
     assert flask_db(made, "migrate", "--verify").stderr == ""
 
 
+def test_an_update(project: MakeProject, flask_db: FlaskDb, sqlite_url: str) -> None:
+    """The new text is what is proved; when it fails the old one is there again."""
+    made = started(flask_db, project(MODELS, url=sqlite_url), ROWS)
+    made.write_models(MODELS.replace("String(20)", "String(25)"))
+    flask_db(made, "migrate", "-m", "longer")
+    made.write_models(MODELS.replace("String(20)", "String(26)"))
+    assert flask_db(made, "migrate", "--update").stderr == ""
+    text = made.revision_files()[-1].read_text("utf-8")
+    assert "length=26" in text
+    made.write_models(MODELS.replace("String(20)", "String(27)"))
+    spoiled(made, "upgrade")
+    assert "[SF611]" in flask_db(made, "migrate", "--update", status=1).stderr
+    assert made.revision_files()[-1].read_text("utf-8") == text
+
+
 def test_many_databases(project: MakeProject, flask_db: FlaskDb, make_database: MakeDatabase) -> None:
     """Each has a proof of its own."""
     models = (

@@ -42,7 +42,7 @@ class ScratchState(State):
 
 
 class ScratchEnvironment(Environment):
-    """The migrations folder, for a scratch database.
+    """The migrations folder as it is now, for a scratch database.
 
     :param environment: the application's own.
     :param target: the scratch database.
@@ -51,8 +51,6 @@ class ScratchEnvironment(Environment):
 
     def __init__(self, environment: Environment, target: Target, options: dict[str, t.Any]) -> None:
         super().__init__(ScratchState.of(environment.state, target), environment.config)
-        self.__dict__["script"] = environment.script
-        self.version_locations = environment.version_locations
         self._target = target
         self._options = options
 

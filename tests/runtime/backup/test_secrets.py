@@ -34,8 +34,10 @@ def dumping(made: Project, kind: Kind) -> t.Iterator[tuple[subprocess.Popen[str]
     """An upgrade whose dump waits for a lock, with the command lines of all processes at that moment."""
     with made.engine().connect() as connection:
         connection.exec_driver_sql(LOCKS[kind])
-        process = made.popen("db", "upgrade", "--backup", "-d", "migrations")
+        process = made.popen("db", "upgrade", "--backup", env={"TMPDIR": str(made.root)})
         processes.wait_until(lambda: process.poll() is not None or _dumps(process.pid, kind), "the dump")
+        if process.poll() is not None:
+            raise AssertionError(f"the dump did not wait:\n{processes.finish(process)}")
         processes.wait_until(lambda: list(folder(made).glob(".*.part")), "the file")
         yield process, _command_lines()
         if kind == "mariadb":
@@ -79,7 +81,7 @@ def test_no_password_is_on_a_command_line_or_in_a_name(
     if kind == "mariadb":
         restore = result.stderr.rpartition("To restore it: ")[2].splitlines()[0]
         assert "--password <" in restore.replace("--password  <", "--password <")
-        assert not glob.glob("/tmp/schemaflow-*")
+        assert not glob.glob(f"{made.root}/schemaflow-*")
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])

@@ -55,9 +55,11 @@ class Value:
         """
         if self.sql is not None:
             return f"{prefix}literal_column({self.sql!r})"
-        written = f"{_IN_MODULES.get(type(self.python), '')}{self.python!r}"
+        if isinstance(self.python, (int, float, str)) and not isinstance(self.python, bool):
+            plain = _sql_literal(self.python)
+            return repr(self.python) if plain is None else f"{prefix}literal_column({plain!r})"
         # The column of the statement has no type, so that the value's own has to say how it is stored.
-        return written if isinstance(self.python, (int, float, str)) else f"{prefix}literal({written})"
+        return f"{prefix}literal({_IN_MODULES.get(type(self.python), '')}{self.python!r})"
 
     @property
     def imports(self) -> set[str]:
@@ -70,6 +72,16 @@ class Value:
 
     def __str__(self) -> str:
         return self.sql if self.sql is not None else str(self.python)
+
+
+def _sql_literal(value: int | float | str) -> str | None:
+    """The value as every database writes it, so that it needs no type, also where the SQL is only printed.
+
+    ``None`` for what they write differently: a backslash in a text, a number that is none.
+    """
+    if isinstance(value, str):
+        return None if "\\" in value or "\0" in value else "'" + value.replace("'", "''") + "'"
+    return repr(value) if math.isfinite(value) else None
 
 
 def read_fill(name: str, text: str, column_type: t.Any, dialect: sa.Dialect) -> Value:

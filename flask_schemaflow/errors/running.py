@@ -15,6 +15,7 @@ __all__ = [
     "MigrationFailed",
     "NestedRun",
     "NeverCommitted",
+    "NotOffline",
     "OutcomeUnknown",
     "OutsideTransaction",
     "RebuildRefused",
@@ -210,6 +211,16 @@ class StatementRunning(RunError):
     """
 
     code: t.ClassVar[str] = "SF523"
+
+
+class NotOffline(RunError):
+    """A revision can't be printed as SQL, because it has to look at the database while it runs.
+
+    Cause: ``--sql`` with a batch operation on SQLite, which copies the table as it finds it.
+    Cure: run the revision on a copy of the database, or give ``copy_from`` to ``op.batch_alter_table()``.
+    """
+
+    code: t.ClassVar[str] = "SF524"
 
 
 class Unforeseen(RunError):

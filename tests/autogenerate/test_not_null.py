@@ -170,3 +170,24 @@ def test_terminal(project: MakeProject, flask_db: FlaskDb) -> None:
     assert screen.returncode == 0, screen.text
     flask_db(made, "upgrade")
     assert rows(made, "salary") == [("5",)]
+
+
+def test_a_fill_is_also_printed_as_sql(migrated: Project, flask_db: FlaskDb) -> None:
+    """``upgrade --sql`` has the values of every type as literals."""
+    migrated.write_models(
+        with_columns(
+            "salary = sa.Column(sa.BigInteger, default=9000000000, nullable=False)",
+            "active = sa.Column(sa.Boolean, default=True, nullable=False)",
+            "motto = sa.Column(sa.String(50), default=\"it's 100%\", nullable=False)",
+        )
+    )
+    flask_db(migrated, "migrate", "-m", "more")
+    sqlite = migrated.url.startswith("sqlite")  # whose tables can't be rebuilt without looking at them
+    script = flask_db(migrated, "upgrade", "--sql", status=int(sqlite))
+    if sqlite:
+        assert "Error [SF524]: The revisions can't be printed as SQL: SQLite changes the table" in output(script)
+    else:
+        assert "9000000000" in script.output and "'it''s 100%'" in script.output
+    flask_db(migrated, "upgrade")
+    assert [row[0] for row in rows(migrated, "salary")] == ["9000000000", "9000000000"]
+    assert [row[0] for row in rows(migrated, "motto")] == ["it's 100%", "it's 100%"]

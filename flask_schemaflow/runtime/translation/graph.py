@@ -15,6 +15,7 @@ from ...errors import arguments
 from ...errors import folder
 from ...errors import revisions as errors
 from ...errors import SchemaflowError
+from ...errors.running import NotOffline
 from ...errors.setup import UnusableDatabase
 from . import heads
 from . import loading
@@ -214,6 +215,14 @@ def _several_paths(found: re.Match[str], failure: Failure) -> SchemaflowError:
     )
 
 
+def _not_offline(found: re.Match[str], failure: Failure) -> SchemaflowError:
+    return NotOffline(
+        f"The revisions can't be printed as SQL: SQLite changes the table {found.group(1)!r} by copying it as it is at "
+        "that moment, so --sql would have to look at the database.",
+        hint="Run `flask db upgrade` on a copy of the database file instead of printing it.",
+    )
+
+
 _TEXTS: tuple[tuple[str, Make], ...] = (
     (r"Target database is not up to date", _not_up_to_date),
     (r"didn't produce \d+ migrations|Walked too far", too_far),
@@ -230,4 +239,5 @@ _TEXTS: tuple[tuple[str, Make], ...] = (
     (r"Did not locate plugins: (.+)", _plugins),
     (r"Duplicate head revisions", _taken),
     (r"Ambiguous (walk|upgrade)", _several_paths),
+    (r"cannot proceed in --sql mode; .* reflect the table \"(.+?)\"", _not_offline),
 )

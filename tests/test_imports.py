@@ -6,6 +6,7 @@ Each test starts a fresh interpreter, because this one has loaded everything lon
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -87,3 +88,29 @@ def test_a_function_is_loaded_when_it_is_named(tmp_path: Path) -> None:
     """``from flask_schemaflow import upgrade`` works, and only that loads the commands."""
     program = "import flask_schemaflow; before |= set(sys.modules); from flask_schemaflow import upgrade"
     assert "flask_schemaflow.commands" in loaded_by(program, tmp_path)
+
+
+def test_no_module_needs_greenlet(tmp_path: Path) -> None:
+    """SQLAlchemy 2.1 doesn't install greenlet; only an application with an asyncio engine has it.
+
+    ``None`` in ``sys.modules`` makes Python answer as if greenlet weren't there.
+    """
+    program = """
+sys.modules["greenlet"] = None
+import importlib, pkgutil, flask_schemaflow
+for found in pkgutil.walk_packages(flask_schemaflow.__path__, "flask_schemaflow."):
+    if not found.name.endswith("__main__") and ".templates." not in found.name:
+        importlib.import_module(found.name)
+"""
+    loaded = loaded_by(program, tmp_path)
+    assert {"flask_schemaflow.runtime.second_connection", "flask_schemaflow.runtime.creation"} < loaded
+
+
+def test_the_example_runs_without_greenlet(tmp_path: Path) -> None:
+    """What the README installs is enough for a whole lesson with an SQLite database."""
+    (tmp_path / "greenlet.py").write_text('raise ImportError("not installed")\n')
+    lesson = [sys.executable, "-m", "example_app"]
+    root = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(tmp_path), str(root)])
+    env = {"PYTHONPATH": paths, "DATABASE_URL": f"sqlite:///{tmp_path / 'company.db'}"}
+    assert processes.run(lesson, cwd=tmp_path, env=env).stdout.endswith("Every row is still there: 7.\n")

@@ -14,17 +14,20 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors.connection import DatabaseNotCreated
 from ..redaction import safe_url
 from ..redaction import scrub
 from ..targets import Target
+from .second_connection import async_engine
 from .second_connection import second_engine
 from .translation.connecting import database_error
 from .translation.connecting import Where
 from .translation.drivers import kind_of
 from .translation.drivers import words_of_database
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # Where a PostgreSQL server lets one in to create others; MySQL and MariaDB need no database for it.
 _ENTRANCES: dict[str, tuple[str | None, ...]] = {
@@ -138,7 +141,7 @@ def _visit(engine: sa.Engine, work: t.Callable[[sa.Connection], t.Any]) -> None:
     apart = second_engine(engine)
     unbound: t.Any = apart.execution_options(isolation_level="AUTOCOMMIT")
     if engine.dialect.is_async:
-        asyncio.run(_visit_async(AsyncEngine(unbound), work))
+        asyncio.run(_visit_async(async_engine(unbound), work))
         return
     try:
         with unbound.connect() as connection:

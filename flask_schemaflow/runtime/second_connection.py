@@ -13,8 +13,10 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import StaticPool
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Result = t.TypeVar("Result")
 
@@ -53,12 +55,22 @@ def run_apart(engine: sa.Engine, work: t.Callable[[sa.Connection], Result]) -> R
     """
     apart = second_engine(engine)
     if engine.dialect.is_async:
-        return asyncio.run(_run_async(AsyncEngine(apart), work))
+        return asyncio.run(_run_async(async_engine(apart), work))
     try:
         with apart.begin() as connection:
             return work(connection)
     finally:
         apart.dispose()
+
+
+def async_engine(engine: sa.Engine) -> AsyncEngine:
+    """The asyncio face of an engine whose driver is an asyncio driver.
+
+    SQLAlchemy's asyncio module is loaded only here: it needs greenlet, which SQLAlchemy 2.1 doesn't install by itself.
+    """
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    return AsyncEngine(engine)
 
 
 async def _run_async(engine: AsyncEngine, work: t.Callable[[sa.Connection], Result]) -> Result:

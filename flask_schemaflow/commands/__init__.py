@@ -11,6 +11,9 @@ import typing as t
 if t.TYPE_CHECKING:
     from .exact import check as check
     from .exact import show as show
+    from .examining import doctor as doctor
+    from .examining import renew as renew
+    from .examining import renewals as renewals
     from .reading import branches as branches
     from .reading import current as current
     from .reading import heads as heads
@@ -30,6 +33,7 @@ if t.TYPE_CHECKING:
 
 _MODULES = {
     "exact": ("check", "show"),
+    "examining": ("doctor", "renew", "renewals"),
     "reading": ("branches", "current", "heads", "history", "pending", "status"),
     "repository": ("edit", "init", "list_templates"),
     "running": ("downgrade", "ensure_version", "stamp"),

@@ -8,6 +8,7 @@ from . import SchemaflowError
 
 __all__ = [
     "ConfigurationBroken",
+    "ConfirmationMissing",
     "DraftUnloadable",
     "EnvironmentBroken",
     "FileMissing",
@@ -131,3 +132,14 @@ class TemplateOfOneDatabase(FolderError):
     """
 
     code: t.ClassVar[str] = "SF210"
+
+
+class ConfirmationMissing(FolderError):
+    """A file would be replaced, and nobody could be asked.
+
+    Cause: ``flask db doctor --fix`` without a terminal, and without ``--yes`` or with parts of your own in the file.
+    Cure: run it at a terminal, or move your own parts to ``Migrate(...)`` or ``run_env(...)`` and add ``--yes``.
+    """
+
+    code: t.ClassVar[str] = "SF211"
+    exit_code: t.ClassVar[int] = 2

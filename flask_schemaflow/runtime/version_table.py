@@ -37,6 +37,7 @@ class VersionTable(Guard):
 
     def __init__(self) -> None:
         self._made = False
+        self._looked_in: sa.RootTransaction | sa.NestedTransaction | None = None
 
     def before_configure(self, scope: Scope) -> None:
         """Notice whether Alembic has to make the version table; an empty one that was there had rows once."""
@@ -67,15 +68,23 @@ class VersionTable(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Look before the code runs, and again before the version is written."""
-        _verify(scope, "before this run did anything more")
+        if not self._holds_rows(scope):
+            _verify(scope, "before this run did anything more")
+            self._looked_in = scope.connection.get_transaction() if scope.heads else None
         migrate = step.migration_fn
 
         @functools.wraps(migrate)
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
-            _verify(scope, "before the version was written")
+            if not self._holds_rows(scope):
+                _verify(scope, "before the version was written")
 
         step.migration_fn = fenced
+
+    def _holds_rows(self, scope: Scope) -> bool:
+        """Whether the rows were read, and so locked, in this very transaction, where DDL doesn't end one."""
+        looked_in = self._looked_in
+        return scope.dialect == "postgresql" and looked_in is not None and looked_in is scope.connection.get_transaction()
 
     def _refuse_foreign_start(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         found = foreign_start(scope.connection, steps, scope.bind, ignore={scope.version_table})

@@ -24,6 +24,7 @@ extensions = [
     "sphinx_click",
     "from_code",
     "settings_table",
+    "errors_list",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True

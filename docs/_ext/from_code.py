@@ -1,7 +1,6 @@
 """Pages that are made from docstrings, so that they can't disagree with the code.
 
-``.. schemaflow-guards::`` and ``.. schemaflow-passes::`` list what the code lists, in its order;
-``.. schemaflow-errors::`` has a section for each family of errors.
+``.. schemaflow-guards::`` and ``.. schemaflow-passes::`` list what the code lists, in its order.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from flask_schemaflow import errors
 from flask_schemaflow.autogenerate.pipeline import PASSES
 from flask_schemaflow.runtime.guards import DEFAULT_GUARDS
 
@@ -29,24 +27,8 @@ def _entries(names: t.Iterable[str], package: str) -> t.Iterator[str]:
         yield from _indented(found)
 
 
-def _errors() -> t.Iterator[str]:
-    for family in errors.FAMILIES:
-        module = importlib.import_module(f"{errors.__name__}.{family}")
-        title = inspect.getdoc(module) or family
-        yield from (title.partition("\n")[0].rstrip("."), "-" * 100, "")
-        for name in module.__all__:
-            found = getattr(module, name)
-            yield f".. py:exception:: {module.__name__}.{name}"
-            yield ""
-            yield f"   {found.code}, exit status {found.exit_code}"
-            yield ""
-            yield from _indented(found)
-
-
 def _indented(found: type) -> t.Iterator[str]:
     for line in (inspect.getdoc(found) or "").splitlines():
-        if line.startswith(("Cause:", "Cure:")):
-            yield ""
         yield f"   {line}".rstrip()
     yield ""
 
@@ -73,15 +55,8 @@ class Passes(_Made):
     lines = staticmethod(lambda: _entries(PASSES, "flask_schemaflow.autogenerate"))
 
 
-class Errors(_Made):
-    """Every error that the package raises on purpose."""
-
-    lines = staticmethod(_errors)
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("schemaflow-guards", Guards)
     app.add_directive("schemaflow-passes", Passes)
-    app.add_directive("schemaflow-errors", Errors)
     return {"parallel_read_safe": True}

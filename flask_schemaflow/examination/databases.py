@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..inspection import standing
 from ..records import Finding
@@ -26,6 +25,9 @@ from ..targets import Target
 from .findings import as_finding
 from .subject import Subject
 
+if t.TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 _MOST = 20
 Result = t.TypeVar("Result")
 
@@ -37,7 +39,7 @@ def visit(target: Target, look: t.Callable[[sa.Connection], Result]) -> Result:
     """
     try:
         if target.is_async:
-            return asyncio.run(_visit_async(t.cast(AsyncEngine, target.engine), look))
+            return asyncio.run(_visit_async(t.cast("AsyncEngine", target.engine), look))
         with target.sync_engine.connect() as connection:
             return look(connection)
     except exc.DBAPIError as error:

@@ -16,6 +16,7 @@ from alembic.operations import ops
 
 from .operations import Key
 from .operations import label
+from .operations import leaves
 from .pipeline import PassContext
 from .renames import ColumnShape
 from .renames import ForeignKeyShape
@@ -43,18 +44,15 @@ class Changed:
 def changed(up: ops.UpgradeOps) -> Changed:
     """Read what vanished and appeared from Alembic's operations."""
     found = Changed()
-    for operation in up.ops:
+    for operation in leaves(up):
         if isinstance(operation, ops.DropTableOp):
             found.dropped.add((operation.schema, operation.table_name))
         elif isinstance(operation, ops.CreateTableOp):
             found.created.add((operation.schema, operation.table_name))
-        elif isinstance(operation, ops.ModifyTableOps):
-            key = (operation.schema, operation.table_name)
-            for change in operation.ops:
-                if isinstance(change, ops.DropColumnOp):
-                    found.lost[key].add(change.column_name)
-                elif isinstance(change, ops.AddColumnOp):
-                    found.won[key].add(change.column.name)
+        elif isinstance(operation, ops.DropColumnOp):
+            found.lost[operation.schema, operation.table_name].add(operation.column_name)
+        elif isinstance(operation, ops.AddColumnOp):
+            found.won[operation.schema, operation.table_name].add(operation.column.name)
     return found
 
 

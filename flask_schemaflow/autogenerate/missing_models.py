@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import os
 import pathlib
 import re
@@ -83,7 +84,10 @@ def _base(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _files(base: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    seen = 0
+    return itertools.islice(_all_files(base), _MOST_FILES)
+
+
+def _all_files(base: pathlib.Path) -> t.Iterator[pathlib.Path]:
     for folder, folders, files in os.walk(base):
         folders[:] = sorted(
             name
@@ -92,12 +96,7 @@ def _files(base: pathlib.Path) -> t.Iterator[pathlib.Path]:
             and not name.startswith(".")
             and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
         )
-        for name in sorted(files):
-            if name.endswith(".py"):
-                seen += 1
-                if seen > _MOST_FILES:
-                    return
-                yield pathlib.Path(folder, name)
+        yield from (pathlib.Path(folder, name) for name in sorted(files) if name.endswith(".py"))
 
 
 def _dotted(path: pathlib.Path) -> str:

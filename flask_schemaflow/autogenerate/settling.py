@@ -109,10 +109,9 @@ def settled_columns(ground: Ground, renamed: t.Mapping[Key, Key]) -> dict[tuple[
         if before is None or (new not in ground.after):
             continue
         for column in table.columns:
-            for name in marked(column):
-                taken = (new, name) in found or column.name in before.by_name
-                if name in before.by_name and not taken:
-                    found[new, name] = column.name
+            if column.name not in before.by_name:
+                names = [name for name in marked(column) if name in before.by_name and (new, name) not in found]
+                found.update({(new, name): column.name for name in names})
     return found
 
 

@@ -121,7 +121,7 @@ def current(
         passage = environment.config.attributes["schemaflow"]
         revisions = tuple(_current_records(environment, at))
         url = safe_url(context.connection.engine.url)
-        found.append(Current(passage.scope.bind or "default", url, revisions))
+        found.append(Current(passage.scope.database, url, revisions))
         if check_heads and set(at) != set(environment.script.get_heads()):
             raise NotAtHead.of(found[-1].database, at)
         return []

@@ -12,6 +12,8 @@ from ..runtime.environment import Environment
 from ..runtime.index_revision import create_date
 from ..runtime.index_revision import message_of
 from ..runtime.private import is_effective_head
+from ..runtime.revision_ids import ids
+from ..runtime.revision_ids import parents
 from ..runtime.translation import translated
 
 
@@ -34,11 +36,11 @@ def record_of(script: Script, **marks: t.Any) -> Revision:
     return Revision(
         id=script.revision,
         message=message_of(script.longdoc or ""),
-        down=_ids(script.down_revision),
+        down=parents(script),
         path=script.path,
         created=create_date(script.longdoc),
         labels=tuple(sorted(script.branch_labels)),
-        depends_on=_ids(script.dependencies),
+        depends_on=ids(script.dependencies),
         is_head=script.is_head,
         is_effective_head=is_effective_head(script),
         is_branch_point=script.is_branch_point,
@@ -46,7 +48,3 @@ def record_of(script: Script, **marks: t.Any) -> Revision:
         children=tuple(sorted(script.nextrev)),
         **marks,
     )
-
-
-def _ids(value: t.Any) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)

@@ -23,6 +23,7 @@ from ..records import Event
 from ..records import Notify
 from ..records import silent
 from ..settings import Settings
+from ..targets import DEFAULT
 from ..targets import Target
 
 Mode = t.Literal["write", "compare", "read"]
@@ -86,6 +87,11 @@ class Scope:
     def engine(self) -> sa.Engine:
         """The engine of the connection."""
         return self.connection.engine
+
+    @property
+    def database(self) -> str:
+        """``default`` or the name of the bind."""
+        return self.bind or DEFAULT
 
     @property
     def dialect(self) -> str:

@@ -25,7 +25,7 @@ import time
 import typing as t
 import zlib
 
-__all__ = ["HeaderCache", "Record"]
+__all__ = ["Entry", "HeaderCache"]
 
 FORMAT = 1
 MAGIC = b"flask-schemaflow headers %d\n" % FORMAT
@@ -34,10 +34,10 @@ CHECKSUM_SIZE = 4
 AT_REST_NS = 3_000_000_000
 
 # mtime_ns, size, then the four values of header_source.Static (the revision None: not static), the docstring.
-Record: t.TypeAlias = "tuple[int, int, str | None, t.Any, t.Any, t.Any, str | None]"
+Entry: t.TypeAlias = "tuple[int, int, str | None, t.Any, t.Any, t.Any, str | None]"
 
 # What couldn't be written, by the path where it would be.
-_unwritten: dict[str, dict[str, Record]] = {}
+_unwritten: dict[str, dict[str, Entry]] = {}
 
 
 class HeaderCache:
@@ -51,9 +51,9 @@ class HeaderCache:
         self._started = time.time_ns()
         self._written = _load(self.path)
         self._known = _unwritten.get(self.path) or self._written
-        self._current: dict[str, Record] = {}
+        self._current: dict[str, Entry] = {}
 
-    def get(self, key: str, mtime_ns: int, size: int) -> Record | None:
+    def get(self, key: str, mtime_ns: int, size: int) -> Entry | None:
         """The record of a file, or None if it isn't known or the file has changed since."""
         record = self._known.get(key)
         if record is None or record[0] != mtime_ns or record[1] != size:
@@ -61,7 +61,7 @@ class HeaderCache:
         self._current[key] = record
         return record
 
-    def put(self, key: str, record: Record) -> None:
+    def put(self, key: str, record: Entry) -> None:
         """Keep a record for the next process, unless its file was changed just now."""
         if record[0] <= self._started - AT_REST_NS:
             self._current[key] = record
@@ -74,7 +74,7 @@ class HeaderCache:
             _unwritten[self.path] = self._current
 
 
-def _write(path: str, records: dict[str, Record]) -> bool:
+def _write(path: str, records: dict[str, Entry]) -> bool:
     """Replace the file in one step; False if that can't be or isn't wanted."""
     if sys.dont_write_bytecode:
         return False
@@ -103,7 +103,7 @@ def _checksum(payload: bytes) -> bytes:
     return zlib.crc32(payload).to_bytes(CHECKSUM_SIZE, "big")
 
 
-def _load(path: str) -> dict[str, Record]:
+def _load(path: str) -> dict[str, Entry]:
     """The records in the file, without those of files that weren't at rest; none if it isn't sound."""
     try:
         with open(path, "rb") as file:
@@ -117,7 +117,7 @@ def _load(path: str) -> dict[str, Record]:
     if content[:start] != MAGIC + _checksum(payload):
         return {}
     try:
-        records: dict[str, Record] = marshal.loads(payload)
+        records: dict[str, Entry] = marshal.loads(payload)
     except (EOFError, ValueError, TypeError):
         return {}
     latest = written - AT_REST_NS

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .header_cache import Entry
 from .header_cache import HeaderCache
-from .header_cache import Record
 from .header_files import find_files
 from .header_files import Locations
 from .header_files import RevisionFile
@@ -107,7 +107,7 @@ def _header(file: RevisionFile, cache: HeaderCache) -> Header:
     )
 
 
-def _record(file: RevisionFile) -> Record | None:
+def _record(file: RevisionFile) -> Entry | None:
     """Read the file itself; None if that can't be done or the file is being written at this moment."""
     try:
         with open(file.path, "rb") as opened:

@@ -98,14 +98,6 @@ class RevisionIndex:
         for name in descending(set(self._down), self.effective_heads, self._edges()):
             yield self.get(name)
 
-    def is_ancestor(self, ancestor: str, revision: str) -> bool:
-        """True if *revision* can't be applied without *ancestor*; False for one and the same.
-
-        :raises NotCertain: see :meth:`get`.
-        """
-        below = reachable([self._known(revision)], self._edges())
-        return self._known(ancestor) in below and ancestor != revision
-
     def unknown(self, current: t.Iterable[str]) -> tuple[str, ...]:
         """Those of the given ids that no file has; a partial id counts as one."""
         return tuple(name for name in current if name not in self._down)

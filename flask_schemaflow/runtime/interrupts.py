@@ -102,13 +102,18 @@ class Watch:
 
     def _run(self) -> None:
         with self._reading:
-            while True:
-                select.select([self._reading], [], [])
-                with self._lock:
-                    received = self._reading.recv(1)
-                    if received in (_END, b""):
-                        return
-                    self._received(received)
+            while self._answered():
+                pass
+
+    def _answered(self) -> bool:
+        """Wait for one signal and answer it; false at the end."""
+        select.select([self._reading], [], [])
+        with self._lock:
+            received = self._reading.recv(1)
+            if received in (_END, b""):
+                return False
+            self._received(received)
+            return True
 
     def _received(self, received: bytes) -> None:
         if self._previous != -1:

@@ -117,6 +117,20 @@ class Passage:
             self._complete_offline(bind, options)
             self._configure(connection=connection, **options)
             return
+        scope = self._scope_of(connection, bind, options)
+        guards = Guards(scope)
+        self._all_guards.append(guards)
+        guards.begin()
+        own = options.get("on_version_apply") or ()
+        own = own if isinstance(own, (tuple, list)) else (own,)
+        options["on_version_apply"] = (*own, lambda **kw: self._version_written(guards, **kw))
+        self._configure(connection=connection, **options)
+        scope.context = self._env.get_context()
+        self.scope, self.guards, self._bind = scope, guards, bind
+        guards.call("after_configure")
+
+    def _scope_of(self, connection: sa.Connection, bind: str | None, options: dict[str, t.Any]) -> Scope:
+        """What guards know of a connection, completed by what the command and a first look have to say."""
         scope = Scope(
             connection,
             options,
@@ -137,16 +151,7 @@ class Passage:
             self.options.prepare(scope)
         if self.options.glance and not scope.foreign:
             scope.idle = finds_nothing_to_do(scope, lambda heads: self._chosen(bind) and bool(self._plan(heads, None)))
-        guards = Guards(scope)
-        self._all_guards.append(guards)
-        guards.begin()
-        own = options.get("on_version_apply") or ()
-        own = own if isinstance(own, (tuple, list)) else (own,)
-        options["on_version_apply"] = (*own, lambda **kw: self._version_written(guards, **kw))
-        self._configure(connection=connection, **options)
-        scope.context = self._env.get_context()
-        self.scope, self.guards, self._bind = scope, guards, bind
-        guards.call("after_configure")
+        return scope
 
     def run_steps(self, heads: t.Any, context: t.Any) -> t.Iterator[t.Any]:
         """The work function that Alembic calls for each database."""

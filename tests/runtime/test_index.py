@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 import pathlib
 import subprocess
 import sys
@@ -80,9 +79,6 @@ def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> 
         assert all(
             index.parents(name) == script.get_revision(name)._normalized_down_revisions for name in names
         )
-        for one, other in itertools.product(names, names):
-            below = script.revision_map._get_ancestor_nodes([script.get_revision(other)])
-            assert index.is_ancestor(one, other) is (one != other and one in ids(below))
         try:
             steps = script._upgrade_revs("heads", t.cast(str, tuple(current)))
         except Exception:
@@ -243,4 +239,4 @@ def test_a_long_history_needs_no_deep_stack() -> None:
     headers = [header(f"r{n}", *([f"r{n - 1}"] if n else [])) for n in range(20_000)]
     index = RevisionIndex(reversed(headers))
     assert ids(index.walk())[:2] == ["r19999", "r19998"]
-    assert index.is_ancestor("r0", "r19999")
+    assert len(index.pending(["r0"])) == 19_999

@@ -22,18 +22,20 @@ def refuse_missing(environment: Environment, scripts: t.Sequence[Script], decisi
 
     :raises NamesMissing: names the first one and its line.
     """
-    for script in scripts:
-        module = script.module
-        for function in [item for item in vars(module).values() if isinstance(item, types.FunctionType)]:
-            if function.__module__ != module.__name__:
-                continue
-            for name, line in _globals_of(function.__code__):
-                if not hasattr(module, name) and not hasattr(builtins, name):
-                    raise NamesMissing(
-                        f"The new revision uses {name} in line {line} and nothing there defines it, so it wasn't kept.",
-                        hint=f"Put `import {name}` into script.py.mako, or have render_item add it: "
-                        f'autogen_context.imports.add("import {name}")',
-                    )
+    for name, line in [found for script in scripts for found in _missing(script.module)]:
+        raise NamesMissing(
+            f"The new revision uses {name} in line {line} and nothing there defines it, so it wasn't kept.",
+            hint=f"Put `import {name}` into script.py.mako, or have render_item add it: "
+            f'autogen_context.imports.add("import {name}")',
+        )
+
+
+def _missing(module: types.ModuleType) -> t.Iterator[tuple[str, int]]:
+    own = [item for item in vars(module).values() if isinstance(item, types.FunctionType)]
+    for function in own:
+        if function.__module__ == module.__name__:
+            used = _globals_of(function.__code__)
+            yield from (item for item in used if not hasattr(module, item[0]) and not hasattr(builtins, item[0]))
 
 
 def _globals_of(code: types.CodeType) -> t.Iterator[tuple[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import typing as t
 
@@ -105,14 +106,14 @@ def _heads(source: sa.Engine, options: dict[str, t.Any]) -> tuple[str, ...]:
 def _there_and_back(
     scratch: ScratchEnvironment, scripts: t.Sequence[Script], decisions: Decisions, target: Target
 ) -> None:
-    ignored = OWN_TABLES | {scratch._options.get("version_table") or "alembic_version"}
+    ignored = OWN_TABLES | {scratch.options.get("version_table") or "alembic_version"}
     with scratch.connect() as connection:
         before = snapshot(connection, ignored)
     for script in scripts:
-        _run("upgrade", lambda script=script: scratch.upgrade(script.revision), script)  # type: ignore[misc]
+        _run("upgrade", functools.partial(scratch.upgrade, script.revision), script)
     left = [str(item) for item in compared(scratch)]
     for script in reversed(scripts):
-        _run("downgrade", lambda script=script: scratch.downgrade(_below(script)), script)  # type: ignore[misc]
+        _run("downgrade", functools.partial(scratch.downgrade, _below(script)), script)
     with scratch.connect() as connection:
         remains = differences(before, snapshot(connection, ignored))
     _say(decisions, target, left, remains)

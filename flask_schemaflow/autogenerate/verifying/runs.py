@@ -52,7 +52,7 @@ class ScratchEnvironment(Environment):
     def __init__(self, environment: Environment, target: Target, options: dict[str, t.Any]) -> None:
         super().__init__(ScratchState.of(environment.state, target), environment.config)
         self._target = target
-        self._options = options
+        self.options = options
 
     def _run_once(self, passage: Passage, rest: dict[str, t.Any]) -> None:
         """What env.py does, for one database."""
@@ -61,7 +61,7 @@ class ScratchEnvironment(Environment):
         env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, **rest)
         try:
             with env, passage.attached(env), self._target.sync_engine.connect() as connection:
-                env.configure(connection=connection, **self._options)
+                env.configure(connection=connection, **self.options)
                 with env.begin_transaction():
                     env.run_migrations()
         finally:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
+from ...runtime.sqlite.sql_text import quoted
 from ...settings import Settings
 from .scratch import given
 from .scratch import tables_of
@@ -53,13 +54,8 @@ def _attach(engine: sa.Engine, folder: str, names: t.Sequence[str]) -> None:
         cursor = raw.cursor()
         cursor.execute("PRAGMA synchronous = OFF")
         for number, name in enumerate(names):
-            cursor.execute(f"ATTACH DATABASE ? AS {_quoted(name)}", (str(pathlib.Path(folder, f"{number}.db")),))
+            cursor.execute(f"ATTACH DATABASE ? AS {quoted(name)}", (str(pathlib.Path(folder, f"{number}.db")),))
         cursor.close()
-
-
-def _quoted(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
 
 
 def _copy(original: sa.Connection, copy: sa.Connection, schema: str) -> None:
@@ -68,7 +64,7 @@ def _copy(original: sa.Connection, copy: sa.Connection, schema: str) -> None:
         shadows = _SHADOWS
     except sa.exc.DBAPIError:
         shadows = "NULL"  # SQLite before 3.37
-    for kind, sql in original.exec_driver_sql(_DEFINITIONS.format(schema=_quoted(schema), shadows=shadows)).all():
+    for kind, sql in original.exec_driver_sql(_DEFINITIONS.format(schema=quoted(schema), shadows=shadows)).all():
         try:
             copy.exec_driver_sql(_within(schema, sql))
         except sa.exc.DBAPIError as error:
@@ -82,7 +78,7 @@ def _within(schema: str, sql: str) -> str:
     if schema == "main":
         return sql
     words = sql.split(None, 3 if sql.upper().startswith("CREATE UNIQUE") else 2)
-    return " ".join([*words[:-1], f"{_quoted(schema)}.{words[-1]}"])
+    return " ".join([*words[:-1], f"{quoted(schema)}.{words[-1]}"])
 
 
 def _empty(engine: sa.Engine) -> None:

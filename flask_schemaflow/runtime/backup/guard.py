@@ -37,7 +37,7 @@ class BackupFirst(Guard):
         :raises BackupError: when it can't be saved.
         """
         revisions = [step for step in steps if hasattr(step, "revision")]
-        name = scope.bind or "default"
+        name = scope.database
         if not revisions or any(made.database == name for made in scope.backups):
             return
         reason = _reason(scope, revisions)

@@ -116,7 +116,7 @@ class Journal(Guard):
         scope.tell(
             "notice",
             f"{count} statement{'s' if count > 1 else ''} of revision {self._running.revision} took effect on the "
-            f"{scope.bind or 'default'} database and {'are' if count > 1 else 'is'} kept; "
+            f"{scope.database} database and {'are' if count > 1 else 'is'} kept; "
             f"`flask db {self._running.direction}` goes on after {'them' if count > 1 else 'it'}.",
         )
 
@@ -186,7 +186,7 @@ def _refuse_to_stay(scope: Scope) -> None:
         return
     if not found.session:  # with one, somebody is at it
         raise UnfinishedRevision(
-            f"The {found.direction} of revision {found.revision} was interrupted on the {scope.bind or 'default'} "
+            f"The {found.direction} of revision {found.revision} was interrupted on the {scope.database} "
             "database, which is neither at that revision nor without it.",
             hint=_way_out(found.revision, found.direction),
         )
@@ -205,7 +205,7 @@ def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
         return
     asked = f"{direction_of(step)} of revision {step.info.up_revision.revision}"
     raise UnfinishedRevision(
-        f"The {point.direction} of revision {point.revision} was interrupted on the {scope.bind or 'default'} database "
+        f"The {point.direction} of revision {point.revision} was interrupted on the {scope.database} database "
         f"and has to be finished before the {asked}.",
         hint=_way_out(point.revision, point.direction),
     )

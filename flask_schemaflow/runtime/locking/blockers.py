@@ -113,9 +113,14 @@ def _own_addresses() -> set[tuple[str, int]]:
     with contextlib.suppress(OSError):
         for name in os.listdir("/dev/fd"):
             with contextlib.suppress(OSError, ValueError):
-                if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                    with socket.socket(fileno=os.dup(int(name))) as twin:
-                        address = twin.getsockname()
-                    if isinstance(address, tuple):
-                        found.add((str(address[0]), int(address[1])))
+                found.update(_addresses(int(name)))
     return found
+
+
+def _addresses(descriptor: int) -> t.Iterator[tuple[str, int]]:
+    """The local end of a descriptor that is a socket of the internet."""
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        with socket.socket(fileno=os.dup(descriptor)) as twin:
+            address = twin.getsockname()
+        if isinstance(address, tuple):
+            yield str(address[0]), int(address[1])

@@ -85,7 +85,7 @@ class SqliteTransaction(Guard):
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what holds now, and explain a statement that can't run in a transaction."""
         scope.half_done = self._ledger.half
-        for line in self._ledger.lines(scope.bind or "default"):
+        for line in self._ledger.lines(scope.database):
             scope.tell("aftermath", line)
         words = str(getattr(error, "orig", ""))
         if any(refused in words for refused in _REFUSED):
@@ -104,7 +104,7 @@ class SqliteTransaction(Guard):
 
     def beginning(self) -> None:
         """An env.py for several databases locks one after the other; a file can't be locked twice."""
-        path, name = self._transaction.driver.file, self._scope.bind or "default"
+        path, name = self._transaction.driver.file, self._scope.database
         if path in self._locked:
             raise SameFile(
                 f"The databases {self._locked[path]} and {name} are the same file, {path}.",
@@ -115,7 +115,7 @@ class SqliteTransaction(Guard):
     def begun(self) -> None:
         """The lock is held: nobody may have migrated since the heads were read."""
         if self._file:
-            self._locked[self._file] = self._scope.bind or "default"
+            self._locked[self._file] = self._scope.database
         scope = self._scope
         if scope.heads is None or scope.context is None:
             return

@@ -13,6 +13,7 @@ from ...errors.revisions import NotAtHead
 from ...errors.revisions import RevisionAmbiguous
 from ...errors.revisions import SeveralHeads
 from ..index_revision import create_date
+from ..revision_ids import parents
 from ..version_control import author_of
 
 _MOST = 20
@@ -89,14 +90,10 @@ def _branch(revision: Script, script: ScriptDirectory) -> str:
     facts = [
         f"{date:%Y-%m-%d %H:%M}" if date else "",
         f"by {author}" if author else "",
-        f"follows {_parents(revision)}",
+        f"follows {_listed(parents(revision)) or 'nothing'}",
     ]
     path = os.path.relpath(revision.path, os.path.dirname(os.path.abspath(script.dir)))
     return f"{line_of(revision)}\n    {path}\n    {', '.join(fact for fact in facts if fact)}"
-
-
-def _parents(revision: Script) -> str:
-    return _listed(revision._versioned_down_revisions) or "nothing"
 
 
 def _listed(names: t.Iterable[str]) -> str:

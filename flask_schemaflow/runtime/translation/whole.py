@@ -12,6 +12,8 @@ from alembic.script import Script
 
 from ...errors.revisions import ParentMissing
 from ...errors.revisions import RevisionTwice
+from ..revision_ids import ids
+from ..revision_ids import parents
 from ..version_control import find_revision
 
 Inspect = t.Callable[[t.Iterable[Script]], t.Iterable[Script]]
@@ -48,10 +50,10 @@ def _refuse_orphans(revisions: list[Script], folder: pathlib.Path) -> None:
     known = {revision.revision for revision in revisions}
     labels = {label for revision in revisions for label in revision.branch_labels}
     for revision in revisions:
-        for parent in revision._versioned_down_revisions:
+        for parent in parents(revision):
             if parent not in known:
                 raise _missing(revision, parent, "follows", folder)
-        for wanted in _ids(revision.dependencies):
+        for wanted in ids(revision.dependencies):
             if wanted not in known and wanted not in labels:
                 raise _missing(revision, wanted, "depends on", folder)
 
@@ -69,7 +71,3 @@ def _missing(revision: Script, parent: str, verb: str, folder: pathlib.Path) -> 
         details=details,
         hint=hint,
     )
-
-
-def _ids(value: t.Any) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)

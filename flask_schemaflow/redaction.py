@@ -2,37 +2,66 @@
 
 A database URL has its password in many places: before the ``@``, in the query string, escaped
 or not. Every message that mentions a URL goes through :func:`safe_url`, every foreign text
-(an exception of a driver, a query of another session) through :func:`scrub`.
+(an exception of a driver, a query of another session) through :func:`scrub`. What remains is what no
+pattern finds: a piece of a password with a bare ``@``, which a driver took for the name of a host.
+:func:`masker` knows the URLs of the application and finds that too.
 """
 
 from __future__ import annotations
 
 import re
 import typing as t
+import urllib.parse
 
 MASK = "***"
-_SECRET = r"(?:password|passwd|pwd|passphrase|sslpassword|secret|token|authkey|api_?key)"
+_KEYS = ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
+_SECRET = (
+    r"(?:pass?word|passwd|_pass|pwd|passphrase|sslpassword|secret|token|authkey|(?:api|access|account|private)_?key"
+    r"|credentials?|odbc_connect)"
+)
+# What follows a host rather than a user: its port, and an @ only in the query.
+_PORT_AND_QUERY = r"\d{1,5}/[^\s@?]*\?[A-Za-z_]\w*="
 _USERINFO = re.compile(
-    r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/?#@]*:)(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))"
+    rf"(?P<head>(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s:/?#]*:)(?!{_PORT_AND_QUERY})(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))"
 )
-_QUERY = re.compile(rf"(?P<head>[?&;]\w*{_SECRET}\w*=)[^&;\s'\"]*", re.I)
+_QUERY = re.compile(rf"(?P<head>[?&;]\w{{0,40}}{_SECRET}\w{{0,40}}=)[^&;\s'\"]*", re.I)
+# `password=x`, `'password': 'x'`, `PASSWORD: str = "x"`; neither `password = hashed(...)` nor `password: Mapped[str]`,
+# whose right side is code, nor what MySQL says of a password: whether there was one.
 _KEYWORD = re.compile(
-    rf"(?P<head>\b\w*{_SECRET}\w*\s*[=:]\s*)(?P<value>'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|[^\s,;&)'\"]+)", re.I
-)
-_SQL = re.compile(
-    r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+BY(?:\s+PASSWORD)?)\s+|\bPASSWORD\s*\(\s*)'(?:[^'\\]|\\.|'')*'",
+    rf"(?P<head>(?<!\w)\w{{0,40}}{_SECRET}\w{{0,40}}['\"]?(?:\s*:\s*[\w.\[\] |]+(?=\s=))?\s*[=:]\s*)"
+    r"(?!(?:YES|NO|None)\b)(?!(?<=[=:]\s)[A-Za-z_][\w.]*[(\[])"
+    r"(?P<value>'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|[^\s,;&)'\"]+)",
     re.I,
 )
+_SQL = re.compile(
+    r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+(?:BY(?:\s+PASSWORD)?|(?:WITH|VIA)\s+\S+\s+(?:BY|AS|USING)))\s+E?"
+    r"|\bPASSWORD\s*\(\s*)(?:'(?:[^'\\]|\\.|'')*(?:'|$)|\"[^\"]*(?:\"|$)|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|$))",
+    re.I | re.S,
+)
+_URL = re.compile(r"\s*(?P<scheme>[\w+.-]+)://(?P<user>[^:/]*):(?P<rest>.*@.*)", re.S)
+_MALFORMED = re.compile(r"(?P<head>\s*(?:[\w+.-]+:/)?[^:/@]*):(?P<password>[^/].*)@", re.S)
+_REAL_QUERY = re.compile(r"\?[A-Za-z_][\w.-]*=[^?]*\Z")
+
+Mask = t.Callable[[str], str]
 
 
 def safe_url(url: t.Any) -> str:
     """The URL fit to be shown: password and secret query parameters replaced by ``***``.
 
+    A bare ``@`` in a password makes everybody misread the URL; the last one counts here.
+
     :param url: a string or a SQLAlchemy ``URL``.
     """
+    head, password, tail = _split(url)
     render = getattr(url, "render_as_string", None)
-    text = render(hide_password=True) if render is not None else str(url)
-    return scrub(text)
+    if render is not None and (url.password or "") == password:
+        return scrub(render(hide_password=True))
+    return scrub(f"{head}{MASK}@{tail}" if password else _text(url))
+
+
+def is_misread(url: t.Any) -> bool:
+    """Whether a SQLAlchemy ``URL`` has a piece of the password for its host or database."""
+    return url.password is not None and "@" in f"{url.host or ''}{url.database or ''}"
 
 
 def scrub(text: str) -> str:
@@ -41,3 +70,92 @@ def scrub(text: str) -> str:
     text = _QUERY.sub(rf"\g<head>{MASK}", text)
     text = _SQL.sub(rf"\g<head>'{MASK}'", text)
     return _KEYWORD.sub(rf"\g<head>{MASK}", text)
+
+
+def masker(urls: t.Iterable[t.Any]) -> Mask:
+    """A function that finds the passwords of these URLs, and their pieces, wherever they stand in a text.
+
+    A password that is an ordinary word, or stands in the URL's open parts too, is left: to mask each ``upgrade`` or
+    ``localhost`` would tell the password rather than hide it.
+    """
+    patterns = sorted({pattern for url in urls for pattern in _patterns(url)}, key=len, reverse=True)
+    known = re.compile("|".join(patterns)) if patterns else None
+
+    def mask(text: str) -> str:
+        return known.sub(MASK, text) if known is not None else text
+
+    return mask
+
+
+def configured_urls(config: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Any]]:
+    """The settings of an application that hold URLs, and these: strings, ``URL`` objects, or by mistake anything."""
+    for key in _KEYS:
+        value = config.get(key)
+        if isinstance(value, t.Mapping):
+            for name, entry in value.items():
+                yield f"{key}[{name!r}]", entry.get("url") if isinstance(entry, t.Mapping) else entry
+        elif value is not None:
+            yield key, value
+
+
+def _split(url: t.Any) -> tuple[str, str, str]:
+    """What stands before the password, the password, and what comes after its ``@``; the password may be empty."""
+    text = _text(url)
+    found = _URL.fullmatch(text)
+    if found is None or re.match(_PORT_AND_QUERY, found["rest"]):
+        return text, "", ""
+    rest, query = found["rest"], ""
+    real = _REAL_QUERY.search(rest)
+    if real is not None and "@" in rest[: real.start()]:
+        rest, query = rest[: real.start()], real.group().replace("@", "%40")
+    password, _, tail = rest.rpartition("@")
+    return f"{found['scheme']}://{found['user']}:", password, tail + query
+
+
+def _text(url: t.Any) -> str:
+    """The URL as a string; the parts of an object just as they are, so that what was misread comes together again."""
+    if getattr(url, "render_as_string", None) is None:
+        return str(url)
+    query = "?" + type(url).create(url.drivername, query=url.query).render_as_string().partition("?")[2]
+    login = f"{url.username}@" if url.username else ""
+    if url.password is not None:
+        login = f"{url.username or ''}:{url.password}@"
+    port = f":{url.port}" if url.port else ""
+    database = f"/{url.database}" if url.database else ""
+    return f"{url.drivername}://{login}{url.host or ''}{port}{database}{query.rstrip('?')}"
+
+
+def _patterns(url: t.Any) -> t.Iterator[str]:
+    head, password, tail = _split(url)
+    malformed = _MALFORMED.match(head) if not password else None
+    if malformed is not None:
+        head, password, tail = malformed["head"], malformed["password"], head[malformed.end() :]
+    shown = f"{head.partition('?')[0]}{tail.partition('?')[0]}".lower()
+    found = {password, *(match.partition("=")[2] for match in _secrets_of_query(_text(url)))}
+    forms = {form for secret in found for form in _forms(secret)}
+    yield from (_as_word(form) for form in forms if _is_unusual(form) and form.lower() not in shown)
+    if "@" in password:
+        pieces = {piece for piece in re.split(r"[@:/?#]", password) if piece and piece.lower() not in shown}
+        yield from (_as_word(piece) for piece in pieces if _is_unusual(piece))
+        # A driver puts a name that it could not find between quotes.
+        yield from (rf"(?<=['\"]){re.escape(piece)}(?=['\"@:/])" for piece in pieces)
+
+
+def _secrets_of_query(text: str) -> t.Iterator[str]:
+    return (found.group() for found in _QUERY.finditer(text))
+
+
+def _forms(secret: str) -> set[str]:
+    plain = urllib.parse.unquote(secret)
+    quoted = {urllib.parse.quote(plain, safe=safe) for safe in ("", " +", "/")}
+    return {secret, plain, urllib.parse.unquote_plus(secret), urllib.parse.quote_plus(plain), *quoted}
+
+
+def _is_unusual(text: str) -> bool:
+    return len(text) > 4 and not (text.isalpha() and (text.islower() or text.istitle()))
+
+
+def _as_word(text: str) -> str:
+    before = r"(?<!\w)" if re.match(r"\w", text) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", text) else ""
+    return f"{before}{re.escape(text)}{after}"

@@ -9,10 +9,13 @@ import traceback as tracebacks
 import typing as t
 
 import click
+from flask import has_app_context
 from flask.cli import NoAppException
 from flask.helpers import get_debug_flag
 
 from ..errors import SchemaflowError
+from ..redaction import Mask
+from ..redaction import scrub
 from .output import lenient_streams
 
 INTERRUPTED = 130
@@ -39,19 +42,22 @@ def boundary(traceback: bool = False) -> t.Iterator[None]:
         _end(error, error if isinstance(error, SchemaflowError) else _explained(error), traceback)
 
 
-def show(error: SchemaflowError) -> None:
-    """The message, what belongs to it, and the next step, on standard error."""
-    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}]: {error.message}", err=True)
-    if error.details:
-        click.echo("\n" + error.details.rstrip(), err=True)
-    if error.hint:
-        click.echo("\n" + error.hint.rstrip(), err=True)
+def show(error: SchemaflowError, hide: Mask = str) -> None:
+    """The message, what belongs to it, and the next step, on standard error.
+
+    :param hide: takes the passwords out.
+    """
+    click.echo(f"{click.style('Error', fg='red', bold=True)} [{error.code}]: {hide(error.message)}", err=True)
+    for text in (error.details, error.hint):
+        if text:
+            click.echo("\n" + hide(text).rstrip(), err=True)
 
 
 def _end(error: BaseException, shown: SchemaflowError, traceback: bool) -> t.NoReturn:
+    hide = _masker(error)
     if traceback or get_debug_flag():
-        _show_traceback(error)
-    show(shown)
+        _show_traceback(error, hide)
+    show(shown, hide)
     sys.exit(shown.exit_code)
 
 
@@ -65,13 +71,21 @@ def _explained(error: Exception) -> SchemaflowError:
 
 def _interrupted(error: KeyboardInterrupt, traceback: bool) -> t.NoReturn:
     if traceback or get_debug_flag():
-        _show_traceback(error)
+        _show_traceback(error, _masker(error))
     told = str(error)
     click.echo(f"Interrupted. {told}" if told else "Interrupted.", err=True)
     sys.exit(INTERRUPTED)
 
 
-def _show_traceback(error: BaseException) -> None:
-    from ..redaction import scrub
+def _masker(error: BaseException) -> Mask:
+    """What knows the passwords of the application: the current one, or the one that could not be loaded."""
+    from ..runtime.translation.application import application_in
+    from ..runtime.translation.secrecy import known_masker
 
-    click.echo(scrub("".join(tracebacks.format_exception(type(error), error, error.__traceback__))), err=True)
+    app = application_in(error)
+    return known_masker(config=app.config if app is not None and not has_app_context() else None)
+
+
+def _show_traceback(error: BaseException, hide: Mask) -> None:
+    text = "".join(tracebacks.format_exception(type(error), error, error.__traceback__))
+    click.echo(scrub(hide(text)), err=True)

@@ -57,6 +57,8 @@ def _create_missing(target: Target) -> str:
     except exc.DBAPIError as error:
         if kind_of(error) != "database":
             raise database_error(error, Where(engine, target.bind)) from error
+    except UnicodeEncodeError as error:
+        raise database_error(error, Where(engine, target.bind)) from error
     else:
         return ""
     made = _create(target)

@@ -161,7 +161,7 @@ def _connected(target: Target) -> t.Iterator[Connection]:
         from .translation.connecting import Where
 
         raise database_error(error, Where(target.sync_engine, target.bind)) from error
-    except exc.SQLAlchemyError as error:
+    except (exc.SQLAlchemyError, UnicodeEncodeError) as error:
         raise NotCertain("the long way says what is wrong") from error
 
 

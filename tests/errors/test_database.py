@@ -201,7 +201,7 @@ def test_a_wrong_password(account: str, mariadb_url: str, at: With) -> None:
         Error [SF423]: The server at 127.0.0.1:3306 refused the user 'ACCOUNT'
             (mysql+pymysql://ACCOUNT:***@127.0.0.1:3306/DATABASE?charset=utf8mb4).
 
-          The database says: Access denied for user 'ACCOUNT'@'127.0.0.1' (using password: ***)
+          The database says: Access denied for user 'ACCOUNT'@'127.0.0.1' (using password: YES)
 
         Correct user and password in SQLALCHEMY_DATABASE_URI. In a password, write @ as %40, : as %3A, / as %2F,
             or make the URL with sqlalchemy.URL.create().

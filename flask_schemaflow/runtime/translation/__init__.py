@@ -25,6 +25,7 @@ from ...records import Event
 from ...records import Notify
 from ...records import Step
 from .connecting import database_error
+from .connecting import is_connecting
 from .connecting import Where
 from .graph import graph_error
 from .identifiers import odd_identifiers
@@ -35,6 +36,8 @@ from .loading import loading_error
 from .options import unusable_option
 from .places import place_below
 from .running import revision_failed
+from .secrecy import conceal
+from .secrecy import known_masker
 from .steps import asserted
 
 if t.TYPE_CHECKING:
@@ -143,6 +146,13 @@ class Failure:
         finally:
             event.remove(sa.Engine, "handle_error", remember)
 
+    def conceal(self, *errors: BaseException) -> None:
+        """Take the passwords of the application's databases out of ``errors``."""
+        targets = self.passage.targets if self.passage is not None else ()
+        hide = known_masker(target.sync_engine.url for target in targets)
+        for error in errors:
+            conceal(error, hide)
+
     def where(self, error: BaseException) -> Where:
         """The database that ``error`` is about, as far as that is known."""
         refused, engine = self._refused
@@ -171,7 +181,8 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
         if place is not None and not error.details:
             error.details = f"  {place}: {place.code}"
         raise
-    except SchemaflowError:
+    except SchemaflowError as error:
+        failure.conceal(error)
         raise
     except KeyboardInterrupt as error:
         told = describe_interruption(failure)
@@ -180,6 +191,7 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
         raise
     except (Exception, SystemExit) as error:
         explained = _explained(error, failure)
+        failure.conceal(error, *([explained] if explained is not None else []))
         if explained is None:
             raise
         raise explained from error
@@ -202,6 +214,8 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
     if isinstance(error, BrokenPipeError):
         return None  # nobody reads our output any more; a driver would have wrapped it
     if isinstance(error, (exc.DBAPIError, ConnectionError, socket.gaierror, TimeoutError)):
+        return database_error(error, failure.where(error))
+    if isinstance(error, UnicodeEncodeError) and is_connecting(error):
         return database_error(error, failure.where(error))
     found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
     if found is None and isinstance(error, (TypeError, AttributeError)):

@@ -101,7 +101,7 @@ def _candidates() -> list[str]:
 
 
 def _broken(error: BaseException) -> SchemaflowError:
-    app = _application_in(error)
+    app = application_in(error)
     config = app.config if app is not None else {}
     found = _at(error)
     about_url = urls.url_error(error, config)
@@ -160,7 +160,7 @@ _LIBRARIES = tuple(
 )
 
 
-def _application_in(error: BaseException) -> Flask | None:
+def application_in(error: BaseException) -> Flask | None:
     """The half-made application, if a function that was running had one."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         for value in frame.f_locals.values():

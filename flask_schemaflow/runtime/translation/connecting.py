@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
+import traceback
 import typing as t
 
 import sqlalchemy as sa
 from flask import current_app
 from flask import has_app_context
+from sqlalchemy.engine.default import DefaultDialect
 
 from ...errors import connection as errors
 from ...errors.database import DatabaseError
+from ...redaction import is_misread
 from ...redaction import safe_url
 from ...redaction import scrub
 from ..sqlite.holders import describe
@@ -21,6 +24,8 @@ from .drivers import kind_of
 from .drivers import words_of_database
 from .features import too_old
 from .grants import statement_that_allows
+from .secrecy import conceal
+from .secrecy import known_masker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Where:
     url_text: str | sa.URL | None = None
 
     @property
-    def _url(self) -> sa.URL | None:
+    def connected_by(self) -> sa.URL | None:
+        """The URL with everything in it."""
         if self.engine is not None:
             return self.engine.url
         return sa.make_url(self.url_text) if self.url_text else None
@@ -44,15 +50,16 @@ class Where:
     @property
     def url(self) -> str:
         """The masked URL."""
-        return safe_url(self._url) if self._url is not None else "the database"
+        return safe_url(self.connected_by) if self.connected_by is not None else "the database"
 
     @property
     def address(self) -> str:
         """``host:port`` as far as the URL says."""
-        url = self._url
+        url = self.connected_by
         if url is None:
             return "its address"
-        host = url.host or str(url.query.get("host") or url.query.get("unix_socket") or "the local socket")
+        given = url.query.get("host") or url.query.get("unix_socket") or "the local socket"
+        host = url.host or (given if isinstance(given, str) else " and ".join(given))
         if host.startswith("/"):
             return f"the socket {host}"
         return f"{host}:{url.port}" if url.port else host
@@ -60,12 +67,12 @@ class Where:
     @property
     def database(self) -> str:
         """The name of the database in the URL."""
-        return (self._url.database if self._url is not None else None) or ""
+        return (self.connected_by.database if self.connected_by is not None else None) or ""
 
     @property
     def user(self) -> str:
         """The user in the URL."""
-        return (self._url.username if self._url is not None else None) or ""
+        return (self.connected_by.username if self.connected_by is not None else None) or ""
 
     @property
     def setting(self) -> str:
@@ -77,7 +84,17 @@ class Where:
 
 
 def database_error(error: BaseException, where: Where) -> DatabaseError:
-    """The error that fits, with the driver's words among its details."""
+    """The error that fits, with the driver's words among its details; passwords are taken out of ``error`` as well."""
+    hide = known_masker([where.connected_by] if where.connected_by is not None else [])
+    conceal(error, hide)
+    made = _made(error, where)
+    conceal(made, hide)
+    return made
+
+
+def _made(error: BaseException, where: Where) -> DatabaseError:
+    if isinstance(error, UnicodeEncodeError):
+        return _unsendable(where)
     words = scrub(words_of_database(error))
     old = too_old(error, where.engine)
     if old is not None:
@@ -93,6 +110,21 @@ def database_error(error: BaseException, where: Where) -> DatabaseError:
             hint=f"Correct what the driver names, in {where.setting} or on the server.",
         )
     return DatabaseError(f"The database refused: {words}", details=_statement(error))
+
+
+def is_connecting(error: BaseException) -> bool:
+    """Whether it arose in the driver while SQLAlchemy had it connect."""
+    code = DefaultDialect.connect.__code__
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _unsendable(where: Where) -> DatabaseError:
+    """The error for a user or a password with letters that the driver can't send."""
+    driver = where.engine.driver if where.engine is not None else ""
+    return errors.LoginRefused(
+        f"The driver {driver} can't send user and password as they stand in {where.setting} ({where.url}).",
+        hint="Give the account a password of ASCII characters, or name another driver in the URL.",
+    )
 
 
 def _while_connecting(error: BaseException) -> bool:
@@ -114,6 +146,12 @@ def _refused(where: Where, words: str) -> DatabaseError:
 
 def _host(where: Where, words: str) -> DatabaseError:
     host = where.address.rpartition(":")[0] or where.address
+    if where.connected_by is not None and is_misread(where.connected_by):
+        return errors.HostUnknown(
+            f"A piece of the password is taken for the host ({where.url}).",
+            hint=f"In the password in {where.setting}, write @ as %40, : as %3A, / as %2F and ? as %3F, "
+            "or make the URL with sqlalchemy.URL.create().",
+        )
     return errors.HostUnknown(
         f"The host {host!r} has no address ({where.url}).",
         hint=f"Correct the host in {where.setting}; a container's name is known only inside its network.",

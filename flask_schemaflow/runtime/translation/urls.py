@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import setup as errors
+from ...redaction import configured_urls
 from ...redaction import safe_url
 
 # What to install for what the driver's module is called; the rest have the same name.
@@ -36,7 +37,6 @@ _DIALECTS = {
 _KNOWN = ("postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql")
 # What else people call them; difflib finds the slips.
 _MEANT = {"postgres": "postgresql", "pgsql": "postgresql", "sqlite3": "sqlite", "sqlserver": "mssql"}
-_KEYS = ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
 
 
 def url_error(error: BaseException, config: t.Mapping[str, t.Any]) -> errors.SetupError | None:
@@ -126,23 +126,13 @@ def _url_with(
     config: t.Mapping[str, t.Any], wanted: t.Callable[[str], bool], mask: t.Callable[[str], str] = safe_url
 ) -> tuple[str, str]:
     """The setting and the masked text of the first URL that is the wanted one."""
-    for setting, value in _urls(config):
+    for setting, value in configured_urls(config):
         text = value.render_as_string(hide_password=False) if isinstance(value, sa.URL) else value
         if not isinstance(text, str):
             return setting, f"it is of type {type(value).__name__}, and no URL"
         if wanted(text):
             return setting, mask(text) or "it is empty"
     return "the application's configuration", "a URL"
-
-
-def _urls(config: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Any]]:
-    for key in _KEYS:
-        value = config.get(key)
-        if isinstance(value, t.Mapping):
-            for name, entry in value.items():
-                yield f"{key}[{name!r}]", entry.get("url") if isinstance(entry, t.Mapping) else entry
-        elif value is not None:
-            yield key, value
 
 
 def _needs(text: str, module: str) -> bool:

@@ -44,7 +44,8 @@ class Definitions:
         if len(parameters) != 1 or " ".join(statement.split()) != QUERY:
             return None
         if self._known is None:
-            self._known = dict(reversed(cursor.execute(_ALL).fetchall()))
+            cursor.execute(_ALL)  # which gives nothing back with some drivers
+            self._known = dict(reversed(list(cursor.fetchall())))
         found = self._known.get(parameters[0])
         if found is None:
             return None

@@ -140,6 +140,9 @@ class Migrate:
     ) -> None:
         """Register on ``app``; what is given here wins over the constructor, for this application only.
 
+        Nothing else is done: no file is read, no connection opened, no logger touched. The parameters are those
+        of :class:`Migrate`.
+
         :raises AlreadyRegistered: when the application has a ``Migrate`` with a db already.
         """
         self._refuse_second(app)
@@ -173,7 +176,11 @@ class Migrate:
         )
 
     def configure(self, callback: CallbackT) -> CallbackT:
-        """Register a function that gets Alembic's ``Config`` before each command and returns it."""
+        """Register a function that gets Alembic's ``Config`` before each command and returns it.
+
+        :param callback: may change the ``Config`` that it is given, or return another one.
+        :returns: the function itself, so that this is a decorator, too.
+        """
         self.configure_callbacks.append(callback)
         return callback
 

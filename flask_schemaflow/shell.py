@@ -55,7 +55,7 @@ class Inspector:
 
     def pending(self) -> list[Revision]:
         """What an upgrade would apply, in order."""
-        return Answers(item for record in self.status() for item in record.pending)
+        return Answers(_commands().pending())
 
     def diff(self) -> list[Difference]:
         """What ``migrate`` would write operations for."""

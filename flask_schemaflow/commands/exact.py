@@ -49,7 +49,13 @@ def branches(directory: Directory | None = None, verbose: bool = False) -> list[
 
 
 def show(directory: Directory | None = None, revision: str = "head") -> list[Revision]:
-    """What ``revision`` names, with everything that its file says of itself."""
+    """What ``revision`` names, with everything that its file says of itself.
+
+    :param directory: the migrations folder, where it isn't the registered one.
+    :param revision: an id or the beginning of one, a label, ``head``, ``heads``, or ``current`` for what the databases
+        are at.
+    :raises RevisionError: when it names nothing, or more than one thing.
+    """
     environment = Environment.open(directory)
     if revision == "current":
         return [item for record in current(directory) for item in record.revisions]
@@ -160,6 +166,9 @@ def check(
 ) -> list[Difference]:
     """Compare the models with the databases, which must be at the newest revision.
 
+    :param directory: the migrations folder, where it isn't the registered one.
+    :param x_arg: handed to env.py.
+    :param binds: the names of the databases; all by default.
     :returns: an empty list.
     :raises DifferencesFound: its ``differences`` are what ``migrate`` would write operations for.
     """

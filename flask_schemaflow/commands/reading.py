@@ -23,8 +23,10 @@ def heads(
 ) -> list[Revision]:
     """The newest revision of each branch.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param verbose: kept for Flask-Migrate's users; a record holds everything anyway.
     :param resolve_dependencies: leave out heads that another revision depends on.
+    :raises RevisionError: when the revision files don't fit together.
     """
     found = lightly(lambda folder: folder.heads(resolve_dependencies), directory)
     return _exact().heads(directory, verbose, resolve_dependencies) if found is None else found
@@ -33,7 +35,9 @@ def heads(
 def branches(directory: Directory | None = None, verbose: bool = False) -> list[Revision]:
     """The revisions that several others follow; their ``children`` are the branches.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param verbose: kept for Flask-Migrate's users.
+    :raises RevisionError: when the revision files don't fit together.
     """
     found = lightly(lambda folder: [item for item in folder.walk() if item.is_branch_point], directory)
     return _exact().branches(directory) if found is None else found
@@ -49,6 +53,7 @@ def history(
 ) -> list[Revision]:
     """The revisions, newest first.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param rev_range: ``from:to``, where either may be missing, an id, or ``current``.
     :param verbose: kept for Flask-Migrate's users.
     :param indicate_current: mark those that a database is at; asks the databases.
@@ -77,10 +82,13 @@ def current(
 ) -> list[Current]:
     """The revisions that each database is at.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param verbose: kept for Flask-Migrate's users.
     :param check_heads: raise unless every database is at the newest revisions.
     :param x_arg: handed to env.py.
     :param binds: the names of the databases; all by default.
+    :returns: one record a database, the default one first.
+    :raises DatabaseError: when a database can't be reached.
     :raises NotAtHead: with ``check_heads``, names what is pending.
     """
     found = None if check_heads else lightly(lambda folder: folder.current(binds), directory)
@@ -92,9 +100,11 @@ def status(
 ) -> list[Standing]:
     """Where each database stands: applied, pending, unknown to the folder.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param x_arg: handed to env.py.
     :param binds: the names of the databases; all by default.
     :returns: one record a database, the default one first.
+    :raises DatabaseError: when a database can't be reached.
     """
     found = lightly(lambda folder: folder.standings(binds), directory)
     return _exact().status(directory, x_arg=x_arg, binds=binds) if found is None else found
@@ -107,6 +117,7 @@ def pending(
 
     With a plain folder it costs one query a database and a ``stat`` a revision file.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param x_arg: handed to env.py.
     :param binds: the names of the databases; all by default.
     :returns: each revision once, also when several databases lack it.

@@ -44,7 +44,9 @@ def init(
     :param multidb: kept for Flask-Migrate's users: one template serves one database and many.
     :param template: the name of a template, or a path to a folder with one.
     :param package: whether to write ``__init__.py`` files, so that the folder can be imported.
+    :returns: the files that were written.
     :raises FolderExists: when the folder has files in it.
+    :raises FolderNotWritable: when it can't be made; nothing is left of it.
     :raises TemplateMissing: when there is no such template.
     """
     state = current_state()
@@ -110,8 +112,11 @@ def _template(template: str | None, multidb: bool) -> tuple[str | None, str]:
 def edit(directory: Directory | None = None, revision: str = "current") -> str:
     """The path of a revision file, for an editor to open.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param revision: an id, ``head``, or ``current`` for the one that the database is at.
+    :returns: the absolute path.
     :raises InvalidArgument: when ``current`` is no single revision.
+    :raises RevisionError: when there is no such revision.
     """
     if revision != "current":
         return one_script(Environment.open(directory), revision).path

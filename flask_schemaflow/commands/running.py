@@ -29,6 +29,7 @@ def upgrade(
 ) -> Report:
     """Apply what is pending up to ``revision``.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param revision: an id, ``head``, ``heads``, ``+2``, or with ``sql`` a range ``from:to``.
     :param sql: write the SQL instead of running it; it is in the result.
     :param tag: handed to env.py.
@@ -36,6 +37,8 @@ def upgrade(
     :param binds: the databases to upgrade; all by default.
     :param backup: whether to save each database before it is changed; by default the setting ``backup`` decides.
     :param notify: is called with what happens, while it happens.
+    :param keep_logging: whether the logging section of alembic.ini is to hold for the run, as on the command line.
+    :returns: the steps that ran, and what was written or saved.
     :raises SchemaflowError: when anything fails; what was applied before is in the message.
     """
     environment = Environment.open(directory, x_arg)
@@ -130,7 +133,14 @@ def stamp(
 def ensure_version(
     directory: Directory | None = None, sql: bool = False, *, x_arg: XArg = None, binds: t.Sequence[str] = ()
 ) -> Report:
-    """Make the version table if it isn't there, and change nothing else."""
+    """Make the version table if it isn't there, and change nothing else.
+
+    :param directory: the migrations folder, where it isn't the registered one.
+    :param sql: write the SQL instead of running it; it is in the result.
+    :param x_arg: handed to env.py.
+    :param binds: the databases; all by default.
+    :raises DatabaseError: when a database can't be reached.
+    """
     environment = Environment.open(directory, x_arg)
     options = Options("write", sql, tuple(binds))
     return environment.run(planning.ensure_version_table, options)

@@ -27,21 +27,25 @@ def upgrade(
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
     keep_logging: bool = False,
+    backup: bool | None = None,
     create_database: bool = False,
-    **more: t.Any,
 ) -> Report:
     """Apply what is pending up to ``revision``.
 
     A replica that starts asks for this each time, so a plain folder whose databases are at their heads is told by one
     query a database, without Alembic and without a lock.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param revision: an id, ``head``, ``heads``, ``+2``, or with ``sql`` a range ``from:to``.
     :param sql: write the SQL instead of running it; it is in the result.
     :param tag: handed to env.py.
     :param x_arg: handed to env.py.
     :param binds: the databases to upgrade; all by default.
     :param notify: is called with what happens, while it happens.
+    :param keep_logging: whether the logging section of alembic.ini is to hold for the run, as on the command line.
+    :param backup: whether to save each database before it is changed; by default the setting ``backup`` decides.
     :param create_database: make databases that don't exist yet; for SQLite the folder of the file.
+    :returns: the steps that ran, none where nothing was pending, and what was written or saved.
     :raises SchemaflowError: when anything fails; what was applied before is in the message.
     """
     if create_database and not sql:
@@ -61,7 +65,7 @@ def upgrade(
         binds=binds,
         notify=notify,
         keep_logging=keep_logging,
-        **more,
+        backup=backup,
     )
 
 

@@ -10,8 +10,6 @@ from ..autogenerate.questions import Answers
 from ..errors.arguments import InvalidArgument
 from ..extension import Directory
 from ..extension import XArg
-from ..records import Notify
-from ..records import silent
 from ..records import Written
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
@@ -42,16 +40,25 @@ def revision(
 ) -> Written:
     """Write a new revision file, empty unless ``autogenerate``.
 
+    :param directory: the migrations folder, where it isn't the registered one.
+    :param message: what it does, in a line; with ``autogenerate`` one is made up where none is given.
+    :param autogenerate: compare the models with the databases, as :func:`migrate` does.
+    :param sql: for an env.py that runs (``revision_environment``): without a connection.
     :param head: what it follows: an id, ``head``, or ``branch@head``.
     :param splice: whether ``head`` may be no head.
+    :param branch_label: a name for the branch that it begins.
+    :param version_path: the folder for the file, one of the version locations.
+    :param rev_id: its id; made up by default.
     :param depends_on: ids that must be applied before it.
+    :param x_arg: handed to env.py.
     :param answers: with ``autogenerate``, what was renamed, dropped or filled.
     :param allow_drops: with ``autogenerate``, go on although models seem to be missing.
     :param dry_run: leave the file's text in ``source`` instead of writing it.
     :param verify: with ``autogenerate``, whether the file is proved on a scratch copy of the schema before it is kept;
         by default what ``SCHEMAFLOW_VERIFY`` says.
     :returns: the file that was written.
-    :raises VerificationFailed: when it fails there.
+    :raises InvalidArgument: for an id or a label that can't be one.
+    :raises VerificationFailed: when the file fails its proof.
     :raises Undecided: with ``autogenerate``, when something has to be answered first; holds the questions.
     """
     check_names(rev_id, branch_label)
@@ -98,7 +105,6 @@ def migrate(
     x_arg: XArg = None,
     *,
     depends_on: t.Sequence[str] = (),
-    notify: Notify = silent,
     answers: Answers | None = None,
     allow_drops: bool = False,
     dry_run: bool = False,
@@ -156,8 +162,14 @@ def merge(
 ) -> Written:
     """Join several branches in a new revision.
 
+    :param directory: the migrations folder, where it isn't the registered one.
     :param revisions: the revisions to join, or ``heads``.
-    :param splice: whether they may be no heads.
+    :param message: by default the ids that it joins.
+    :param branch_label: a name for the branch that it begins.
+    :param rev_id: its id; made up by default.
+    :param splice: whether ``revisions`` may be no heads.
+    :param x_arg: handed to env.py.
+    :returns: the file that was written.
     :raises InvalidArgument: when they are fewer than two.
     """
     check_names(rev_id, branch_label)

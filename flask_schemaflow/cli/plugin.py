@@ -9,6 +9,7 @@ and stays for the cases in which nobody else could answer: no application, one t
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import typing as t
 
 import click
@@ -50,10 +51,14 @@ class PluginGroup(LazyGroup):
 
     def _known(self) -> click.Command | None:
         app, context = _quietly_loaded(), click.get_current_context(silent=True)
-        return app.cli.get_command(context, NAME) if app is not None and context is not None else None
+        found = app.cli.get_command(context, NAME) if app is not None and context is not None else None
+        return found or (_other_plugin() if app is None or EXTENSION not in app.extensions else None)
 
     def _found(self, args: list[str], parent: click.Context) -> click.Command | None:
         """The application's own group; ``None`` where it has none."""
+        app = _quietly_loaded(parent) if (other := _other_plugin()) is not None else None
+        if other is not None and (app is None or EXTENSION not in app.extensions):
+            return other
         from .boundary import boundary
 
         with boundary("--traceback" in args):
@@ -79,6 +84,13 @@ def _entered(app: Flask, parent: click.Context) -> click.Command | None:
     if not current_app or current_app._get_current_object() is not app:  # type: ignore[attr-defined]
         parent.with_resource(app.app_context())
     return found
+
+
+def _other_plugin() -> click.Command | None:
+    """A command of another distribution that is looked up before applications too, as ours is."""
+    found = importlib.metadata.entry_points(group="flask.commands", name=NAME)
+    other = next((entry for entry in found if not entry.value.startswith(f"{__name__}:")), None)
+    return None if other is None else t.cast(click.Command, other.load())
 
 
 def _other_name(app: Flask) -> str | None:

@@ -44,10 +44,10 @@ CHECKS: tuple[Check, ...] = (
     history.graph,
     history.several_heads,
     databases.reachable,
+    remains.made_elsewhere,
     databases.standings,
     remains.leftovers,
     remains.invalid_indexes,
-    remains.made_elsewhere,
 )
 
 

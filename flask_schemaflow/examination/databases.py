@@ -141,6 +141,8 @@ def _told(found: Standing, subject: Subject) -> t.Iterator[Finding]:
             details="\n".join(f"  {line}" for line in found.left),
         )
     at = ", ".join(found.current) or "no revision"
+    if found.unknown or found.database in subject.made_elsewhere:
+        return  # whose next step is another one than an upgrade
     if found.pending:
         number = f"{len(found.pending)} migration{'s are' if len(found.pending) != 1 else ' is'}"
         shown = [f"  {item}" for item in found.pending[:_MOST]]
@@ -150,7 +152,7 @@ def _told(found: Standing, subject: Subject) -> t.Iterator[Finding]:
             "SF310",
             f"The {found.database} database is at {at}: {number} not applied yet.",
             details="\n".join(shown + ([f"  ... and {more} more"] if more > 0 else [])),
-            hint="`flask db upgrade` applies what is pending.",
+            hint=f"`flask db upgrade{' heads' * (len(found.heads) > 1)}` applies what is pending.",
         )
     elif found.up_to_date:
         yield Finding("note", "SF862", f"The {found.database} database is at {at}; nothing is pending.")

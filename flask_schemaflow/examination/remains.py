@@ -11,6 +11,7 @@ from ..errors import SchemaflowError
 from ..errors.connection import SchemaWithoutHistory
 from ..errors.versions import HistoryEmptied
 from ..records import Finding
+from ..runtime.journal.standing import interrupted
 from ..runtime.planning import upgrade_steps
 from ..runtime.sqlite.catalog import Catalog
 from ..runtime.sqlite.leftovers import look
@@ -88,12 +89,14 @@ def made_elsewhere(subject: Subject) -> t.Iterator[Finding]:
     for target in subject.reached:
         found = visit(target, lambda connection, target=target: _made_elsewhere(subject, target, connection))  # type: ignore[misc]
         if found is not None:
+            subject.made_elsewhere.add(target.name)
             yield found
 
 
 def _made_elsewhere(subject: Subject, target: Target, connection: sa.Connection) -> Finding | None:
     context = version_context(subject, connection)
-    if context.get_current_heads():
+    begun = interrupted(connection, context.version_table, context.version_table_schema)
+    if begun is not None or context.get_current_heads():
         return None
     steps = upgrade_steps(subject.environment.script, "heads", ())
     found = foreign_start(connection, steps, target.bind, ignore={context.version_table})

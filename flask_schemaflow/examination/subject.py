@@ -21,12 +21,14 @@ class Subject:
     :param directory: another migrations folder than the registered one.
     :param x_arg: handed to env.py.
     :ivar reached: the databases that answered, once one has tried.
+    :ivar made_elsewhere: the names of those with tables that migrations would make, and at no revision.
     :raises NotRegistered: when the application has no ``Migrate``.
     """
 
     def __init__(self, directory: t.Any = None, x_arg: str | t.Sequence[str] | None = None) -> None:
         self.state = current_state()
         self.reached: list[Target] = []
+        self.made_elsewhere: set[str] = set()
         self._directory = directory
         self._x_arg = x_arg
 

@@ -108,6 +108,27 @@ def test_the_group_of_another_extension_is_never_shadowed(flask: Flasks) -> None
     assert result.exit_code == 2 and "No such command 'status'" in result.stderr
 
 
+def test_the_command_of_another_plugin_is_never_shadowed(
+    flask: Flasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another distribution's ``db``, found the same way, answers for applications without ``Migrate``."""
+    metadata = tmp_path / "aaa_other-1.0.dist-info"  # before ours in every order
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: aaa-other\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[flask.commands]\ndb = aaa_other:db\n")
+    (tmp_path / "aaa_other.py").write_text(
+        "import click\n@click.group('db', help='Of the other.')\ndef db(): pass\n"
+        "@db.command()\ndef stock(): print('in stock')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for source in (APP, "import nothing_of_that_name\n"):
+        result = flask(source, "db", "stock")
+        assert (result.stdout, result.exit_code) == ("in stock\n", 0)
+        assert listed(flask(source, "--help"))["db"] == "Of the other."
+    assert "SF201" in flask(APP + "Migrate(app, db)\n", "db", "heads").stderr
+    sys.modules.pop("aaa_other", None)
+
+
 def test_another_name_is_respected(flask: Flasks) -> None:
     """``db`` is not there then; who types it learns the name."""
     source = APP + "Migrate(app, db, command='mig')\n"

@@ -18,6 +18,7 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.sql.elements import conv
 
 from ..runtime.private import is_type_bound
+from .catalog.sqlite import checks_in_text
 from .mirror import mirror_of
 from .operations import OwnOperation
 
@@ -142,13 +143,16 @@ def compare_checks(
 
 
 def _reflected(context: AutogenContext, schema: str | None, table: sa.Table) -> list[Found]:
-    """What Alembic has read of them, with the whole table."""
+    """What Alembic has read of them, with the whole table; on SQLite what the table's own text says."""
     parents: t.Any = {"table_name": table.name, "schema_name": schema}
     checks = [item for item in table.constraints if isinstance(item, sa.CheckConstraint)]
+    found = [(constraint_name(item), written(item)) for item in checks]
+    if context.connection is not None and context.connection.dialect.name == "sqlite" and schema is None:
+        found = checks_in_text(context.connection, table.name) or found
     return [
-        {"name": constraint_name(item), "sqltext": written(item)}
-        for item in sorted(checks, key=lambda item: (constraint_name(item) or "", written(item)))
-        if context.run_name_filters(constraint_name(item), "check_constraint", dict(parents))
+        {"name": name, "sqltext": text}
+        for name, text in sorted(found, key=lambda item: (item[0] or "", item[1]))
+        if context.run_name_filters(name, "check_constraint", dict(parents))
     ]
 
 

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from ...runtime.guards import Scope
+from ...runtime.sqlite.sql_text import in_parentheses
+from ...runtime.sqlite.sql_text import text_of
+from ...runtime.sqlite.table_text import TableText
 
 QUERY = (
     "SELECT sql FROM (SELECT * FROM sqlite_master UNION ALL SELECT * FROM sqlite_temp_master) "
@@ -59,3 +62,16 @@ def know_definitions(scope: Scope) -> None:
     engine = scope.engine
     event.listen(engine, "do_execute", definitions.answer)
     scope.defer(lambda: event.remove(engine, "do_execute", definitions.answer))
+
+
+def checks_in_text(connection: sa.Connection, table: str) -> list[tuple[str | None, str]]:
+    """Names and conditions of a table's CHECKs; none where the text of its definition can't be taken apart.
+
+    SQLAlchemy finds them by a pattern, which in older versions takes a definition on one line for one CHECK.
+    """
+    text = connection.exec_driver_sql(QUERY, (table,)).scalar()
+    try:
+        checks = list(TableText(str(text)).checks()) if text and "check" in text.lower() else []
+    except ValueError:
+        return []
+    return [(item.name or None, text_of(in_parentheses(item.pieces)).strip()) for _, item in checks]

@@ -89,7 +89,9 @@ def _summary(record: Standing) -> str:
     if record.unknown:
         return "This database has revisions that no file here has."
     if not record.pending:
-        return "Up to date." if record.current else "There are no revisions yet."
+        return "Up to date." if record.current else "There are no revisions yet: flask db migrate"
+    if len(record.heads) > 1:  # `upgrade` alone wouldn't know which of them is meant
+        return f"{len(record.pending)} pending: flask db upgrade heads, or join the branches: flask db merge heads"
     return f"{len(record.pending)} pending: flask db upgrade"
 
 

@@ -235,12 +235,17 @@ class Passage:
 def _record(step: t.Any, bind: str | None) -> Step:
     info = step.info
     revision = info.up_revision
+    name = revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base"
     direction: t.Literal["upgrade", "downgrade", "stamp"] = "stamp"
     if not info.is_stamp:
         direction = "upgrade" if info.is_upgrade else "downgrade"
+    elif not info.is_upgrade:
+        # What the database is at from now on; the revision above is what it was at.
+        revision = next(iter(info.destination_revisions), None)
+        name = ", ".join(info.destination_revision_ids) or "base"
     return Step(
         database=bind or "default",
-        revision=revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base",
+        revision=name,
         message=revision.doc or "" if revision is not None else "",
         direction=direction,
         before=tuple(info.source_revision_ids),

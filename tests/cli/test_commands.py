@@ -105,6 +105,15 @@ def test_status_shows_where_a_database_stands(history: Run) -> None:
     history("status", "--check")
 
 
+def test_status_names_the_command_that_works(history: Run, made: Project) -> None:
+    """With branches, `upgrade` alone would not know where to; what is named applies them all."""
+    made.write_revision("cc", "aa", message="three")
+    last = history("status").stdout.splitlines()[-1]
+    assert last == "  3 pending: flask db upgrade heads, or join the branches: flask db merge heads"
+    history("upgrade", "heads")
+    assert history("status").stdout.endswith("\n  Up to date.\n")
+
+
 def test_stamp_takes_several_targets_and_runs_nothing(history: Run, made: Project) -> None:
     """The version table says so, and no table was made."""
     assert "Stamped bb two" in history("stamp", "head").stdout
@@ -112,6 +121,13 @@ def test_stamp_takes_several_targets_and_runs_nothing(history: Run, made: Projec
     assert history("current").stdout == "bb (head)\n"
     history("stamp", "--purge", "aa")
     assert history("current").stdout == "aa\n"
+
+
+def test_stamp_says_what_the_database_is_at_now(history: Run) -> None:
+    """Also where that is an older revision than before, or none."""
+    history("stamp", "head")
+    assert normal(history("stamp", "aa").stdout) == "Stamped aa one (TIME)\n"
+    assert normal(history("stamp", "base").stdout) == "Stamped base (TIME)\n"
 
 
 def test_branches_are_merged(history: Run, made: Project) -> None:

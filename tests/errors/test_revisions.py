@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.conftest import MakeProject
 from tests.conftest import WriteRepository
 from tests.support import processes
 from tests.support.application import Project
 
 from .conftest import Fails
+from .conftest import invoke
 from .conftest import Runs
 from .messages import said
 
@@ -313,6 +317,21 @@ def test_a_stamped_revision_whose_file_is_gone(history: Project, runs: Runs, fai
     assert fails("current") == told
 
 
+def test_a_stamped_revision_of_one_of_several_databases(
+    project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way out touches that database's version table alone."""
+    shop = project(binds={"log": f"sqlite:///{tmp_path}/log.db"})
+    monkeypatch.chdir(shop.root)
+    invoke(shop, "init")
+    shop.write_revision("abcd0001", None)
+    shop.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)", "log")
+    shop.execute("INSERT INTO alembic_version VALUES ('abcd0009')", "log")
+    result = invoke(shop, "upgrade")
+    assert "The log database is at revision abcd0009, which no file in " in result.stderr
+    assert "`flask db stamp --purge --bind log head`" in result.stderr
+
+
 def test_a_stamped_revision_that_git_knows(history: Project, runs: Runs, fails: Fails) -> None:
     """Deleted on this branch, or never there but on another one: commit, author, branch, and the way back."""
     git(history, "init", "-q")
@@ -458,6 +477,40 @@ def test_steps_beyond_the_ends(history: Project, runs: Runs, fails: Fails) -> No
         Give fewer steps, or the end by its name: `flask db downgrade base` reverts everything.
         """
     )
+
+
+def test_a_step_that_meets_a_fork_or_a_merge(history: Project, runs: Runs, fails: Fails) -> None:
+    """Each way on is a command to paste; any of a merge's parents takes the merge alone back."""
+    history.write_revision("abcd0003", "abcd0001", message="cities")
+    history.write_revision("abcd0004", ("abcd0002", "abcd0003"), message="join")
+    assert fails("upgrade", "+2", status=2) == said(
+        """
+        Error [SF302]: +2 leads to 2 branches, abcd0002 and abcd0003.
+
+        Name the one to go to:
+            flask db upgrade abcd0002
+            flask db upgrade abcd0003
+        """
+    )
+    runs("upgrade")
+    assert fails("downgrade", status=2) == said(
+        """
+        Error [SF302]: -1 leads to 2 revisions that were merged, abcd0002 and abcd0003.
+
+        Name the one to go to:
+            flask db downgrade abcd0002
+            flask db downgrade abcd0003
+        """
+    )
+    assert fails("downgrade", "abcd0004@-1", status=2) == said(
+        """
+        Error [SF302]: abcd0004@-1 leads into several branches.
+
+        Name the revision to go to: `flask db history` lists them.
+        """
+    )
+    runs("downgrade", "abcd0003")
+    assert runs("current").stdout.splitlines() == ["abcd0002", "abcd0003"]
 
 
 def test_steps_that_are_none(history: Project, runs: Runs, fails: Fails) -> None:

@@ -21,6 +21,7 @@ from . import heads
 from . import loading
 from .cycles import cycle_error
 from .stamped import stamped_revision_missing
+from .steps import several_paths
 from .steps import too_far
 
 if t.TYPE_CHECKING:
@@ -208,18 +209,12 @@ def _taken(found: re.Match[str], failure: Failure) -> SchemaflowError:
     return errors.RevisionRefused("One head was named twice.", hint="Name each revision once.")
 
 
-def _several_paths(found: re.Match[str], failure: Failure) -> SchemaflowError:
-    return errors.RevisionAmbiguous(
-        "The step leads into several branches.",
-        hint="Name the revision to go to, or the branch: `flask db upgrade BRANCH@+1`.",
-    )
-
-
 def _not_offline(found: re.Match[str], failure: Failure) -> SchemaflowError:
+    command = "downgrade" if failure.direction == "downgrade" else "upgrade"
     return NotOffline(
         f"The revisions can't be printed as SQL: SQLite changes the table {found.group(1)!r} by copying it as it is at "
         "that moment, so --sql would have to look at the database.",
-        hint="Run `flask db upgrade` on a copy of the database file instead of printing it.",
+        hint=f"Run `flask db {command}` on a copy of the database file instead of printing it.",
     )
 
 
@@ -238,6 +233,6 @@ _TEXTS: tuple[tuple[str, Make], ...] = (
     (r"does not provide a MetaData object", _no_metadata),
     (r"Did not locate plugins: (.+)", _plugins),
     (r"Duplicate head revisions", _taken),
-    (r"Ambiguous (walk|upgrade)", _several_paths),
+    (r"Ambiguous (walk|upgrade)", several_paths),
     (r"cannot proceed in --sql mode; .* reflect the table \"(.+?)\"", _not_offline),
 )

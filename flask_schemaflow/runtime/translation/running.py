@@ -90,12 +90,13 @@ def _schema_without_history(error: BaseException, place: Place, failure: Failure
     words = scrub(words_of_database(error))
     found = _EXISTING.search(words)
     name = found.group("name") if found else "that it would make"
+    of_bind = "" if step.database == "default" else f" --bind {step.database}"
     return SchemaWithoutHistory(
         f"The table {name} exists in the {step.database} database, where no migration was ever applied: "
         "db.create_all() made it, or something like it.",
         details="\n".join([f"  Revision: {step.revision} ({place})", *_details(error, place, failure)]),
         hint="To keep the tables and their rows, say that they are as the migrations make them: "
-        "`flask db stamp head`, then `flask db check` shows what differs.\n"
+        f"`flask db stamp{of_bind} head`, then `flask db check` shows what differs.\n"
         "To begin anew, drop the tables and run `flask db upgrade`.\n"
         "Then remove db.create_all() from the application.",
     )

@@ -20,8 +20,9 @@ def stamped_revision_missing(revision: str, database: str, failure: Failure) -> 
     """The error for ``database``, which is at ``revision``, of which no file is known."""
     message = f"The {database} database is at revision {revision}, which no file in {failure.folder} has."
     commit = find_revision(failure.folder, revision)
+    of_bind = "" if database == "default" else f" --bind {database}"
     forced = (
-        "Or, if the schema is as the newest migration here makes it, say so: `flask db stamp --purge head` "
+        f"Or, if the schema is as the newest migration here makes it, say so: `flask db stamp --purge{of_bind} head` "
         "changes the version table and nothing else."
     )
     if commit is None:

@@ -6,10 +6,13 @@ import re
 import traceback
 import typing as t
 
+from ...errors.revisions import RevisionAmbiguous
 from ...errors.revisions import RevisionUnknown
 from ...errors.revisions import TooFarDown
 
 if t.TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
     from . import Failure
 
 _STEP = re.compile(r"(?P<sign>[+-])(?P<number>\d+)$")
@@ -33,6 +36,37 @@ def too_far(found: re.Match[str], failure: Failure) -> TooFarDown:
     return TooFarDown(
         f"{step or 'That step'} leads beyond {end}.", hint=f"Give fewer steps, or the end by its name: {ends}"
     )
+
+
+def several_paths(found: re.Match[str], failure: Failure) -> RevisionAmbiguous:
+    """The error for a step down to a merge's parents, or up into branches; names where it may lead."""
+    down = failure.direction == "downgrade"
+    step, command = failure.destination or "The step", "downgrade" if down else "upgrade"
+    plain = _STEP.match(step) is not None  # from where the database is, not from a revision that is named
+    starts = [at for at in failure.heads.values() if plain and len(at) < 2]
+    names = next(filter(None, (_ways(failure.script, at, down) for at in starts)), [])
+    if not names:
+        return RevisionAmbiguous(
+            f"{step} leads into several branches.",
+            hint="Name the revision to go to: `flask db history` lists them.",
+        )
+    where = "revisions that were merged" if down else "branches"
+    return RevisionAmbiguous(
+        f"{step} leads to {len(names)} {where}, {' and '.join(names)}.",
+        hint="Name the one to go to:\n" + "\n".join(f"    flask db {command} {name}" for name in names),
+    )
+
+
+def _ways(script: ScriptDirectory, at: t.Sequence[str], down: bool) -> list[str]:
+    """The ids among which a walk from ``at`` has to choose first."""
+    names = list(at) if at or down else list(script.get_bases())
+    seen: set[str] = set()
+    while len(names) == 1 and not seen & set(names):
+        seen.update(names)
+        revision = script.get_revision(names[0])
+        lower = revision.down_revision or ()
+        names = list((lower,) if isinstance(lower, str) else lower) if down else list(revision.nextrev)
+    return sorted(names) if len(names) > 1 else []
 
 
 def asserted(error: AssertionError, failure: Failure) -> TooFarDown | RevisionUnknown | None:

@@ -132,9 +132,33 @@ def describe(operation: t.Any) -> str:
         return f"add index {operation.index_name} on {table}"
     if isinstance(operation, ops.DropIndexOp):
         return f"drop index {operation.index_name} of {table}"
+    return _constraint(operation, table)
+
+
+_CONSTRAINTS: dict[str, str] = {
+    "CreateUniqueConstraintOp": "add unique constraint",
+    "CreateForeignKeyOp": "add foreign key",
+    "CreatePrimaryKeyOp": "add primary key",
+    "CreateCheckConstraintOp": "add check",
+    "CreateTableCommentOp": "change comment",
+    "DropTableCommentOp": "drop comment",
+    "unique": "drop unique constraint",
+    "foreignkey": "drop foreign key",
+    "primary": "drop primary key",
+    "check": "drop check",
+}
+
+
+def _constraint(operation: t.Any, table: str | None) -> str:
+    dropped = isinstance(operation, ops.DropConstraintOp)
+    kind = type(operation).__name__
+    words = _CONSTRAINTS.get(str(operation.constraint_type) if dropped else kind)
+    words = words or ("drop constraint" if dropped else kind.removesuffix("Op"))
     name = getattr(operation, "constraint_name", None)
-    words = type(operation).__name__.removesuffix("Op")
-    return " ".join(part for part in (words, str(name or ""), f"on {table}" if table else "") if part)
+    columns = ", ".join(map(str, getattr(operation, "columns", None) or getattr(operation, "local_cols", None) or ()))
+    where = f"{'of' if dropped else 'on'} {table}" + (f" ({columns})" if columns else "") if table else ""
+    target = f"to {operation.referent_table}" if isinstance(operation, ops.CreateForeignKeyOp) else ""
+    return " ".join(part for part in (words, name if isinstance(name, str) else "", where, target) if part)
 
 
 def _changes(operation: ops.AlterColumnOp) -> str:

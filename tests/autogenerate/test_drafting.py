@@ -197,3 +197,28 @@ def test_no_models_at_all_is_said(project: MakeProject, flask_db: FlaskDb) -> No
         "These modules look like models and were not imported:\n"
         "    shop.staff (clerk)\n"
     )
+
+
+def test_constraints_are_named_in_words(project: MakeProject, flask_db: FlaskDb) -> None:
+    """``check`` and ``migrate`` say what comes and goes, with tables and columns, in no class names."""
+    table = """
+class Team(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    code = sa.Column(sa.Integer{unique})
+    boss = sa.Column(sa.Integer{key})
+"""
+    plain = table.format(unique="", key="")
+    bound = table.format(unique=", unique=True", key=", sa.ForeignKey('employee.id')")
+    local = project(MODELS + plain)
+    flask_db(local, "init")
+    for models, found in (
+        (plain, []),
+        (bound, ["add unique constraint on team (code)", "add foreign key on team (boss) to employee"]),
+        (plain, ["drop unique constraint uq_team_code of team", "drop foreign key fk_team_boss_employee of team"]),
+    ):
+        local.write_models(MODELS + models)
+        if found:
+            told = flask_db(local, "check", status=1).stderr
+            assert [line.strip() for line in told.splitlines() if line.startswith("  ")] == found
+        flask_db(local, "migrate")
+        flask_db(local, "upgrade")

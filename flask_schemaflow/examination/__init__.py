@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     configuration.url,
     configuration.logging_sections,
     environments.generation,
+    environments.readable,
     environments.arguments_twice,
     environments.databases_left_out,
     scripts.readable,

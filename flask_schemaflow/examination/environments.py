@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 from ..records import Finding
+from ..runtime.translation.loading import broken_environment
+from ..runtime.translation.places import place
 from .env_source import arguments_of_configure
 from .env_source import own_parts
 from .fingerprints import fingerprint
@@ -29,12 +31,12 @@ def generation(subject: Subject) -> t.Iterator[Finding]:
         )
     else:
         known = PUBLISHED.get(fingerprint(source) or "")
-        what = f"is the one of {known}" if known else "is not one that this package or Flask-Migrate has made"
+        what = f"is the one of {known}, and works" if known else "is none that this package or Flask-Migrate has made"
         faults = [*_faults(subject, source), *(f"Your own in it: {part}" for part in own_parts(source) if not known)]
         yield Finding(
             "warning" if known or faults else "note",
             "SF832",
-            f"{path} {what}. It works; corrections never reach a copy.",
+            f"{path} {what}; corrections of the package never reach it.",
             details="\n".join(f"  - {fault}" for fault in faults),
             hint=_CURE,
         )
@@ -50,6 +52,19 @@ def _faults(subject: Subject, source: str) -> t.Iterator[str]:
         yield "It calls db.get_engine(), which Flask-SQLAlchemy 3.1 no longer has; it is lent one."
     if "literal_binds" not in source:
         yield "Its --sql scripts have placeholders instead of values."
+
+
+def readable(subject: Subject) -> t.Iterator[Finding]:
+    """Whether Python can read it.
+
+    :raises EnvironmentBroken: names the line that it can't.
+    """
+    path = str(subject.folder / "env.py")
+    try:
+        compile(subject.env or "", path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise broken_environment(error, place(path, error.lineno or 1)) from error
+    return iter(())
 
 
 def arguments_twice(subject: Subject) -> t.Iterator[Finding]:

@@ -12,6 +12,7 @@ import typing as t
 
 from ..errors.folder import FolderNotWritable
 from ..records import Renewal
+from ..redaction import scrub
 from ..runtime.repository import require_repository
 from . import scripts
 from .env_source import own_lines
@@ -78,7 +79,7 @@ def _renewal(subject: Subject, name: str, old: str, own: tuple[str, ...]) -> Ren
         old.splitlines(keepends=True), new.splitlines(keepends=True), f"{path}", f"{path} (packaged)"
     )
     difference = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
-    return Renewal(str(path), difference, own, new)
+    return Renewal(str(path), scrub(difference), own, new)
 
 
 def _replace(path: pathlib.Path, text: str, moment: str) -> str:

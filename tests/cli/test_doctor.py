@@ -9,6 +9,7 @@ import textwrap
 import typing as t
 from pathlib import Path
 
+import flask_sqlalchemy_lite
 import pytest
 import sqlalchemy as sa
 from click.testing import Result
@@ -173,6 +174,11 @@ def latin_1(shop: Project) -> None:
     path.write_bytes(path.read_bytes() + "# schön\n".encode("latin-1"))
 
 
+def broken_without_a_database(shop: Project) -> None:
+    no_file(shop)
+    edit("*", "def broken(:\n")(shop)
+
+
 def removed(name: str) -> t.Callable[[Project], None]:
     return lambda shop: (shop.migrations / name).unlink()
 
@@ -212,6 +218,7 @@ with current_app.extensions["migrate"].db.engine.connect() as connection:
         (emptied, ["error SF542"], "its version table is empty"),
         (no_models, ["warning SF803"], "Migrate(app, db, metadata=Base.metadata)"),
         (wrong_setting, ["error SF108"], "Did you mean SCHEMAFLOW_LOCK_WAIT?"),
+        (broken_without_a_database, ["warning SF832", "error SF205", "warning SF860"], "env.py, line 1 failed"),
         (no_file, ["warning SF860"], "shop.db of the default database is not there"),
     ],
 )  # fmt: skip
@@ -232,6 +239,22 @@ def test_an_application_without_the_extension() -> None:
     with Flask("shop").app_context():
         findings = flask_schemaflow.doctor()
     assert [item.code for item in findings if item.level != "note"] == ["SF102"]
+
+
+def test_an_asyncio_engine(tmp_path: Path) -> None:
+    """Asked like any other; a database that can't be opened is one finding."""
+    app = Flask("shop", root_path=str(tmp_path))
+    (tmp_path / "shop.db").touch()
+    app.config["SQLALCHEMY_ASYNC_ENGINES"] = {
+        "default": f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}",
+        "log": "postgresql+psycopg_async://me:s3cret@127.0.0.1:1/log",
+    }
+    db = flask_sqlalchemy_lite.SQLAlchemy(app)
+    flask_schemaflow.Migrate(app, db, metadata=sa.MetaData())
+    with app.app_context():
+        findings = flask_schemaflow.doctor(str(tmp_path / "nowhere"))
+    assert [item.code for item in findings if item.level != "note"] == ["SF803", "SF201", "SF421"]
+    assert "answers: sqlite" in " ".join(item.message for item in findings if item.code == "SF861")
 
 
 def test_servers(project: MakeProject, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,6 +394,9 @@ def test_fix_keeps_what_is_the_projects_own(
     made = project(MODELS)
     monkeypatch.chdir(made.root)
     folder = legacy_repository(made, "4.1.0", "single")
+    edit("target_db = ", "url = 'postgresql://me:s3cret@db/shop'\ntarget_db = ")(made)
+    assert "s3cret" not in run(made, "doctor", "--fix", status=2).stderr
+    legacy_repository(made, "4.1.0", "single")
     assert "Say so with --yes" in run(made, "doctor", "--fix", status=2).stderr
     source = (folder / "env.py").read_text("utf-8").replace("def get_metadata", OWN.lstrip() + "def get_metadata")
     source = source.replace("**conf_args", "include_object=include_object, **conf_args")

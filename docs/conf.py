@@ -49,7 +49,7 @@ intersphinx_mapping = {
 # Names of other projects, and the short names under which modules import them for annotations.
 _PROJECTS = "alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy"
 _STANDARD = "collections|contextlib|dataclasses|datetime|pathlib|subprocess|types|typing"
-_OURS = "Directory|Notify|State|XArg"
+_OURS = "CallbackT|Directory|Notify|State|XArg"
 _SHORT = "os|sa|t|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
 nitpick_ignore_regex = [
     ("py:.*", rf"({_PROJECTS}|{_STANDARD}|{_SHORT}|{_OURS})(\..*)?"),

@@ -105,14 +105,12 @@ class Report(Record):
     :param sql: the script that offline mode wrote to no file of its own.
     :param files: the scripts that offline mode wrote, one a database.
     :param backups: what was saved before.
-    :param notices: what the reader should know besides.
     """
 
     steps: tuple[Step, ...] = ()
     sql: str = ""
     files: tuple[str, ...] = ()
     backups: tuple[Backup, ...] = ()
-    notices: tuple[str, ...] = ()
 
     @property
     def revisions(self) -> tuple[str, ...]:

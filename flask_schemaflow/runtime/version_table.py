@@ -83,8 +83,8 @@ class VersionTable(Guard):
 
     def _holds_rows(self, scope: Scope) -> bool:
         """Whether the rows were read, and so locked, in this very transaction, where DDL doesn't end one."""
-        looked_in = self._looked_in
-        return scope.dialect == "postgresql" and looked_in is not None and looked_in is scope.connection.get_transaction()
+        transaction = scope.connection.get_transaction()
+        return scope.dialect == "postgresql" and transaction is not None and self._looked_in is transaction
 
     def _refuse_foreign_start(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         found = foreign_start(scope.connection, steps, scope.bind, ignore={scope.version_table})

@@ -81,6 +81,8 @@ COMMANDS = (
     "check --json",
     "history --indicate-current",
     "upgrade --sql",
+    "doctor --json",
+    "doctor",
 )
 
 Make = t.Callable[[str], Flask]

@@ -64,7 +64,7 @@ def _broken(path: pathlib.Path, text: str, error: configparser.Error) -> Configu
 def decode(raw: bytes) -> str:
     """The text of a configuration file in any encoding: UTF-8 first, the locale's next, Latin-1 at last."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16")
+        return raw.decode("utf-16", "replace")
     for encoding in ("utf-8-sig", locale.getpreferredencoding(False)):
         try:
             return raw.decode(encoding)

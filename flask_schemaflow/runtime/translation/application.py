@@ -19,6 +19,7 @@ from ...errors import setup as errors
 from ...errors.running import Unforeseen
 from . import urls
 from .connecting import database_error
+from .connecting import is_connecting
 from .connecting import Where
 from .drivers import kind_of
 from .loading import ENTRANCES
@@ -52,7 +53,7 @@ def application_error(error: Exception) -> SchemaflowError:
 
 def unforeseen(error: Exception) -> SchemaflowError:
     """The error for what nobody thought of: in the reader's own code, or in ours."""
-    if isinstance(error, exc.DBAPIError):
+    if isinstance(error, exc.DBAPIError) or (isinstance(error, UnicodeEncodeError) and is_connecting(error)):
         return database_error(error, Where())
     found = _at(error)
     if found is not None and not found.code.startswith(ENTRANCES):

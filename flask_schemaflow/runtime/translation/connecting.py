@@ -120,9 +120,9 @@ def is_connecting(error: BaseException) -> bool:
 
 def _unsendable(where: Where) -> DatabaseError:
     """The error for a user or a password with letters that the driver can't send."""
-    driver = where.engine.driver if where.engine is not None else ""
+    driver = f"The driver {where.engine.driver}" if where.engine is not None else "The driver"
     return errors.LoginRefused(
-        f"The driver {driver} can't send user and password as they stand in {where.setting} ({where.url}).",
+        f"{driver} can't send user and password as they stand in {where.setting} ({where.url}).",
         hint="Give the account a password of ASCII characters, or name another driver in the URL.",
     )
 

@@ -7,6 +7,7 @@ import linecache
 import os
 import pathlib
 import re
+import tokenize
 
 from mako.exceptions import MakoException
 
@@ -125,10 +126,13 @@ def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str
     """The error that fits if ``error`` arose in a file of the migrations folder, outside of a running step."""
     if isinstance(error, MakoException):
         return unreadable_template(error, folder)
-    found = place_below(error, versions)
-    if found is not None:
+    damaged = _damaged(error, folder, versions)
+    found = damaged or place_below(error, versions)
+    if found is not None and found.path != str(folder / "env.py"):
         return broken_revision_file(error, found)
-    found = place_below(error, [folder / "env.py"])
+    found = damaged or place_below(error, [folder / "env.py"])
+    if found is not None and isinstance(error, (SyntaxError, UnicodeDecodeError)):
+        return broken_environment(error, found)
     if found is not None and found.code.startswith("fileConfig("):
         return broken_logging(error, folder)
     if found is not None and found.code.startswith("context.") and _not_configured(error):
@@ -136,6 +140,34 @@ def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str
     if found is not None and not found.code.startswith(ENTRANCES):
         return broken_environment(error, found)
     return None
+
+
+def _damaged(error: BaseException, folder: pathlib.Path, versions: list[str]) -> Place | None:
+    """The file with bytes that are no text, which Python refuses without a word of the file."""
+    silent = isinstance(error, UnicodeDecodeError) or "null bytes" in str(error)
+    if not silent or getattr(error, "filename", None):
+        return None
+    revisions = [path for location in versions for path in sorted(pathlib.Path(location).rglob("*.py"))]
+    for path in [*revisions, folder / "env.py"]:
+        at = _first_odd_byte(path)
+        if at is not None:
+            return Place(str(path), at + 1)
+    return None
+
+
+def _first_odd_byte(path: pathlib.Path) -> int | None:
+    """The number of the line, from 0, with the first byte that can't be in it."""
+    raw = b""
+    try:
+        raw = path.read_bytes()
+        with open(path, "rb") as file:
+            encoding = tokenize.detect_encoding(file.readline)[0]
+        raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        return raw[: error.start].count(b"\n")
+    except (OSError, SyntaxError):
+        return 0 if path.is_file() else None
+    return raw[: raw.index(b"\0")].count(b"\n") if b"\0" in raw else None
 
 
 def _not_configured(error: BaseException) -> bool:

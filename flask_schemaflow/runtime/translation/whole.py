@@ -10,11 +10,13 @@ import typing as t
 
 from alembic.script import Script
 
+from ...errors.revisions import IdentifiersMissing
 from ...errors.revisions import ParentMissing
 from ...errors.revisions import RevisionTwice
 from ..revision_ids import ids
 from ..revision_ids import parents
 from ..version_control import find_revision
+from .identifiers import odd_identifiers
 
 Inspect = t.Callable[[t.Iterable[Script]], t.Iterable[Script]]
 
@@ -27,11 +29,23 @@ def whole(folder: pathlib.Path) -> Inspect:
 
     def inspect(revisions: t.Iterable[Script]) -> t.Iterable[Script]:
         found = list(revisions)
+        _refuse_odd(found)
         _refuse_twins(found)
         _refuse_orphans(found, folder)
         return found
 
     return inspect
+
+
+def _refuse_odd(revisions: list[Script]) -> None:
+    """Identifiers that aren't text, on which a set or an order fails later, in words about neither file nor line."""
+    for revision in revisions:
+        own = (revision.revision, *ids(revision.down_revision), *revision.branch_labels, *ids(revision.dependencies))
+        if not all(isinstance(value, str) for value in own):
+            found = odd_identifiers([revision.path])
+            raise found or IdentifiersMissing(
+                f"The identifiers in {revision.path} aren't all text.", hint="Write them in quotes."
+            )
 
 
 def _refuse_twins(revisions: list[Script]) -> None:

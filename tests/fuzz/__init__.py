@@ -1,0 +1,1 @@
+"""Commands under everything that nobody thought of: arguments, files and folders made at random."""

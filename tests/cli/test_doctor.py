@@ -234,6 +234,27 @@ def test_what_it_finds(harm: t.Callable[[Project], None], expected: list[str], w
     assert sorted(shop.root.rglob("*.db")) == before
 
 
+@pytest.mark.parametrize("version", ["2.5.3", "4.1.0"])
+def test_a_hook_that_an_old_folder_has_too(
+    version: str, project: MakeProject, legacy_repository: WriteRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flask-Migrate before 4 passes its own hook beside that of Migrate(...): found before a command fails of it."""
+    made = project(MODELS, migrate_arguments="process_revision_directives=print")
+    monkeypatch.chdir(made.root)
+    legacy_repository(made, version)
+    (made.root / "shop.db").touch()
+    if version == "4.1.0":
+        assert codes(made) == ["SF832"]
+        return
+    finding = found(made)[1]
+    assert (finding.level, finding.code) == ("error", "SF833")
+    assert "passes process_revision_directives to Alembic" in finding.message
+    result = run(made, "upgrade", status=1)
+    assert "process_revision_directives" in result.stderr
+    run(made, "doctor", "--fix", "--yes")
+    assert codes(made) == []
+
+
 def test_an_application_without_the_extension() -> None:
     """Said like anything else."""
     with Flask("shop").app_context():

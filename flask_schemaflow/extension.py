@@ -9,6 +9,7 @@ web worker does it and none of them migrates.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import typing as t
 
@@ -197,8 +198,6 @@ class Migrate:
         :returns: the revisions in order, each once; empty when nothing is pending.
         :raises DatabaseError: when a database can't be reached.
         """
-        import importlib
-
         found: list[Revision] = importlib.import_module("flask_schemaflow.commands").pending(binds=binds)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import typing as t
 
 from .extension import State
@@ -11,7 +12,7 @@ from .records import Revision
 from .records import Standing
 
 
-class Answers(list[t.Any]):
+class Listing(list[t.Any]):
     """A list of records that prints one a line."""
 
     def __repr__(self) -> str:
@@ -39,32 +40,32 @@ class Inspector:
 
     def status(self) -> list[Standing]:
         """Where each database stands."""
-        return Answers(_commands().status())
+        return Listing(_commands().status())
 
     def current(self) -> list[Current]:
         """The revisions that each database is at."""
-        return Answers(_commands().current())
+        return Listing(_commands().current())
 
     def heads(self) -> list[Revision]:
         """The newest revisions of the folder."""
-        return Answers(_commands().heads())
+        return Listing(_commands().heads())
 
     def history(self) -> list[Revision]:
         """All revisions, newest first."""
-        return Answers(_commands().history())
+        return Listing(_commands().history())
 
     def pending(self) -> list[Revision]:
         """What an upgrade would apply, in order."""
-        return Answers(_commands().pending())
+        return Listing(_commands().pending())
 
     def diff(self) -> list[Difference]:
         """What ``migrate`` would write operations for."""
         from .errors.revisions import DifferencesFound
 
         try:
-            return Answers(_commands().check())
+            return Listing(_commands().check())
         except DifferencesFound as error:
-            return Answers(error.differences)
+            return Listing(error.differences)
 
     def sql(self, revision: str = "head") -> str:
         """The SQL of an upgrade to ``revision``, or of a range ``from:to``."""
@@ -72,6 +73,4 @@ class Inspector:
 
 
 def _commands() -> t.Any:
-    import importlib
-
     return importlib.import_module("flask_schemaflow.commands")

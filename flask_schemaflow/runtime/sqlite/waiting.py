@@ -42,20 +42,25 @@ def execute_patiently(scope: Scope, driver: Driver, statement: str, limit: float
     started = time.monotonic()
     told = False
     with short_patience(driver):
-        while True:
-            try:
-                driver.execute(statement)
-                return
-            except exc.OperationalError as error:
-                if not is_busy(error):
-                    raise
-                waited = time.monotonic() - started
-                if waited >= limit:
-                    raise _gave_up(driver.file, statement, waited) from error
+        while (refused := _refused(driver, statement)) is not None:
+            waited = time.monotonic() - started
+            if waited >= limit:
+                raise _gave_up(driver.file, statement, waited) from refused
             if waited >= SILENCE and not told:
                 told = True
                 scope.tell("waiting", _waiting(driver.file, statement))
             time.sleep(PAUSE)
+
+
+def _refused(driver: Driver, statement: str) -> exc.OperationalError | None:
+    """Why a statement has to wait; ``None`` once it is done."""
+    try:
+        driver.execute(statement)
+    except exc.OperationalError as error:
+        if not is_busy(error):
+            raise
+        return error
+    return None
 
 
 def _waiting(path: str, statement: str) -> str:

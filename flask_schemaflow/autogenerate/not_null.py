@@ -15,6 +15,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ..errors.autogenerate import InvalidAnswer
 from . import stakes
 from .coming_back import come_back
 from .fill_operations import FillColumn
@@ -106,6 +107,8 @@ def _decide(context: PassContext, container: ops.ModifyTableOps, plan: _Plan) ->
     if answer is not None:
         given = column.type if column is not None else t.cast(t.Any, plan.operation).existing_type
         plan.value = read_fill(plan.name, answer, given, dialect)
+        if added and column is not None and _is_unique(column) and not answer.startswith(SQL):
+            _refuse_twice(context, container, plan)
     elif column is not None:
         plan.value = _default(column, dialect)
     if plan.value is not None:
@@ -142,12 +145,23 @@ def _default(column: sa.Column[t.Any], dialect: sa.Dialect) -> Value | None:
 
 
 def _is_unique(column: sa.Column[t.Any]) -> bool:
-    if column.unique or column.primary_key:
-        return True
     table = column.table
+    if column.unique or [item.name for item in table.primary_key] == [column.name]:
+        return True
     indexes = [list(index.columns) for index in table.indexes if index.unique]
     keys = [list(item.columns) for item in table.constraints if isinstance(item, sa.UniqueConstraint)]
     return any(len(found) == 1 and found[0].name == column.name for found in [*indexes, *keys])
+
+
+def _refuse_twice(context: PassContext, container: ops.ModifyTableOps, plan: _Plan) -> None:
+    """Several rows can't have the same value where all of them have to differ."""
+    stored = _stored(context, container)
+    number = stakes.rows(context.connection, stored) if stored is not None else None
+    if number is not None and number.number > 1:
+        raise InvalidAnswer(
+            f"{plan.name} is unique, and {number.words('row')} would get the same value.",
+            hint=f'Let the database compute one for each row: --fill "{plan.name}={SQL}EXPRESSION"',
+        )
 
 
 def _has_nulls(context: PassContext, key: Key, plan: _Plan) -> bool:
@@ -170,20 +184,23 @@ def _question(
 ) -> Question:
     stored = _stored(context, container)
     number = stakes.rows(context.connection, stored) if stored is not None else None
-    evidence = ["NOT NULL without a default" if column is None or not _is_unique(column) else "NOT NULL and unique"]
+    unique = column is not None and _is_unique(column)
+    evidence = ["NOT NULL and unique" if unique else "NOT NULL without a default"]
     if isinstance(plan.operation, ops.AlterColumnOp):
         evidence = ["becomes NOT NULL, and has NULLs"]
     if number is not None:
         evidence.append(number.words("row"))
+    options = (
+        (f"--fill {plan.name}=VALUE", "this value, in every row"),
+        (f'--fill "{plan.name}={SQL}EXPRESSION"', "what the database computes for each row"),
+    )
+    one_value = not (unique and number is not None and number.number > 1)
     return Question(
         kind="fill",
         text=f"Which value do existing rows get in {plan.name}?",
         subject=plan.name,
         evidence=(*evidence, f"{SQL}... computes it"),
-        options=(
-            (f"--fill {plan.name}=VALUE", "this value, in every row"),
-            (f'--fill "{plan.name}={SQL}EXPRESSION"', "what the database computes for each row"),
-        ),
+        options=options if one_value else options[1:],
         database=context.database,
     )
 

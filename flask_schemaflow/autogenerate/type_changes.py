@@ -79,7 +79,7 @@ def _say(context: PassContext, operation: ops.AlterColumnOp, old: ColumnType, ne
         key = context.stored(operation.schema, operation.table_name)
         column = context.stored_column(operation.schema, operation.table_name, operation.column_name)
         found = stakes.values(context.connection, key, [column]) if key is not None else {}
-        number = f" ({found[column].words('value')})" if column in found else ""
+        number = f" (the column has {found[column].words('value')})" if column in found else ""
         context.tell(f"{text}: {there}{number}.")
 
 

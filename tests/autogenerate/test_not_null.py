@@ -134,7 +134,11 @@ def test_unique_column(migrated: Project, flask_db: FlaskDb) -> None:
     """A constant can't be the value of several rows of a unique column."""
     options = "default='x', nullable=False, unique=True, index=True"
     migrated.write_models(with_columns(f"email = sa.Column(sa.String(30), {options})"))
-    assert "NOT NULL and unique" in output(flask_db(migrated, "migrate", status=2))
+    asked = output(flask_db(migrated, "migrate", status=2))
+    assert "NOT NULL and unique" in asked and "=VALUE" not in asked
+    told = output(flask_db(migrated, "migrate", "--fill", "employees.email=x", status=2))
+    assert "employees.email is unique, and 2 rows would get the same value." in told
+    assert '--fill "employees.email=sql:EXPRESSION"' in told
     flask_db(migrated, "migrate", "--fill", "employees.email=sql:code")
     flask_db(migrated, "upgrade")
     assert rows(migrated, "email") == [("ADA",), ("BOB",)]

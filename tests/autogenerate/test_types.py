@@ -103,7 +103,7 @@ def test_everywhere(change: Change, flask_db: FlaskDb, database_url: str) -> Non
     """Conversions that the three databases know, each in its way."""
     made = change(database_url, EVERYWHERE)
     said = output(flask_db(made, "migrate"))
-    assert "to INTEGER: fractions are rounded away (1 value)." in said
+    assert "to INTEGER: fractions are rounded away (the column has 1 value)." in said
     expected = {name: types[3] for name, types in EVERYWHERE.items()}
     if "sqlite" in database_url:
         expected["date_datetime"] = "2024-01-31 00:00:00.000000"
@@ -126,7 +126,7 @@ def test_loss_is_said(change: Change, flask_db: FlaskDb, database_url: str) -> N
     old = "TIMESTAMP WITHOUT TIME ZONE" if "postgresql" in database_url else "DATETIME"
     sentence = f"events.at from {old} to DATE: the time of day is lost"
     assert f"    # {sentence}.\n" in made.revision_files()[-1].read_text("utf-8")
-    assert f"{sentence} (1 value)." in said
+    assert f"{sentence} (the column has 1 value)." in said
 
 
 def test_unknown_conversion(change: Change, flask_db: FlaskDb, postgres_url: str) -> None:

@@ -7,6 +7,8 @@ import typing as t
 
 from alembic.operations import ops
 
+from .fill_operations import FillColumn
+from .fill_operations import SetNotNull
 from .operations import follows
 from .operations import RenameColumn
 from .operations import RenameTable
@@ -39,7 +41,7 @@ def _joined(phrases: list[str], number: int) -> str:
 
 
 def _phrase(operation: t.Any) -> str:
-    if follows(operation):
+    if follows(operation) or isinstance(operation, (FillColumn, SetNotNull)):  # the last two are parts of an addition
         return ""
     if isinstance(operation, Statement):
         return _NOT_PLAIN.sub("_", re.sub(r"^(\w+) (?:column|table) ", r"\1 ", operation.describe()))

@@ -57,6 +57,15 @@ def test_the_message_comes_from_the_operations(local: Project, flask_db: FlaskDb
     assert local.revision_files()[-1].name.endswith("_add_employee_salary_add_employee_hired_.py")
 
 
+def test_the_message_counts_no_steps_of_an_addition(local: Project, flask_db: FlaskDb) -> None:
+    """A NOT NULL column is added, filled and changed; for its reader it is added."""
+    local.execute("INSERT INTO employee (id, name) VALUES (1, 'Bob')")
+    local.write_models(MODELS + "    salary = sa.Column(sa.Integer, nullable=False)\n")
+    flask_db(local, "migrate", "--fill", "employee.salary=0")
+    source = local.revision_files()[-1].read_text("utf-8")
+    assert source.startswith('"""add employee.salary\n')
+
+
 def test_a_dry_run_prints_the_file(local: Project, flask_db: FlaskDb) -> None:
     """The text is on standard output and loads; no file is there afterwards."""
     local.write_models(SALARY)

@@ -95,7 +95,7 @@ def stamp(
     """'stamp' the revision table with the given revision; don't run any migrations."""
     with alembic_lines(shared):
         report = commands.stamp(
-            revision=revisions or ("head",),
+            revision=tuple(dict.fromkeys(revisions)) or ("head",),
             sql=sql,
             tag=tag,
             purge=purge,

@@ -29,7 +29,7 @@ from .connecting import is_connecting
 from .connecting import Where
 from .graph import graph_error
 from .identifiers import odd_identifiers
-from .identifiers import parent_unsaid
+from .identifiers import something_missing
 from .interruption import describe_interruption
 from .loading import file_refused
 from .loading import idle_environment
@@ -206,7 +206,7 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
         place = place_below(error, versions)
         if place is not None:
             return revision_failed(error, place, failure)
-    if isinstance(error, AssertionError) and failure.running is None:
+    if isinstance(error, AssertionError):
         misnamed = asserted(error, failure)
         if misnamed is not None:
             return misnamed
@@ -220,7 +220,7 @@ def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None
         return database_error(error, failure.where(error))
     found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
     if found is None and isinstance(error, (TypeError, AttributeError)):
-        found = parent_unsaid(error, versions) or odd_identifiers(versions)
+        found = something_missing(error, versions) or odd_identifiers(versions)
     if found is None and isinstance(error, (ValueError, TypeError, LookupError)):
         found = unusable_option(error, failure)
     if found is None and isinstance(error, OSError) and error.filename is not None:

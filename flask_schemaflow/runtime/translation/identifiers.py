@@ -7,7 +7,9 @@ import pathlib
 import re
 import typing as t
 
+from ...errors import SchemaflowError
 from ...errors.revisions import IdentifiersMissing
+from ...errors.revisions import RevisionFileBroken
 
 _NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 
@@ -31,15 +33,21 @@ def odd_identifiers(folders: t.Iterable[str]) -> IdentifiersMissing | None:
     return None
 
 
-def parent_unsaid(error: BaseException, folders: t.Iterable[str]) -> IdentifiersMissing | None:
-    """The error for a file with an id and without what it follows."""
-    found = re.search(r"module '(\w+)_py' has no attribute 'down_revision'", str(error))
+def something_missing(error: BaseException, folders: t.Iterable[str]) -> SchemaflowError | None:
+    """The error for a file with an id and without what it follows, or without the function that was to run."""
+    found = re.search(r"module '(\w+)_py' has no attribute '(down_revision|(?:up|down)grade\w*)'", str(error))
     if found is None:
         return None
-    named = next((path for path in _files(folders) if re.sub(r"\W", "_", path.stem) == found.group(1)), found.group(1))
-    return IdentifiersMissing(
-        f"The file {named} doesn't say which revision it follows: it has no variable `down_revision`.",
-        hint='Write it below `revision`: down_revision = "ID", or `None` for the first revision of all.',
+    module, name = found.groups()
+    path = next((path for path in _files(folders) if re.sub(r"\W", "_", path.stem) == module), module)
+    if name == "down_revision":
+        return IdentifiersMissing(
+            f"The file {path} doesn't say which revision it follows: it has no variable `down_revision`.",
+            hint='Write it below `revision`: down_revision = "ID", or `None` for the first revision of all.',
+        )
+    return RevisionFileBroken(
+        f"The revision file {path} has no function `{name}()`.",
+        hint="Write it, or get the file back from version control; where there is nothing to do, its body is `pass`.",
     )
 
 

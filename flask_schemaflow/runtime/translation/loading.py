@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import tokenize
+import traceback
 
 from mako.exceptions import MakoException
 
@@ -137,9 +138,15 @@ def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str
         return broken_logging(error, folder)
     if found is not None and found.code.startswith("context.") and _not_configured(error):
         return broken_environment(error, found, "context.configure() was not called before it.")
-    if found is not None and not found.code.startswith(ENTRANCES):
+    if found is not None and (not found.code.startswith(ENTRANCES) or _arose_in(error, folder / "env.py")):
         return broken_environment(error, found)
     return None
+
+
+def _arose_in(error: BaseException, path: pathlib.Path) -> bool:
+    """Whether it is the file itself that failed, and nothing that it called."""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and os.path.realpath(frames[-1]) == os.path.realpath(path)
 
 
 def _damaged(error: BaseException, folder: pathlib.Path, versions: list[str]) -> Place | None:

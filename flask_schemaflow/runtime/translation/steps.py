@@ -72,7 +72,11 @@ def _ways(script: ScriptDirectory, at: t.Sequence[str], down: bool) -> list[str]
 def asserted(error: AssertionError, failure: Failure) -> TooFarDown | RevisionUnknown | None:
     """The error for what Alembic only asserts: that a name has something in it, and a step an end."""
     frames = [frame.f_code.co_filename.replace("\\", "/") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if str(error) or not frames or not frames[-1].endswith(("alembic/script/revision.py", "alembic/script/base.py")):
+    if str(error) or not frames:
+        return None
+    if frames[-1].endswith("alembic/runtime/migration.py"):
+        return _unstampable(failure)
+    if failure.running is not None or not frames[-1].endswith(("alembic/script/revision.py", "alembic/script/base.py")):
         return None
     failure.note_direction(error)
     found = _STEP.search(failure.destination)
@@ -86,6 +90,15 @@ def asserted(error: AssertionError, failure: Failure) -> TooFarDown | RevisionUn
     name = repr(failure.destination) if failure.destination else nothing
     return RevisionUnknown(
         f"{name} names no revision in {failure.folder}.", hint="`flask db history` lists all revisions."
+    )
+
+
+def _unstampable(failure: Failure) -> RevisionUnknown:
+    """The error for a step from where a database is, or several names of one place."""
+    name = repr(failure.destination) if failure.destination else "The step"
+    return RevisionUnknown(
+        f"{name} leads from what the version table says to nothing that it can say.",
+        hint="Name the revision itself: `flask db stamp ID`; `flask db history` lists all of them.",
     )
 
 

@@ -46,6 +46,12 @@ def _refuse_odd(revisions: list[Script]) -> None:
             raise found or IdentifiersMissing(
                 f"The identifiers in {revision.path} aren't all text.", hint="Write them in quotes."
             )
+        if revision.revision in ("head", "heads", "base"):
+            raise IdentifiersMissing(
+                f"The revision in {revision.path} has the id {revision.revision!r}, which every command understands "
+                "as something else.",
+                hint="Give it another id, there and in the `down_revision` of those that follow it.",
+            )
 
 
 def _refuse_twins(revisions: list[Script]) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import conv
 
 from ..runtime.private import is_type_bound
 from .catalog.sqlite import checks_in_text
+from .catalog.sqlite import is_whole
 from .mirror import mirror_of
 from .operations import OwnOperation
 
@@ -143,12 +144,12 @@ def compare_checks(
 
 
 def _reflected(context: AutogenContext, schema: str | None, table: sa.Table) -> list[Found]:
-    """What Alembic has read of them, with the whole table; on SQLite what the table's own text says."""
+    """What Alembic has read of them, with the whole table."""
     parents: t.Any = {"table_name": table.name, "schema_name": schema}
     checks = [item for item in table.constraints if isinstance(item, sa.CheckConstraint)]
     found = [(constraint_name(item), written(item)) for item in checks]
     if context.connection is not None and context.connection.dialect.name == "sqlite" and schema is None:
-        found = checks_in_text(context.connection, table.name) or found
+        found = found if all(is_whole(text) for _, text in found) else checks_in_text(context.connection, table.name)
     return [
         {"name": name, "sqltext": text}
         for name, text in sorted(found, key=lambda item: (item[0] or "", item[1]))

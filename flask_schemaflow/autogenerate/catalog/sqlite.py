@@ -16,6 +16,7 @@ from sqlalchemy import event
 from ...runtime.guards import Scope
 from ...runtime.sqlite.sql_text import in_parentheses
 from ...runtime.sqlite.sql_text import text_of
+from ...runtime.sqlite.sql_text import tokens
 from ...runtime.sqlite.table_text import TableText
 
 QUERY = (
@@ -64,11 +65,21 @@ def know_definitions(scope: Scope) -> None:
     scope.defer(lambda: event.remove(engine, "do_execute", definitions.answer))
 
 
-def checks_in_text(connection: sa.Connection, table: str) -> list[tuple[str | None, str]]:
-    """Names and conditions of a table's CHECKs; none where the text of its definition can't be taken apart.
+def is_whole(condition: str) -> bool:
+    """Whether every parenthesis has its other half.
 
-    SQLAlchemy finds them by a pattern, which in older versions takes a definition on one line for one CHECK.
+    SQLAlchemy finds CHECKs by a pattern, which before 2.0.32 took the rest of a line for a part of the condition.
     """
+    depth = 0
+    for piece in tokens(condition):
+        depth += (piece.text == "(") - (piece.text == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def checks_in_text(connection: sa.Connection, table: str) -> list[tuple[str | None, str]]:
+    """Names and conditions of a table's CHECKs; none where the text of its definition can't be taken apart."""
     text = connection.exec_driver_sql(QUERY, (table,)).scalar()
     try:
         checks = list(TableText(str(text)).checks()) if text and "check" in text.lower() else []

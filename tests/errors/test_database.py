@@ -369,6 +369,11 @@ def test_a_server_that_can_only_be_read(postgres_url: str, at: With) -> None:
     )
 
 
+def _name(process: multiprocessing.Process) -> str:
+    """What the system calls it, which depends on how the tests were started."""
+    return Path(f"/proc/{process.pid}/comm").read_text().strip()
+
+
 def test_an_sqlite_file_that_is_locked(tmp_path: Path, at: With) -> None:
     """By whom: the process, where the system tells."""
     shop = at(f"sqlite:///{tmp_path}/project/shop.db", SCHEMAFLOW_LOCK_WAIT=0.3)
@@ -377,7 +382,7 @@ def test_an_sqlite_file_that_is_locked(tmp_path: Path, at: With) -> None:
     holder.start()
     try:
         assert ready.wait(20)
-        told = failing(shop)("upgrade").replace(f"process {holder.pid}", "process PID")
+        told = failing(shop)("upgrade").replace(f"process {holder.pid} ({_name(holder)})", "process PID (pytest)")
     finally:
         done.set()
         holder.join()
@@ -400,7 +405,7 @@ def test_an_sqlite_file_that_cannot_even_be_read(tmp_path: Path, at: With) -> No
     holder.start()
     try:
         assert ready.wait(20)
-        told = failing(shop)("status").replace(f"rocess {holder.pid}", "rocess PID")
+        told = failing(shop)("status").replace(f"rocess {holder.pid} ({_name(holder)})", "rocess PID (pytest)")
     finally:
         done.set()
         holder.join()

@@ -21,11 +21,14 @@ class Relay:
         self.url = parsed.set(port=self._listener.getsockname()[1]).render_as_string(hide_password=False)
         self.connections = 0
         self.turns = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
         """Accept no more connections."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which close() alone doesn't
         self._listener.close()
+        self._accepting.join()
 
     @contextlib.contextmanager
     def counting(self) -> t.Iterator[list[int]]:

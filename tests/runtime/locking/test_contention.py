@@ -59,7 +59,7 @@ def altering(history: MakeHistory, url: str, **config: t.Any) -> Project:
 @pytest.mark.parametrize("kind", SERVERS)
 def test_the_blocker_is_named(history: MakeHistory, make_database: MakeDatabase, kind: Kind) -> None:
     """Session, client, state, age and last query without its password; what would end it; and nothing was changed."""
-    made = altering(history, make_database(kind))
+    made = altering(history, make_database(kind), SCHEMAFLOW_LOCK_TIMEOUT=3)
     with in_use(made) as (_, session), made.app().app_context(), pytest.raises(TableLocked) as caught:
         flask_schemaflow.upgrade()
     statement = {
@@ -73,7 +73,7 @@ def test_the_blocker_is_named(history: MakeHistory, make_database: MakeDatabase,
         "mariadb": rf"probably blocked by session {session} of this very process \(user root, from 127\.0\.0\.1:\d+\), "
         r"idle for \d s, its transaction open for \d s",
     }[kind]
-    expected = f"Revision aaa4 gave up after 2 attempts: `{statement}` got no lock within 1 s, {who}."
+    expected = f"Revision aaa4 gave up after 2 attempts: `{statement}` got no lock within 3 s, {who}."
     assert re.fullmatch(expected, caught.value.message)
     assert "Operation: op.add_column('counter', sa.Column('extra', sa.Integer))" in caught.value.details
     assert caught.value.hint.startswith("Commit or roll back what this process has open (db.session?)")

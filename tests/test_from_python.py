@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import typing as t
 from pathlib import Path
@@ -18,6 +19,8 @@ from flask_schemaflow import Migrate
 from flask_schemaflow import SchemaflowError
 from flask_schemaflow.errors.setup import NoApplicationContext
 
+from .support.application import dispose
+
 REVISION = """
 from alembic import context, op
 revision = {id!r}
@@ -32,8 +35,23 @@ def downgrade():
 """
 
 
-def make_app(folder: Path, db: t.Any = None, name: str = "shop") -> flask.Flask:
-    """An application with a migrations folder and one revision, which writes what ``-x tenant=`` says."""
+MakeApp = t.Callable[..., flask.Flask]
+
+
+@pytest.fixture
+def make_app() -> t.Iterator[MakeApp]:
+    """Makes an application with a migrations folder and one revision, which writes what ``-x tenant=`` says."""
+    with contextlib.ExitStack() as cleanup:
+
+        def make(folder: Path, db: t.Any = None, name: str = "shop") -> flask.Flask:
+            app = _app(folder, db, name)
+            cleanup.callback(dispose, app)
+            return app
+
+        yield make
+
+
+def _app(folder: Path, db: t.Any, name: str) -> flask.Flask:
     folder.mkdir()
     app = flask.Flask(name, root_path=str(folder))
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{folder}/shop.db"
@@ -59,7 +77,7 @@ def written(folder: Path, table: str = "one") -> list[str]:
     return found
 
 
-def test_from_a_request_and_a_thread(tmp_path: Path) -> None:
+def test_from_a_request_and_a_thread(tmp_path: Path, make_app: MakeApp) -> None:
     """A request has its context; a thread makes its own."""
     app = make_app(tmp_path / "shop")
     app.add_url_rule("/migrate", view_func=lambda: ",".join(flask_schemaflow.upgrade().revisions))
@@ -77,7 +95,7 @@ def test_from_a_request_and_a_thread(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "sqlite+aiosqlite"])
-def test_from_inside_a_running_event_loop(kind: str, tmp_path: Path) -> None:
+def test_from_inside_a_running_event_loop(kind: str, tmp_path: Path, make_app: MakeApp) -> None:
     """A coroutine may call the functions, whatever kind of engine there is, and goes on with its own connections."""
 
     class Database:
@@ -106,7 +124,7 @@ def test_from_inside_a_running_event_loop(kind: str, tmp_path: Path) -> None:
         db.engine.dispose()
 
 
-def test_two_applications_and_two_tenants_in_one_process(tmp_path: Path) -> None:
+def test_two_applications_and_two_tenants_in_one_process(tmp_path: Path, make_app: MakeApp) -> None:
     """Nothing of one run is left for the next: neither the application nor ``-x``."""
     one, two = make_app(tmp_path / "one"), make_app(tmp_path / "two", name="other")
     for app, tenant in ((one, "alpha"), (two, "beta")):
@@ -144,7 +162,7 @@ CALLS: tuple[tuple[str, dict[str, t.Any]], ...] = (
 
 @pytest.mark.parametrize(("name", "arguments"), CALLS, ids=[name for name, _ in CALLS])
 def test_errors_are_exceptions(
-    name: str, arguments: dict[str, t.Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str, arguments: dict[str, t.Any], tmp_path: Path, capfd: pytest.CaptureFixture[str], make_app: MakeApp
 ) -> None:
     """A ``SchemaflowError`` with a next step, never SystemExit, and nothing printed; also without a context."""
     function = getattr(flask_schemaflow, name)

@@ -277,7 +277,7 @@ class Project:
         importlib.invalidate_caches()
         app = t.cast("Flask", getattr(importlib.import_module(PACKAGE), factory)(**arguments))
         self._cleanup.callback(self._forget)
-        self._cleanup.callback(_dispose, app)
+        self._cleanup.callback(dispose, app)
         return app
 
     def _forget(self) -> None:
@@ -297,7 +297,7 @@ def _join_paths(first: Path, rest: str | None) -> str:
     return os.pathsep.join([str(first), *([rest] if rest else [])])
 
 
-def _dispose(app: Flask) -> None:
+def dispose(app: Flask) -> None:
     """Close the pools of whatever database object the application registered."""
     db = app.extensions.get("sqlalchemy")
     with app.app_context():

@@ -82,11 +82,19 @@ def _say_columns(context: PassContext, container: ops.ModifyTableOps) -> None:
     added = [item.column.name for item in container.ops if isinstance(item, ops.AddColumnOp)]
     for item in dropped:
         name = f"{label(key)}.{item.column_name}"
-        remark(item, f"Drops {name} with all of its values.", f"Adds {name} again, without the values that it had.")
+        remark(item, f"Drops {name} with all of its values.", _back(name, item))
         unasked = added and name not in context.answers.drops and name not in dict(context.answers.denied)
         hint = f" If it was renamed: --rename {name}:{added[0] if len(added) == 1 else 'NEW'}" if unasked else ""
         words = _words(found.get(old[item.column_name]), "value")
         context.tell(f"Drops {name}{_of(context)}: {words}.{hint}")
+
+
+def _back(name: str, operation: ops.DropColumnOp) -> str:
+    text = f"Adds {name} again, without the values that it had."
+    column = operation.to_column()
+    if column.nullable or column.server_default is not None or column.identity:
+        return text
+    return f"{text}\nIt is NOT NULL: where there are rows this stops, unless a server_default= gives them a value."
 
 
 def _words(stake: stakes.Stake | None, noun: str) -> str:

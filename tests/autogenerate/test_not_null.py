@@ -159,7 +159,12 @@ def test_dropped_column_comes_back(migrated: Project, flask_db: FlaskDb) -> None
     migrated.write_models(BEFORE)
     flask_db(migrated, "migrate")
     flask_db(migrated, "upgrade")
-    flask_db(migrated, "downgrade", status=1)
+    told = output(flask_db(migrated, "downgrade", status=1))
+    assert told.endswith("un `flask db downgrade` again.\n")
+    if "mysql" not in migrated.url:  # MariaDB says as much of any value that doesn't fit
+        assert "There are rows, and they have no value for a column that is NOT NULL." in told
+        back = migrated.revision_files()[-1].read_text("utf-8").partition("def downgrade")[2]
+        assert "# It is NOT NULL: where there are rows this stops, unless a server_default= gives them a value" in back
     assert rows(migrated, "id, code") == [("1", "ADA"), ("2", "BOB")]
 
 

@@ -32,6 +32,8 @@ if t.TYPE_CHECKING:
 _LONGEST = 300
 # What adds something to the database's own words.
 _WORTH_SAYING = (ConnectionLost, DatabaseLocked, DatabaseReadOnly, DiskFull, ServerTooOld)
+# SQLite, PostgreSQL and MySQL; what MariaDB says may mean any value that doesn't fit.
+_WITHOUT_VALUE = re.compile(r"Cannot add a NOT NULL column|contains null values|Invalid use of NULL value", re.I)
 _EXISTING = re.compile(r"""(?:table|relation|index|view) ['"`]?(?P<name>[\w.]+)['"`]? already exists""", re.I)
 
 
@@ -49,7 +51,7 @@ def revision_failed(error: BaseException, place: Place, failure: Failure) -> Sch
     made = MigrationFailed(
         f"{verb} {step.revision} failed{on} ({place}): {words}",
         details="\n".join(_details(error, place, failure, reason)),
-        hint=_next_step(reason, step.direction),
+        hint=_next_step(reason, step.direction, words),
     )
     made.revision, made.reason = step.revision, reason
     return made
@@ -71,10 +73,15 @@ def _one_line(statement: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def _next_step(reason: DatabaseError | None, direction: str) -> str:
+def _next_step(reason: DatabaseError | None, direction: str, words: str) -> str:
     again = f"run `flask db {'downgrade' if direction == 'downgrade' else 'upgrade'}` again"
     if reason is not None and type(reason) is not DatabaseError and reason.hint:
         return reason.hint.replace("run the command again", again)
+    if _WITHOUT_VALUE.search(words):
+        return (
+            "There are rows, and they have no value for a column that is NOT NULL. Give them one before NOT NULL is "
+            f"set; in add_column(), `server_default=` does. Then {again}."
+        )
     return f"Correct that line and {again}."
 
 

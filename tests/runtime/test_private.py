@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import types
 import typing as t
 
@@ -28,7 +27,15 @@ from .histories import plain
 from .histories import repository
 
 
-def test_the_names_are_there(tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def engine() -> t.Iterator[sa.Engine]:
+    """One in memory."""
+    made = sa.create_engine("sqlite://")
+    yield made
+    made.dispose()
+
+
+def test_the_names_are_there(engine: sa.Engine) -> None:
     """A release of Alembic without one of them needs another look."""
     assert hasattr(ScriptDirectory, "_catch_revision_errors")
     assert hasattr(ScriptDirectory, "_stamp_revs")
@@ -36,7 +43,7 @@ def test_the_names_are_there(tmp_path: pathlib.Path) -> None:
     assert hasattr(sa.CheckConstraint("x > 0"), "_type_bound")
     assert "mysql" in getattr(sa.String().with_variant(sa.Text(), "mysql"), "_variant_mapping")  # noqa: B009
     assert hasattr(alembic.autogenerate.render, "_repr_type")
-    with repository([Node("aa", (), (), (), 0)]) as folder, sa.create_engine("sqlite://").connect() as connection:
+    with repository([Node("aa", (), (), (), 0)]) as folder, engine.connect() as connection:
         env = EnvironmentContext(config_for(folder), plain(folder))
         with env:
             assert private.active_environment() is env
@@ -45,10 +52,10 @@ def test_the_names_are_there(tmp_path: pathlib.Path) -> None:
     assert private.active_environment() is not env
 
 
-def test_there_is_a_way_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_a_way_without_them(monkeypatch: pytest.MonkeyPatch, engine: sa.Engine) -> None:
     """Stamping, heads and the version table work as well, only less finely."""
     nodes = [Node("aa", (), (), (), 0), Node("bb", ("aa",), (), (), 1)]
-    with repository(nodes) as folder, sa.create_engine("sqlite://").connect() as connection:
+    with repository(nodes) as folder, engine.connect() as connection:
         script = plain(folder)
         context = MigrationContext.configure(connection)
         expected = {name: private.is_effective_head(script.get_revision(name)) for name in ("aa", "bb")}
@@ -66,9 +73,8 @@ def test_there_is_a_way_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sa.inspect(connection).has_table("alembic_version")
 
 
-def test_the_connections_of_a_session_are_told() -> None:
+def test_the_connections_of_a_session_are_told(engine: sa.Engine) -> None:
     """Only those that it has taken, which it does with its first statement; without the name it is unknown."""
-    engine = sa.create_engine("sqlite://")
     with sa.orm.Session(engine) as session:
         assert private.session_connections(session) == []
         session.begin()
@@ -87,3 +93,4 @@ def test_the_sessions_of_flask_sqlalchemy_lite_are_found() -> None:
     with app.app_context():
         assert private.lite_sessions() == {}
         assert private.lite_sessions() == {"default": db.session}
+        db.engine.dispose()

@@ -52,10 +52,10 @@ def safe_url(url: t.Any) -> str:
 
     :param url: a string or a SQLAlchemy ``URL``.
     """
-    head, password, tail = _split(url)
     render = getattr(url, "render_as_string", None)
-    if render is not None and (url.password or "") == password:
+    if render is not None and not is_misread(url):
         return scrub(render(hide_password=True))
+    head, password, tail = _split(url)
     return scrub(f"{head}{MASK}@{tail}" if password else _text(url))
 
 
@@ -102,7 +102,7 @@ def _split(url: t.Any) -> tuple[str, str, str]:
     """What stands before the password, the password, and what comes after its ``@``; the password may be empty."""
     text = _text(url)
     found = _URL.fullmatch(text)
-    if found is None or re.match(_PORT_AND_QUERY, found["rest"]):
+    if found is None or (not getattr(url, "password", None) and re.match(_PORT_AND_QUERY, found["rest"])):
         return text, "", ""
     rest, query = found["rest"], ""
     real = _REAL_QUERY.search(rest)

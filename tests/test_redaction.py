@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ DRIVERS = st.sampled_from(["postgresql+psycopg", "mysql+pymysql", "mssql+pyodbc"
 NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 
 
+@example("postgresql+psycopg", "shop", "0/Zq7Xv?a=", None, None)
 @given(DRIVERS, NAMES, PASSWORDS, st.none() | NAMES, st.none() | NAMES)
 def test_no_url_object_shows_its_password(
     driver: str, user: str, password: str, host: str | None, database: str | None

@@ -81,7 +81,7 @@ def register(group: click.Group) -> None:
         group,
         doctor,
         "doctor",
-        click.Option(["--json", "as_json"], is_flag=True, help="For machines."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, for machines."),
         click.Option(
             ["--fix"],
             is_flag=True,

@@ -131,7 +131,7 @@ def register(group: click.Group) -> None:
         group,
         status,
         "status",
-        click.Option(as_json, is_flag=True, help="For machines."),
+        click.Option(as_json, is_flag=True, help="Print JSON, for machines."),
         click.Option(["--check"], is_flag=True, help="Exit with 1 when anything is pending."),
         click.Option(bind, multiple=True, help=only),
     )
@@ -139,6 +139,6 @@ def register(group: click.Group) -> None:
         group,
         check,
         "check",
-        click.Option(as_json, is_flag=True, help="For machines."),
+        click.Option(as_json, is_flag=True, help="Print JSON, for machines."),
         click.Option(bind, multiple=True, help=only),
     )

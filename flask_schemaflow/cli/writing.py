@@ -44,7 +44,10 @@ def _answer_options() -> list[click.Parameter]:
             help="This column, or table, goes away; it is no other one's former name.",
         ),
         option(
-            ["--fill"], multiple=True, metavar="TABLE.COLUMN=VALUE", help="What existing rows get in a column."
+            ["--fill"],
+            multiple=True,
+            metavar="TABLE.COLUMN=VALUE",
+            help="What existing rows get in a column; sql:EXPRESSION as the value is computed for each row.",
         ),
         option(["--allow-drops"], is_flag=True, help="Drop tables although their models seem not imported."),
         option(

@@ -195,6 +195,7 @@ def test_a_fill_is_also_printed_as_sql(migrated: Project, flask_db: FlaskDb) -> 
     script = flask_db(migrated, "upgrade", "--sql", status=int(sqlite))
     if sqlite:
         assert "Error [SF524]: The revisions can't be printed as SQL: SQLite changes the table" in output(script)
+        assert output(script).endswith("\nRun the command without --sql, on a copy of the database file.\n")
     else:
         assert "9000000000" in script.output and "'it''s 100%'" in script.output
     flask_db(migrated, "upgrade")

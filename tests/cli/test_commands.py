@@ -105,6 +105,11 @@ def test_status_shows_where_a_database_stands(history: Run) -> None:
     history("status", "--check")
 
 
+def test_status_of_an_empty_folder_names_the_next_command(run: Run) -> None:
+    """Nothing is pending, and nothing was ever there."""
+    assert run("status").stdout.endswith("\n  There are no revisions yet: flask db migrate\n")
+
+
 def test_status_names_the_command_that_works(history: Run, made: Project) -> None:
     """With branches, `upgrade` alone would not know where to; what is named applies them all."""
     made.write_revision("cc", "aa", message="three")

@@ -210,11 +210,10 @@ def _taken(found: re.Match[str], failure: Failure) -> SchemaflowError:
 
 
 def _not_offline(found: re.Match[str], failure: Failure) -> SchemaflowError:
-    command = "downgrade" if failure.direction == "downgrade" else "upgrade"
     return NotOffline(
         f"The revisions can't be printed as SQL: SQLite changes the table {found.group(1)!r} by copying it as it is at "
         "that moment, so --sql would have to look at the database.",
-        hint=f"Run `flask db {command}` on a copy of the database file instead of printing it.",
+        hint="Run the command without --sql, on a copy of the database file.",
     )
 
 

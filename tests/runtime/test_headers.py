@@ -339,7 +339,7 @@ PIECES = [
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(st.sampled_from(PIECES), max_size=7), st.permutations(range(4)), st.integers(0, 3))
 def test_what_is_read_is_what_running_gives(pieces: list[str], order: list[int], kept: int) -> None:
     """Any sequence of harmless and nasty pieces: a header that is read is that of the module."""
@@ -362,7 +362,7 @@ def test_what_is_read_is_what_running_gives(pieces: list[str], order: list[int],
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=200)
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_a_damaged_file_is_not_misread(chance: random.Random, count: int) -> None:
     """Characters and lines that are lost, doubled, moved or put in don't lead to a false header."""

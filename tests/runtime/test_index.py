@@ -38,7 +38,7 @@ def ids(revisions: t.Iterable[t.Any]) -> list[str]:
     return [getattr(found, "id", None) or found.revision for found in revisions]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(histories())
 def test_every_revision_is_as_alembic_sees_it(nodes: list[Node]) -> None:
     """Heads, bases, places, labels and messages are the same."""
@@ -60,7 +60,7 @@ def test_every_revision_is_as_alembic_sees_it(nodes: list[Node]) -> None:
             assert ours.is_merge_point is theirs.is_merge_point
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(histories(), st.data())
 def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """History, what is pending and what is current come in Alembic's order, for any state of a database."""
@@ -89,7 +89,7 @@ def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> 
             assert set(ids(index.current(current))) == set(ids(script.get_all_current(tuple(current))))
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(broken_histories())
 def test_what_alembic_complains_about_is_left_to_it(nodes: list[Node]) -> None:
     """Where Alembic warns or fails, the index is not certain."""

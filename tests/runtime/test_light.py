@@ -81,7 +81,7 @@ def answers(module: t.Any) -> dict[str, t.Any]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(histories(), st.data())
 def test_an_answer_is_the_same_with_and_without_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """Whatever the history and wherever the database is, also where no file has its revision."""

@@ -136,7 +136,7 @@ def questions(data: st.DataObject, nodes: list[Node]) -> list[t.Callable[[Script
     ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(histories(), st.data())
 def test_every_question_is_answered_as_by_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """The same values, the same errors, the same warnings."""
@@ -147,7 +147,7 @@ def test_every_question_is_answered_as_by_alembic(nodes: list[Node], data: st.Da
             assert ask(question, mine) == ask(question, theirs)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(histories())
 def test_every_revision_shows_itself_as_in_alembic(nodes: list[Node]) -> None:
     """What history, heads and show print, and what dependencies were resolved to."""
@@ -172,7 +172,7 @@ def test_every_revision_shows_itself_as_in_alembic(nodes: list[Node]) -> None:
         assert described(ours(folder)) == described(plain(folder))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(broken_histories())
 def test_broken_histories_fail_as_in_alembic(nodes: list[Node]) -> None:
     """Cycles, duplicates, missing parents: the same error, after the same warnings."""

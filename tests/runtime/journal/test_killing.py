@@ -20,9 +20,9 @@ CASES = (
     ("postgresql", "concurrent", "upgrade", 30),
     ("sqlite", "mixed", "upgrade", 20),
     pytest.param("mariadb", "mixed", "upgrade", 1, marks=pytest.mark.slow),
-    pytest.param("mariadb", "mixed", "downgrade", 1, marks=pytest.mark.slow),
+    pytest.param("mariadb", "mixed", "downgrade", 3, marks=pytest.mark.slow),
     pytest.param("postgresql", "concurrent", "upgrade", 1, marks=pytest.mark.slow),
-    pytest.param("postgresql", "mixed", "upgrade", 1, marks=pytest.mark.slow),
+    pytest.param("postgresql", "mixed", "upgrade", 3, marks=pytest.mark.slow),
     pytest.param("sqlite", "mixed", "upgrade", 1, marks=pytest.mark.slow),
 )
 """Database, revisions, direction, and every which statement: all of them take a minute or two each."""

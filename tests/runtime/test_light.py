@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import pathlib
 import shutil
@@ -26,6 +27,7 @@ from flask_schemaflow.runtime.light import lightly
 
 from ..conftest import MakeDatabase
 from ..conftest import MakeProject
+from ..support.application import dispose
 from ..support.application import Project
 from .histories import histories
 from .histories import Node
@@ -50,6 +52,17 @@ def application(folder: pathlib.Path, url: str, **options: t.Any) -> flask.Flask
     db.init_app(app)
     Migrate(app, db, directory=str(folder), **options)
     return app
+
+
+@contextlib.contextmanager
+def current(folder: pathlib.Path, url: str, **options: t.Any) -> t.Iterator[None]:
+    """The application is current in the block, and its connections are closed afterwards."""
+    app = application(folder, url, **options)
+    try:
+        with app.app_context():
+            yield
+    finally:
+        dispose(app)
 
 
 def stamp(url: str, ids: t.Iterable[str], table: str = "alembic_version") -> None:
@@ -91,7 +104,7 @@ def test_an_answer_is_the_same_with_and_without_alembic(nodes: list[Node], data:
         complete(folder)
         url = f"sqlite:///{folder}/shop.db"
         stamp(url, at)
-        with application(folder, url).app_context():
+        with current(folder, url):
             assert answers(reading) == answers(exact)
 
 
@@ -163,7 +176,7 @@ def test_a_callback_and_another_version_table(tmp_path: pathlib.Path) -> None:
         complete(folder)
         url = f"sqlite:///{folder}/shop.db"
         stamp(url, ["aa"], "versions")
-        with application(folder, url, version_table="versions").app_context():
+        with current(folder, url, version_table="versions"):
             assert lightly(LightFolder.pending) == []
             flask.current_app.extensions["migrate"].migrate.configure(lambda config: config)
             assert lightly(LightFolder.pending) is None
@@ -174,7 +187,7 @@ def test_a_database_that_is_away_is_tried_once(tmp_path: pathlib.Path) -> None:
     with repository([Node("aa", (), (), (), 0)]) as folder:
         complete(folder)
         url = "postgresql+psycopg://postgres:secret@127.0.0.1:1/shop"
-        with application(folder, url).app_context(), pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1") as caught:
+        with current(folder, url), pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1") as caught:
             flask_schemaflow.pending()
         assert "secret" not in str(caught.value)
 

@@ -36,24 +36,24 @@ def made(project: MakeProject, flask_db: FlaskDb, database_url: str) -> Project:
     return made
 
 
-def scratch_databases(made: Project) -> list[str]:
+def scratch_databases(made: Project) -> set[str]:
+    """Those on the server now, also of other tests and of what was killed long ago."""
     kind: t.Any = {"postgresql": "postgresql", "mysql": "mariadb"}.get(made.engine().dialect.name)
     if kind is None:
-        return []
+        return set()
     query = "SELECT datname FROM pg_database" if kind == "postgresql" else "SHOW DATABASES"
     with admin_engine(kind).connect() as connection:
-        found = [name for name in connection.exec_driver_sql(query).scalars() if name.startswith("schemaflow_verify_")]
-    return found
+        return {name for name in connection.exec_driver_sql(query).scalars() if name.startswith("schemaflow_verify_")}
 
 
-def staying(made: Project) -> list[str]:
-    """The scratch databases that are still there after a while; other tests have some, too, and drop them."""
-    names = set(scratch_databases(made))
-    deadline = time.monotonic() + 30
+def staying(made: Project, before: set[str]) -> set[str]:
+    """The new scratch databases that are still there after a while; other tests have some, too, and drop them."""
+    names = scratch_databases(made) - before
+    deadline = time.monotonic() + 60
     while names and time.monotonic() < deadline:
         time.sleep(0.1)
-        names &= set(scratch_databases(made))
-    return sorted(names)
+        names &= scratch_databases(made)
+    return names
 
 
 def spoiled(made: Project, where: str) -> None:
@@ -67,11 +67,11 @@ def spoiled(made: Project, where: str) -> None:
 
 def test_nothing_is_said_of_what_works(made: Project, flask_db: FlaskDb) -> None:
     """The application's database is as it was, and no scratch database stays."""
-    before = schema(made), rows(made)
+    before, scratch = (schema(made), rows(made)), scratch_databases(made)
     result = flask_db(made, "migrate", "--verify")
     assert result.stderr == ""
     assert (schema(made), rows(made)) == before
-    assert staying(made) == []
+    assert not staying(made, scratch)
     flask_db(made, "upgrade")
     assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
 
@@ -80,11 +80,11 @@ def test_nothing_is_said_of_what_works(made: Project, flask_db: FlaskDb) -> None
 def test_what_fails_is_not_kept(made: Project, flask_db: FlaskDb, where: str) -> None:
     """The error names the function and what the database said; ``--no-verify`` writes the file all the same."""
     spoiled(made, where)
-    files = made.revision_files()
+    files, scratch = made.revision_files(), scratch_databases(made)
     result = flask_db(made, "migrate", "--verify", status=1)
     assert f"Error [SF611]: {where}() of the new revision fails on a scratch copy of the schema" in result.stderr
     assert "nowhere" in result.stderr and "`flask db migrate --no-verify` writes it all the same" in result.stderr
-    assert made.revision_files() == files and staying(made) == []
+    assert made.revision_files() == files and not staying(made, scratch)
     assert "Wrote" in flask_db(made, "migrate", "--no-verify").stdout
 
 

@@ -501,12 +501,12 @@ def test_a_callback_that_fails(shop: Project, fails: Fails) -> None:
 
 def test_a_mistake_of_ours(shop: Project, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody foresaw is one sentence too, and says how to see more."""
-    monkeypatch.setattr("flask_schemaflow.commands.running.planning.upgrade_steps", int)
+    monkeypatch.setattr("flask_schemaflow.commands.running.planning.upgrade_steps", "")
     shop.write_revision("abcd0001")
     assert fails("upgrade") == said(
         """
-        Error [SF599]: Something failed that Flask-SchemaFlow did not foresee: TypeError: int() takes at most 2
-            arguments (3 given).
+        Error [SF599]: Something failed that Flask-SchemaFlow did not foresee: TypeError: 'str' object is not
+            callable.
 
         `flask db --traceback ...` shows where; please report it with that text.
         """

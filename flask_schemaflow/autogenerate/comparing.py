@@ -15,6 +15,7 @@ from ..runtime.translation import translated
 from ..runtime.translation.graph import id_taken
 from .decisions import Decisions
 from .operations import leaves
+from .operations import table_of
 from .pipeline import CHECK_PASSES
 from .pipeline import hook
 from .pipeline import load
@@ -104,7 +105,7 @@ def _difference(database: str, operation: t.Any) -> Difference:
         database,
         describe(operation),
         type(operation).__name__,
-        getattr(operation, "table_name", "") or getattr(operation, "source_table", "") or "",
+        table_of(operation),
         getattr(operation, "column_name", "")
         or getattr(getattr(operation, "column", None), "name", "")
         or "",
@@ -115,7 +116,7 @@ def describe(operation: t.Any) -> str:
     """One operation in one line."""
     if hasattr(operation, "describe"):
         return str(operation.describe())
-    table = getattr(operation, "table_name", None) or getattr(operation, "source_table", None)
+    table = table_of(operation)
     if isinstance(operation, ops.CreateTableOp):
         return f"add table {table}"
     if isinstance(operation, ops.DropTableOp):
@@ -149,7 +150,7 @@ _CONSTRAINTS: dict[str, str] = {
 }
 
 
-def _constraint(operation: t.Any, table: str | None) -> str:
+def _constraint(operation: t.Any, table: str) -> str:
     dropped = isinstance(operation, ops.DropConstraintOp)
     kind = type(operation).__name__
     words = _CONSTRAINTS.get(str(operation.constraint_type) if dropped else kind)

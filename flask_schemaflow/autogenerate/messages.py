@@ -13,6 +13,7 @@ from .operations import follows
 from .operations import RenameColumn
 from .operations import RenameTable
 from .operations import Statement
+from .operations import table_of
 
 _LENGTH = 60
 
@@ -45,7 +46,7 @@ def _phrase(operation: t.Any) -> str:
         return ""
     if isinstance(operation, Statement):
         return _NOT_PLAIN.sub("_", re.sub(r"^(\w+) (?:column|table) ", r"\1 ", operation.describe()))
-    table = _plain(getattr(operation, "table_name", "") or getattr(operation, "source_table", "") or "")
+    table = _plain(table_of(operation))
     if isinstance(operation, ops.CreateTableOp):
         return f"create {table}"
     if isinstance(operation, ops.DropTableOp):

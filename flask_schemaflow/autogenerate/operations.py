@@ -192,6 +192,24 @@ def follows(operation: ops.MigrateOperation) -> bool:
 _FOLLOWS = "schemaflow_follows"
 
 
+def table_of(operation: t.Any) -> str:
+    """The name of the table that an operation is about; empty where there is none."""
+    return getattr(operation, "table_name", None) or getattr(operation, "source_table", None) or ""
+
+
+def put_before_type_changes(
+    up: ops.UpgradeOps, make: t.Callable[[ops.AlterColumnOp], list[ops.MigrateOperation]]
+) -> None:
+    """Put what ``make`` gives for each change of a column's type before the container that the change is in."""
+    made: list[ops.MigrateOperation] = []
+    for container in up.ops:
+        for change in container.ops if isinstance(container, ops.ModifyTableOps) else ():
+            if isinstance(change, ops.AlterColumnOp) and change.modify_type is not None:
+                made += make(change)
+        made.append(container)
+    up.ops[:] = made
+
+
 def leaves(container: ops.OpContainer) -> t.Iterator[t.Any]:
     """The operations of a container, those of its tables included; remarks are none."""
     for operation in container.ops:

@@ -6,11 +6,13 @@ So the column first gets the old and the new values, then rows get theirs, then 
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from alembic.operations import ops
 from sqlalchemy.dialects import mysql
 
+from ..operations import put_before_type_changes
 from ..operations import remark
 from ..pipeline import PassContext
 from .remap import RemapValues
@@ -30,13 +32,7 @@ class MysqlEnumsPass:
         """Put what rows need before the changes of their columns."""
         if context.dialect not in ("mysql", "mariadb"):
             return
-        made: list[ops.MigrateOperation] = []
-        for container in up.ops:
-            for change in container.ops if isinstance(container, ops.ModifyTableOps) else ():
-                if isinstance(change, ops.AlterColumnOp) and change.modify_type is not None:
-                    made += _before(context, change)
-            made.append(container)
-        up.ops[:] = made
+        put_before_type_changes(up, functools.partial(_before, context))
 
 
 def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:

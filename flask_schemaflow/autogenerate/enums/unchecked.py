@@ -6,12 +6,14 @@ that have none of the new values are asked about: the model could not load them 
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..fills import stored_type
+from ..operations import put_before_type_changes
 from ..pipeline import PassContext
 from .remap import RemapValues
 from .strays import stray_values
@@ -27,13 +29,7 @@ class UncheckedEnumsPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Put the changes of rows before the changes of their columns."""
-        made: list[ops.MigrateOperation] = []
-        for container in up.ops:
-            for change in container.ops if isinstance(container, ops.ModifyTableOps) else ():
-                if isinstance(change, ops.AlterColumnOp) and change.modify_type is not None:
-                    made += _before(context, change)
-            made.append(container)
-        up.ops[:] = made
+        put_before_type_changes(up, functools.partial(_before, context))
 
 
 def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from click.testing import Result
 
 from .support import databases
 from .support import legacy
 from .support.application import Project
+from .support.invoking import cli_runner
 from .support.pooler import Pooler
 from .support.servers import Kind
 from .support.servers import KINDS
@@ -50,6 +52,12 @@ class MakeProject(t.Protocol):
         python: str | Path | None = None,
         name: str = "project",
     ) -> Project: ...
+
+
+class FlaskDb(t.Protocol):
+    """``flask_db(project, "migrate", "-m", "first")``; insists on the exit status."""
+
+    def __call__(self, project: Project, *args: str, status: int = 0) -> Result: ...
 
 
 @functools.cache
@@ -188,3 +196,22 @@ def legacy_repository() -> WriteRepository:
         return folder
 
     return write
+
+
+@pytest.fixture
+def flask_db(monkeypatch: pytest.MonkeyPatch) -> FlaskDb:
+    """Run a command in this process, over models that are imported anew, as in a process of its own."""
+
+    def run(project: Project, *args: str, status: int = 0) -> Result:
+        monkeypatch.chdir(project.root)
+        app = project.app()
+        result = cli_runner(app).invoke(args=["db", *args])
+        with app.app_context():
+            for engine in app.extensions["migrate"].db.engines.values():
+                engine.dispose()
+        if result.exit_code != status:
+            said = f"flask db {' '.join(args)} ended with {result.exit_code}:\n{result.output}"
+            raise AssertionError(said) from result.exception
+        return result
+
+    return run

@@ -8,41 +8,16 @@ import typing as t
 import pytest
 from click.testing import Result
 
+from tests.conftest import FlaskDb
 from tests.support.application import Project
 from tests.support.dumps import dump_rows
 from tests.support.dumps import dump_schema
-from tests.support.invoking import cli_runner
-
-
-class FlaskDb(t.Protocol):
-    """``flask_db(project, "migrate", "-m", "first")``; insists on the exit status."""
-
-    def __call__(self, project: Project, *args: str, status: int = 0) -> Result: ...
 
 
 class ThereAndBack(t.Protocol):
     """``there_and_back(project)``: see the fixture of that name."""
 
     def __call__(self, project: Project, bind: str | None = None) -> None: ...
-
-
-@pytest.fixture
-def flask_db(monkeypatch: pytest.MonkeyPatch) -> FlaskDb:
-    """Run a command in this process, over models that are imported anew, as in a process of its own."""
-
-    def run(project: Project, *args: str, status: int = 0) -> Result:
-        monkeypatch.chdir(project.root)
-        app = project.app()
-        result = cli_runner(app).invoke(args=["db", *args])
-        with app.app_context():
-            for engine in app.extensions["migrate"].db.engines.values():
-                engine.dispose()
-        if result.exit_code != status:
-            said = f"flask db {' '.join(args)} ended with {result.exit_code}:\n{result.output}"
-            raise AssertionError(said) from result.exception
-        return result
-
-    return run
 
 
 def output(result: Result) -> str:

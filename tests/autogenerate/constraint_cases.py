@@ -9,7 +9,7 @@ from tests.support.application import Project
 from tests.support.dumps import dump_rows
 from tests.support.dumps import dump_schema
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 
 Parts = dict[str, t.Any]
 

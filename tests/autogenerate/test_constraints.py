@@ -7,7 +7,7 @@ import pytest
 from flask_schemaflow.autogenerate import names
 from tests.conftest import MakeProject
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .constraint_cases import rows
 from .constraint_cases import schema
 from .constraint_cases import source

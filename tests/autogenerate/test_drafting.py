@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.autogenerate.conftest import content
-from tests.autogenerate.conftest import FlaskDb
 from tests.autogenerate.conftest import ThereAndBack
+from tests.conftest import FlaskDb
 from tests.conftest import MakeProject
 from tests.support.application import Project
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.autogenerate.conftest import FlaskDb
 from tests.autogenerate.conftest import ThereAndBack
+from tests.conftest import FlaskDb
 from tests.conftest import MakeProject
 from tests.conftest import WriteRepository
 

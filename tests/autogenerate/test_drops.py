@@ -12,8 +12,8 @@ from flask_schemaflow.autogenerate.foreign_tables import matches
 from flask_schemaflow.autogenerate.missing_models import tables_defined
 from flask_schemaflow.runtime.own_tables import OWN_TABLES
 from tests.autogenerate.conftest import content
-from tests.autogenerate.conftest import FlaskDb
 from tests.autogenerate.conftest import ThereAndBack
+from tests.conftest import FlaskDb
 from tests.conftest import MakeProject
 from tests.support.application import Project
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import MakeProject
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .constraint_cases import source
 
 TYPES = """

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import MakeProject
 from tests.support.application import Project
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .conftest import output
 
 BEFORE = """

@@ -8,7 +8,7 @@ from flask_schemaflow.autogenerate.questions import Answers
 from flask_schemaflow.autogenerate.questions import Question
 from flask_schemaflow.errors import InvalidAnswer
 from flask_schemaflow.errors import Undecided
-from tests.autogenerate.conftest import FlaskDb
+from tests.conftest import FlaskDb
 from tests.conftest import MakeProject
 from tests.support.application import Project
 

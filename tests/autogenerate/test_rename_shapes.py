@@ -7,8 +7,8 @@ import typing as t
 import pytest
 
 from tests.autogenerate.conftest import content
-from tests.autogenerate.conftest import FlaskDb
 from tests.autogenerate.conftest import ThereAndBack
+from tests.conftest import FlaskDb
 from tests.conftest import MakeProject
 
 TREE = """

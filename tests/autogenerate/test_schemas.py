@@ -9,7 +9,7 @@ from tests.conftest import MakeProject
 from tests.support import databases
 from tests.support.application import Project
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .constraint_cases import source
 from .constraint_cases import there_and_back
 

@@ -16,7 +16,7 @@ from flask_schemaflow.autogenerate.conversions import using
 from tests.conftest import MakeProject
 from tests.support.application import Project
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .conftest import output
 
 MODEL = """

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import MakeProject
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .conftest import ThereAndBack
 
 _MODELS = """

@@ -13,7 +13,7 @@ from tests.conftest import MakeProject
 from tests.support.application import Project
 from tests.support.servers import admin_engine
 
-from .conftest import FlaskDb
+from ..conftest import FlaskDb
 from .constraint_cases import rows
 from .constraint_cases import schema
 from .constraint_cases import started

@@ -8,7 +8,6 @@ web worker does it and none of them migrates.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import os
 import typing as t
@@ -35,7 +34,6 @@ EXTENSION = "migrate"
 HELP = "Perform database migrations."
 
 
-@dataclasses.dataclass
 class State:
     """What Flask-SchemaFlow knows about one application; ``app.extensions["migrate"]``.
 
@@ -47,12 +45,21 @@ class State:
     :param models: metadata given apart from ``db``.
     """
 
-    migrate: Migrate
-    db: t.Any
-    directory: str
-    configure_args: dict[str, t.Any]
-    command: str = "db"
-    models: t.Any = None
+    def __init__(
+        self,
+        migrate: Migrate,
+        db: t.Any,
+        directory: str,
+        configure_args: dict[str, t.Any],
+        command: str = "db",
+        models: t.Any = None,
+    ) -> None:
+        self.migrate = migrate
+        self.db = db
+        self.directory = directory
+        self.configure_args = configure_args
+        self.command = command
+        self.models = models
 
     @property
     def metadata(self) -> t.Any:
@@ -74,10 +81,11 @@ class State:
 
         :raises DatabaseMissing: when ``Migrate`` was made without a db.
         """
-        from .errors.setup import DatabaseMissing
         from .targets import find_targets
 
         if self.db is None:
+            from .errors.setup import DatabaseMissing
+
             raise DatabaseMissing(
                 "Migrate was registered without a database object.",
                 hint="Pass it where the extension is made: Migrate(app, db), or migrate.init_app(app, db).",
@@ -166,11 +174,11 @@ class Migrate:
 
     def _refuse_second(self, app: Flask) -> None:
         """``Migrate(app)`` followed by ``init_app(app, db)`` is one registration in two steps, not two."""
-        from .errors.setup import AlreadyRegistered
-
         present = app.extensions.get(EXTENSION)
         if present is None or (getattr(present, "migrate", None) is self and present.db is None):
             return
+        from .errors.setup import AlreadyRegistered
+
         raise AlreadyRegistered(
             f"A Migrate is already registered on the application {app.name!r}.",
             hint="Keep one of them: Migrate(app, db), or migrate = Migrate() and later migrate.init_app(app, db).",

@@ -9,7 +9,9 @@ from alembic.script import ScriptDirectory
 from .records import Revision
 from .records import Standing
 from .redaction import safe_url
-from .runtime.journal.standing import interrupted
+
+if t.TYPE_CHECKING:
+    from .runtime.journal.standing import Interrupted
 
 Describe = t.Callable[..., Revision]
 
@@ -29,7 +31,7 @@ def standing(
     applied = (
         {found.revision for found in script.iterate_revisions(tuple(located), "base")} if located else set()
     )
-    broken = interrupted(context.connection, context.version_table, context.version_table_schema)
+    broken = _interrupted(context)
     return Standing(
         database=bind or "default",
         url=safe_url(context.connection.engine.url),
@@ -45,6 +47,15 @@ def standing(
         interrupted=str(broken) if broken is not None else "",
         left=broken.left(script.get_revision(broken.revision).path) if broken and broken.revision in known else (),
     )
+
+
+def _interrupted(context: t.Any) -> Interrupted | None:
+    """A migration that broke off; SQLite rolls it back, and so never has one."""
+    if context.dialect.name == "sqlite":
+        return None
+    from .runtime.journal.standing import interrupted
+
+    return interrupted(context.connection, context.version_table, context.version_table_schema)
 
 
 def _ahead(script: ScriptDirectory, located: t.Sequence[str]) -> list[t.Any]:

@@ -13,6 +13,8 @@ import re
 import typing as t
 import urllib.parse
 
+from .patterns import pattern
+
 MASK = "***"
 _KEYS = ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
 _SECRET = (
@@ -21,26 +23,28 @@ _SECRET = (
 )
 # What follows a host rather than a user: its port, and an @ only in the query.
 _PORT_AND_QUERY = r"\d{1,5}/[^\s@?]*\?[A-Za-z_]\w*="
-_USERINFO = re.compile(
+_USERINFO = pattern(
     rf"(?P<head>(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s:/?#]*:)(?!{_PORT_AND_QUERY})(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))"
 )
-_QUERY = re.compile(rf"(?P<head>[?&;]\w{{0,40}}{_SECRET}\w{{0,40}}=)[^&;\s'\"]*", re.I)
+_QUERY = pattern(rf"(?P<head>[?&;]\w{{0,40}}{_SECRET}\w{{0,40}}=)[^&;\s'\"]*", re.I)
 # `password=x`, `'password': 'x'`, `PASSWORD: str = "x"`; neither `password = hashed(...)` nor `password: Mapped[str]`,
 # whose right side is code, nor what MySQL says of a password: whether there was one.
-_KEYWORD = re.compile(
+_KEYWORD = pattern(
     rf"(?P<head>(?<!\w)\w{{0,40}}{_SECRET}\w{{0,40}}['\"]?(?:\s*:\s*[\w.\[\] |]+(?=\s=))?\s*[=:]\s*)"
     r"(?!(?:YES|NO|None)\b)(?!(?<=[=:]\s)[A-Za-z_][\w.]*[(\[])"
     r"(?P<value>'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|[^\s,;&)'\"]+)",
     re.I,
 )
-_SQL = re.compile(
+_SQL = pattern(
     r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+(?:BY(?:\s+PASSWORD)?|(?:WITH|VIA)\s+\S+\s+(?:BY|AS|USING)))\s+E?"
     r"|\bPASSWORD\s*\(\s*)(?:'(?:[^'\\]|\\.|'')*(?:'|$)|\"[^\"]*(?:\"|$)|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|$))",
     re.I | re.S,
 )
-_URL = re.compile(r"\s*(?P<scheme>[\w+.-]+)://(?P<user>[^:/]*):(?P<rest>.*@.*)", re.S)
-_MALFORMED = re.compile(r"(?P<head>\s*(?:[\w+.-]+:/)?[^:/@]*):(?P<password>[^/].*)@", re.S)
-_REAL_QUERY = re.compile(r"\?[A-Za-z_][\w.-]*=[^?]*\Z")
+_URL = pattern(r"\s*(?P<scheme>[\w+.-]+)://(?P<user>[^:/]*):(?P<rest>.*@.*)", re.S)
+_MALFORMED = pattern(r"(?P<head>\s*(?:[\w+.-]+:/)?[^:/@]*):(?P<password>[^/].*)@", re.S)
+_REAL_QUERY = pattern(r"\?[A-Za-z_][\w.-]*=[^?]*\Z")
+# A URL of these signs alone, after its scheme, has neither login nor query; to look into it takes longer than this.
+_NOTHING_TO_HIDE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~+% ")
 
 Mask = t.Callable[[str], str]
 
@@ -54,7 +58,8 @@ def safe_url(url: t.Any) -> str:
     """
     render = getattr(url, "render_as_string", None)
     if render is not None and not is_misread(url):
-        return scrub(render(hide_password=True))
+        text: str = render(hide_password=True)
+        return text if _NOTHING_TO_HIDE.issuperset(text.partition("://")[2]) else scrub(text)
     head, password, tail = _split(url)
     return scrub(f"{head}{MASK}@{tail}" if password else _text(url))
 
@@ -78,7 +83,7 @@ def masker(urls: t.Iterable[t.Any]) -> Mask:
     A password that is an ordinary word, or stands in the URL's open parts too, is left: to mask each ``upgrade`` or
     ``localhost`` would tell the password rather than hide it.
     """
-    patterns = sorted({pattern for url in urls for pattern in _patterns(url)}, key=len, reverse=True)
+    patterns = sorted({found for url in urls for found in _patterns(url)}, key=len, reverse=True)
     known = re.compile("|".join(patterns)) if patterns else None
 
     def mask(text: str) -> str:
@@ -102,9 +107,9 @@ def _split(url: t.Any) -> tuple[str, str, str]:
     """What stands before the password, the password, and what comes after its ``@``; the password may be empty."""
     text = _text(url)
     found = _URL.fullmatch(text)
-    if found is None or (not getattr(url, "password", None) and re.match(_PORT_AND_QUERY, found["rest"])):
+    rest, query = (found["rest"], "") if found is not None else ("", "")
+    if found is None or (not getattr(url, "password", None) and re.match(_PORT_AND_QUERY, rest)):
         return text, "", ""
-    rest, query = found["rest"], ""
     real = _REAL_QUERY.search(rest)
     if real is not None and "@" in rest[: real.start()]:
         rest, query = rest[: real.start()], real.group().replace("@", "%40")

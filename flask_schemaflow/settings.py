@@ -8,18 +8,16 @@ applications often fill ``app.config`` afterwards.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import os
 import typing as t
 
 from .errors import SchemaflowError
+from .record import Record
 
 PREFIX = "SCHEMAFLOW_"
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
+class Setting(Record):
     """One setting: how its value is read, its default, and what it does for the reader."""
 
     parse: t.Callable[[t.Any], t.Any]
@@ -178,8 +176,7 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """The settings of one application, checked. Read it as ``app.extensions["migrate"].settings``."""
 
     lock: str = "auto"
@@ -213,6 +210,8 @@ class Settings:
 def _field(key: str) -> str:
     name = key[len(PREFIX) :].lower()
     if name not in SETTINGS or key != key.upper():
+        import difflib
+
         keys = [PREFIX + known.upper() for known in SETTINGS]
         near = difflib.get_close_matches(key.upper(), keys, n=1)
         hint = f"Did you mean {near[0]}?" if near else "The settings are: " + ", ".join(keys) + "."

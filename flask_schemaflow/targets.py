@@ -8,12 +8,10 @@ nobody needs to know.
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
-from .errors.setup import DatabaseNotInitialised
-from .errors.setup import UnknownBind
-from .errors.setup import UnusableDatabase
+from .errors import SchemaflowError
+from .record import Record
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -23,8 +21,7 @@ if t.TYPE_CHECKING:
 DEFAULT = "default"
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
+class Target(Record):
     """One database to migrate.
 
     :param bind: the name of the bind, ``None`` for the default database.
@@ -33,8 +30,8 @@ class Target:
     """
 
     bind: str | None
-    engine: Engine | AsyncEngine = dataclasses.field(repr=False)
-    metadatas: tuple[MetaData, ...] = dataclasses.field(repr=False)
+    engine: Engine | AsyncEngine
+    metadatas: tuple[MetaData, ...]
 
     @property
     def name(self) -> str:
@@ -55,6 +52,9 @@ class Target:
     def metadata(self) -> t.Any:
         """What Alembic takes as ``target_metadata``: one metadata, several, or ``None``."""
         return self.metadatas[0] if len(self.metadatas) == 1 else list(self.metadatas) or None
+
+    def __repr__(self) -> str:
+        return f"Target(bind={self.bind!r})"  # an engine's URL may hold passwords
 
 
 def find_targets(db: t.Any, metadata: t.Any = None) -> list[Target]:
@@ -82,6 +82,8 @@ def choose(targets: t.Sequence[Target], names: t.Sequence[str] | None) -> list[T
     known = {target.name: target for target in targets}
     for name in names:
         if name not in known:
+            from .errors.setup import UnknownBind
+
             raise UnknownBind(
                 f"The application has no database named {name!r}.",
                 hint="Its databases are: " + ", ".join(known) + ".",
@@ -95,9 +97,11 @@ def _engines(db: t.Any) -> dict[str | None, t.Any]:
         found.update(_mapping(db, "async_engines") or {})
         if not found:
             found = _single_engines(db)
-    except UnusableDatabase:
+    except SchemaflowError:
         raise
     except RuntimeError as error:
+        from .errors.setup import DatabaseNotInitialised
+
         raise DatabaseNotInitialised(
             "The db object that was passed to Migrate was never initialised with this application "
             "(or is not the one that was).",
@@ -112,6 +116,8 @@ def _single_engines(db: t.Any) -> dict[str | None, t.Any]:
         return {None: db.get_engine(), **{name: db.get_engine(name) for name in db.bind_names()}}
     engine = getattr(db, "engine", None)
     if engine is None:
+        from .errors.setup import UnusableDatabase
+
         raise UnusableDatabase(
             f"The db object that was passed to Migrate, of type {type(db).__name__}, has neither engine nor engines.",
             hint="Pass an object with engine and metadata, for example a Flask-SQLAlchemy db: Migrate(app, db)",

@@ -17,6 +17,7 @@ from alembic.operations import ops
 from alembic.util import PriorityDispatchResult
 from sqlalchemy.sql.elements import conv
 
+from ..patterns import pattern
 from ..runtime.private import is_type_bound
 from .catalog.sqlite import checks_in_text
 from .catalog.sqlite import is_whole
@@ -25,7 +26,7 @@ from .operations import OwnOperation
 
 Found = dict[str, t.Any]
 
-_CAST = re.compile(
+_CAST = pattern(
     r"""::\s*(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?(?:\s+(?:varying|precision))?(?:\s*\(\s*\d+(?:\s*,\s*\d+)?\s*\))?"""
     r"(?:\s+with(?:out)?\s+time\s+zone)?(?:\s*\[\s*\d*\s*\])*"
 )
@@ -80,7 +81,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"(?<![:\w\\]):(?=\w)", r"\:", text)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class _Comparison:
     """The checks of one table that are still without a counterpart."""
 

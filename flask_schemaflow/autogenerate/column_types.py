@@ -6,12 +6,13 @@ the models may be kept as quite another one: a UUID is ``CHAR(32)`` on SQLite.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
 import sqlalchemy as sa
 
+from ..patterns import pattern
+from ..record import Record
 from .fills import stored_type
 
 Kind = t.Literal[
@@ -68,11 +69,10 @@ _SIZES = {
     "MEDIUMBLOB": 2**24 - 1,
     "LONGBLOB": 2**32 - 1,
 }
-_TEXT = re.compile(r"(?P<name>[A-Za-z]+(?: PRECISION)?)\s*(?:\((?P<args>[^()]*)\))?(?P<rest>.*)", re.DOTALL)
+_TEXT = pattern(r"(?P<name>[A-Za-z]+(?: PRECISION)?)\s*(?:\((?P<args>[^()]*)\))?(?P<rest>.*)", re.DOTALL)
 
 
-@dataclasses.dataclass(frozen=True)
-class ColumnType:
+class ColumnType(Record):
     """A type as a database has it.
 
     :param ddl: how it is written there.

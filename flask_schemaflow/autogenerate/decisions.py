@@ -14,7 +14,7 @@ from .questions import Question
 Option = t.Literal["--rename", "--rename-table", "--drop", "--fill"]
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Decisions:
     """Answers on the way in, questions and notices on the way out, over all databases of a run.
 

@@ -8,7 +8,6 @@ quotes in place.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import json
@@ -19,6 +18,7 @@ import uuid
 import sqlalchemy as sa
 
 from ..errors.autogenerate import InvalidAnswer
+from ..record import Record
 
 SQL = "sql:"
 """What an answer begins with that is an expression and no literal."""
@@ -32,8 +32,7 @@ _IN_MODULES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Value:
+class Value(Record):
     """What rows get.
 
     :param python: a value that Python can write and SQLAlchemy binds.

@@ -5,12 +5,12 @@ And, wherever a name can't be changed in place, the pairs of a drop and an addit
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ..record import Record
 from .operations import Key
 from .operations import mark_followers
 from .pipeline import PassContext
@@ -20,8 +20,7 @@ LIMIT = 63
 """The longest name that PostgreSQL keeps, in bytes; MariaDB and MySQL keep one more."""
 
 
-@dataclasses.dataclass(frozen=True)
-class NameChange:
+class NameChange(Record):
     """One object to rename.
 
     :param table: the table that it belongs to, by its new name; for an enum type, its schema and the table's name.

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import re
 import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ..patterns import pattern
 from .operations import Key
 from .operations import label
 from .operations import leaves
@@ -23,10 +23,10 @@ from .renames import ForeignKeyShape
 from .renames import IndexShape
 from .renames import TableShape
 
-_CAST = re.compile(r"::[\w \"]+(\(\d+\))?(\[\])?$")
+_CAST = pattern(r"::[\w \"]+(\(\d+\))?(\[\])?$")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Changed:
     """Which tables and columns vanished and appeared, as Alembic found them."""
 

@@ -7,6 +7,7 @@ import typing as t
 
 from alembic.operations import ops
 
+from ..patterns import pattern
 from .fill_operations import FillColumn
 from .fill_operations import SetNotNull
 from .operations import follows
@@ -64,7 +65,7 @@ def _phrase(operation: t.Any) -> str:
     return f"change {table}" if table else ""
 
 
-_NOT_PLAIN = re.compile(r"[^\w $.-]")
+_NOT_PLAIN = pattern(r"[^\w $.-]")
 
 
 def _plain(name: t.Any) -> str:

@@ -7,7 +7,6 @@ files beside the application are read, never run, and only when there is somethi
 from __future__ import annotations
 
 import ast
-import dataclasses
 import itertools
 import os
 import pathlib
@@ -18,12 +17,13 @@ import warnings
 
 from flask import Flask
 
+from ..record import Record
+
 _SKIPPED = {"__pycache__", "build", "dist", "env", "migrations", "node_modules", "site-packages", "tests", "venv"}
 _MOST_FILES = 5000
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelModule:
+class ModelModule(Record):
     """A module that looks like models and was not imported.
 
     :param name: its dotted name, as it would be imported.

@@ -33,7 +33,7 @@ from .pipeline import PassContext
 from .questions import Question
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class _Plan:
     """A column that becomes NOT NULL, and what its rows get; ``None`` if nobody knows and no row is known."""
 

@@ -12,11 +12,11 @@ Everything else was named by somebody, and stays.
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
 
+from ..record import Record
 from .followers import LIMIT
 from .followers import NameChange
 from .followers import sequence_changes
@@ -39,8 +39,7 @@ _OWN: dict[str, t.Callable[..., str]] = {
 """How ``migrate`` names what PostgreSQL gives these endings."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Found:
+class _Found(Record):
     """An object of the database that could be renamed; ``default`` is what would be made up for it now."""
 
     kind: t.Literal["index", "constraint"]
@@ -83,8 +82,7 @@ def _referred(key: sa.ForeignKeyConstraint) -> Key:
     return (schema or None, name)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Table:
+class _Table(Record):
     """A table under its name of before and of now, and its columns' names of before."""
 
     key: Key

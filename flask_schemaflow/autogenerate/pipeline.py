@@ -101,7 +101,7 @@ the database, whose ``options`` are env.py's and may be changed in place.
 """
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class PassContext:
     """What a pass may look at, and where it leaves questions and notices.
 

@@ -6,19 +6,20 @@ and without either the questions leave as the error ``Undecided``, each with the
 
 from __future__ import annotations
 
-import dataclasses
+import types
 import typing as t
 
 from ..errors.autogenerate import InvalidAnswer
+from ..record import Record
 
 __all__ = ["Answers", "Kind", "Question"]
 
 Kind = t.Literal["rename_column", "rename_table", "drop", "fill", "convert"]
 Pair = tuple[str, str]
+_NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
 
 
-@dataclasses.dataclass(frozen=True)
-class Answers:
+class Answers(Record):
     """What was decided. Tables are ``table`` or ``schema.table``, columns ``table.column``.
 
     Where a table was renamed too, its columns may be named with the old name or the new one.
@@ -31,10 +32,10 @@ class Answers:
     :param denied_tables: pairs that are no rename of a table, ``("department", "teams")``.
     """
 
-    renames: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    table_renames: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    renames: t.Mapping[str, str] = _NOTHING
+    table_renames: t.Mapping[str, str] = _NOTHING
     drops: frozenset[str] = frozenset()
-    fills: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fills: t.Mapping[str, str] = _NOTHING
     denied: frozenset[Pair] = frozenset()
     denied_tables: frozenset[Pair] = frozenset()
 
@@ -76,8 +77,7 @@ class Answers:
         return cls(renames, tables, drops, fills)
 
 
-@dataclasses.dataclass(frozen=True)
-class Question:
+class Question(Record):
     """Something that only a person knows.
 
     :param kind: what it is about; ``fill`` wants a value, the others yes or no.
@@ -96,8 +96,8 @@ class Question:
     subject: str
     evidence: tuple[str, ...] = ()
     default: bool | str | None = None
-    yes: Answers = dataclasses.field(default_factory=Answers)
-    no: Answers = dataclasses.field(default_factory=Answers)
+    yes: Answers = Answers()
+    no: Answers = Answers()
     options: tuple[Pair, ...] = ()
     database: str = "default"
 

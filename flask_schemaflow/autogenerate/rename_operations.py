@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
@@ -73,8 +72,8 @@ def _in_turn(changes: t.Iterable[NameChange]) -> t.Iterator[NameChange]:
             yield free
             continue
         first, aside = left[0], f"{left[0].old}{_ASIDE}"
-        yield dataclasses.replace(first, new=aside)
-        left[0] = dataclasses.replace(first, old=aside)
+        yield first.changed(new=aside)
+        left[0] = first.changed(old=aside)
 
 
 def _table(context: PassContext, old: Key, new: Key) -> list[ops.MigrateOperation]:

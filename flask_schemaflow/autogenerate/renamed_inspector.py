@@ -10,20 +10,21 @@ The inspector is the dialect's own one with another class, so that everything th
 from __future__ import annotations
 
 import copy
-import dataclasses
 import re
+import types
 import typing as t
 
 import sqlalchemy as sa
 
+from ..record import Record
 from .operations import Key
 
 Columns = t.Mapping[str, str]
 Transform = t.Callable[["Renames", Key, t.Any], t.Any]
+_NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
 
 
-@dataclasses.dataclass(frozen=True)
-class Renames:
+class Renames(Record):
     """What was renamed.
 
     :param tables: old table to new table.
@@ -33,10 +34,10 @@ class Renames:
     :param default_schema: how the database names the schema that ``None`` stands for.
     """
 
-    tables: t.Mapping[Key, Key] = dataclasses.field(default_factory=dict)
-    columns: t.Mapping[Key, Columns] = dataclasses.field(default_factory=dict)
-    names: t.Mapping[Key, t.Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    types: t.Mapping[Key, str] = dataclasses.field(default_factory=dict)
+    tables: t.Mapping[Key, Key] = _NOTHING
+    columns: t.Mapping[Key, Columns] = _NOTHING
+    names: t.Mapping[Key, t.Mapping[str, str]] = _NOTHING
+    types: t.Mapping[Key, str] = _NOTHING
     default_schema: str | None = None
 
     def __bool__(self) -> bool:

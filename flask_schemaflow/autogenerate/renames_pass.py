@@ -153,7 +153,7 @@ def _rewrite(context: PassContext, up: ops.UpgradeOps, renames: Renames) -> None
         if change.kind in ("index", "constraint"):
             names.setdefault(change.table, {})[change.old] = change.new
     types = {(change.table[0], change.old): change.new for change in changes if change.kind == "type"}
-    context.renames = renames = dataclasses.replace(renames, names=names, types=types)
+    context.renames = renames = renames.changed(names=names, types=types)
     rest = ops.UpgradeOps([])
     again = AutogenContext(context.migration)
     again.inspector = context.inspector_after

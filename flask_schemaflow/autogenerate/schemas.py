@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import functools
 import pathlib
-import re
 import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ..patterns import pattern
 from ..runtime.guards import Scope
 from ..runtime.private import active_environment
 from ..runtime.scripts import locations_of
@@ -22,7 +22,7 @@ from .operations import Statement
 from .pipeline import PassContext
 
 _NEVER_CREATED = "sqlite"
-_NAMED = re.compile(r"""schema\s*=\s*(?:"([^"]+)"|'([^']+)')""")
+_NAMED = pattern(r"""schema\s*=\s*(?:"([^"]+)"|'([^']+)')""")
 
 
 def take_part(scope: Scope) -> None:

@@ -23,7 +23,7 @@ Shapes = t.Mapping[Key, TableShape]
 MARKER = "renamed_from"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Ground:
     """What decisions are held against.
 

@@ -6,19 +6,18 @@ says so. A table that can't be read (no right to) has no count, which is no reas
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
 
+from ..record import Record
 from .operations import Key
 
 LIMIT = 100_000
 """How many rows of a table are looked at."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Stake:
+class Stake(Record):
     """How much there is of something.
 
     :param number: rows, or values that are not NULL.

@@ -14,9 +14,10 @@ from flask.cli import NoAppException
 from flask.helpers import get_debug_flag
 
 from ..errors import SchemaflowError
-from ..redaction import Mask
-from ..redaction import scrub
 from .output import lenient_streams
+
+if t.TYPE_CHECKING:
+    from ..redaction import Mask
 
 INTERRUPTED = 130
 
@@ -87,5 +88,7 @@ def _masker(error: BaseException) -> Mask:
 
 
 def _show_traceback(error: BaseException, hide: Mask) -> None:
+    from ..redaction import scrub
+
     text = "".join(tracebacks.format_exception(type(error), error, error.__traceback__))
     click.echo(scrub(hide(text)), err=True)

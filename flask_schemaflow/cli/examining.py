@@ -12,7 +12,7 @@ from .. import commands
 from ..errors.folder import ConfirmationMissing
 from ..records import Finding
 from ..records import Renewal
-from .group import command
+from .group import Parameters
 from .group import Shared
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "green"}
@@ -75,12 +75,8 @@ def _agreed(item: Renewal, yes: bool) -> bool:
     return click.confirm(f"Replace {item.path}? A copy is kept.", default=not own, prompt_suffix=" ", err=True)
 
 
-def register(group: click.Group) -> None:
-    """Add the commands of this module."""
-    command(
-        group,
-        doctor,
-        "doctor",
+def _doctor_parameters() -> list[click.Parameter]:
+    return [
         click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, for machines."),
         click.Option(
             ["--fix"],
@@ -89,4 +85,8 @@ def register(group: click.Group) -> None:
             "a copy.",
         ),
         click.Option(["-y", "--yes"], is_flag=True, help="Don't ask; files with parts of your own stay."),
-    )
+    ]
+
+
+PARAMETERS: Parameters = {"doctor": _doctor_parameters}
+"""What each command takes, made for the one that is run."""

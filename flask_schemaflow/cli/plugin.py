@@ -8,7 +8,6 @@ and stays for the cases in which nobody else could answer: no application, one t
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import typing as t
 
@@ -24,6 +23,7 @@ from ..lazy import LazyGroup
 
 NAME = "db"
 _TRIED = "flask_schemaflow.application"
+_FAILURE = "flask_schemaflow.failure"
 
 
 class PluginGroup(LazyGroup):
@@ -56,16 +56,15 @@ class PluginGroup(LazyGroup):
 
     def _found(self, args: list[str], parent: click.Context) -> click.Command | None:
         """The application's own group; ``None`` where it has none."""
-        app = _quietly_loaded(parent) if (other := _other_plugin()) is not None else None
-        if other is not None and (app is None or EXTENSION not in app.extensions):
+        app = _quietly_loaded(parent)
+        other = _other_plugin() if app is None or EXTENSION not in app.extensions else None
+        if other is not None:
             return other
         from .boundary import boundary
 
         with boundary("--traceback" in args):
-            if parent.resilient_parsing or not args or "--help" in args:  # which work without an application
-                app = _quietly_loaded(parent)
-            else:
-                app = parent.ensure_object(ScriptInfo).load_app()
+            if app is None and not (parent.resilient_parsing or not args or "--help" in args):
+                raise parent.ensure_object(ScriptInfo).data[_FAILURE]
             return None if app is None else _entered(app, parent)
         return None  # not reached: the boundary ends the process
 
@@ -107,8 +106,10 @@ def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
     info = context.ensure_object(ScriptInfo)
     if _TRIED not in info.data:
         info.data[_TRIED] = None
-        with contextlib.suppress(Exception):
+        try:
             info.data[_TRIED] = info.load_app()
+        except Exception as error:
+            info.data[_FAILURE] = error
     return t.cast("Flask | None", info.data[_TRIED])
 
 

@@ -11,7 +11,7 @@ import click
 from .. import commands
 from ..errors.revisions import DifferencesFound
 from . import rendering
-from .group import command
+from .group import Parameters
 from .group import Shared
 from .progress import alembic_lines
 
@@ -44,10 +44,11 @@ def history(shared: Shared, rev_range: str | None, indicate_current: bool) -> No
     found = commands.history(
         shared.directory, rev_range, indicate_current=indicate_current, x_arg=shared.x_arg
     )
-    for item in found:
-        click.echo(
-            rendering.long(item) if shared.verbose else rendering.one_line(item, parents=True, doc=True)
-        )
+    lines = (
+        rendering.long(item) if shared.verbose else rendering.one_line(item, parents=True, doc=True) for item in found
+    )
+    if found:
+        click.echo("\n".join(lines))
 
 
 def current(shared: Shared, check_heads: bool, binds: tuple[str, ...]) -> None:
@@ -92,53 +93,33 @@ def _list(item: Revision, shared: Shared) -> None:
     click.echo(rendering.long(item) if shared.verbose else rendering.one_line(item))
 
 
-def register(group: click.Group) -> None:
-    """Add the commands of this module."""
-    as_json = ["--json", "as_json"]
-    bind = ["--bind", "binds"]
-    only = "Only this database; may be given several times."
-    command(
-        group,
-        heads,
-        "heads",
-        click.Option(
-            ["--resolve-dependencies"], is_flag=True, help="Treat dependency versions as down revisions."
-        ),
-    )
-    command(group, branches, "branches")
-    command(group, show, "show", click.Argument(["revision"], default="head"))
-    command(
-        group,
-        history,
-        "history",
+def _as_json() -> click.Option:
+    return click.Option(["--json", "as_json"], is_flag=True, help="Print JSON, for machines.")
+
+
+def _bind() -> click.Option:
+    return click.Option(["--bind", "binds"], multiple=True, help="Only this database; may be given several times.")
+
+
+PARAMETERS: Parameters = {
+    "heads": lambda: [
+        click.Option(["--resolve-dependencies"], is_flag=True, help="Treat dependency versions as down revisions."),
+    ],
+    "branches": lambda: [],
+    "show": lambda: [click.Argument(["revision"], default="head")],
+    "history": lambda: [
         click.Option(["-r", "--rev-range"], help="Specify a revision range; format is [start]:[end]."),
-        click.Option(
-            ["-i", "--indicate-current"],
-            is_flag=True,
-            help="Mark what the databases are at.",
-        ),
-    )
-    command(
-        group,
-        current,
-        "current",
-        click.Option(
-            ["-c", "--check-heads"], is_flag=True, help="Fail unless every database is at the heads."
-        ),
-        click.Option(bind, multiple=True, help=only),
-    )
-    command(
-        group,
-        status,
-        "status",
-        click.Option(as_json, is_flag=True, help="Print JSON, for machines."),
+        click.Option(["-i", "--indicate-current"], is_flag=True, help="Mark what the databases are at."),
+    ],
+    "current": lambda: [
+        click.Option(["-c", "--check-heads"], is_flag=True, help="Fail unless every database is at the heads."),
+        _bind(),
+    ],
+    "status": lambda: [
+        _as_json(),
         click.Option(["--check"], is_flag=True, help="Exit with 1 when anything is pending."),
-        click.Option(bind, multiple=True, help=only),
-    )
-    command(
-        group,
-        check,
-        "check",
-        click.Option(as_json, is_flag=True, help="Print JSON, for machines."),
-        click.Option(bind, multiple=True, help=only),
-    )
+        _bind(),
+    ],
+    "check": lambda: [_as_json(), _bind()],
+}
+"""What each command takes, made for the one that is run."""

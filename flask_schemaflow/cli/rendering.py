@@ -24,12 +24,14 @@ def one_line(revision: Revision, *, parents: bool = False, doc: bool = False, tr
             text += f" ({', '.join(revision.depends_on)})"
     if revision.labels:
         text += f" ({', '.join(revision.labels)})"
-    if tree:
-        text += "".join(f" ({mark})" for mark in _marks(revision))
+    for mark in _marks(revision) if tree else ():
+        text += f" ({mark})"
     return f"{text}, {flat(revision.message)}" if doc else text
 
 
-def _marks(revision: Revision) -> list[str]:
+def _marks(revision: Revision) -> t.Sequence[str]:
+    if not (revision.is_head or revision.is_branch_point or revision.is_current or len(revision.down) > 1):
+        return ()  # as most of a long history
     marks = []
     if revision.is_head:
         marks.append("head" if revision.is_effective_head else "effective head")
@@ -60,6 +62,8 @@ def long(revision: Revision) -> str:
 
 def flat(text: str) -> str:
     """A message on one line, without what a terminal would take for a command."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 

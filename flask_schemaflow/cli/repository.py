@@ -6,7 +6,7 @@ import click
 
 from .. import commands
 from ..errors.arguments import EditorMissing
-from .group import command
+from .group import Parameters
 from .group import Shared
 
 
@@ -37,15 +37,13 @@ def edit(shared: Shared, revision: str) -> None:
         ) from error
 
 
-def register(group: click.Group) -> None:
-    """Add the commands of this module."""
-    command(group, list_templates, "list-templates")
-    command(
-        group,
-        init,
-        "init",
+PARAMETERS: Parameters = {
+    "list-templates": lambda: [],
+    "init": lambda: [
         click.Option(["--multidb"], is_flag=True, help="Support multiple databases."),
         click.Option(["-t", "--template"], help='Repository template to use (default is "flask").'),
         click.Option(["--package"], is_flag=True, help="Write empty __init__.py files."),
-    )
-    command(group, edit, "edit", click.Argument(["revision"], default="current"))
+    ],
+    "edit": lambda: [click.Argument(["revision"], default="current")],
+}
+"""What each command takes, made for the one that is run."""

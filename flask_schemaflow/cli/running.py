@@ -7,7 +7,7 @@ import typing as t
 import click
 
 from .. import commands
-from .group import command
+from .group import Parameters
 from .group import Shared
 from .progress import alembic_lines
 from .progress import Progress
@@ -123,15 +123,23 @@ def _finish(report: Report, shared: Shared, nothing: str) -> None:
         click.echo(nothing)
 
 
-def register(group: click.Group) -> None:
-    """Add the commands of this module."""
-    argument: t.Any = click.Argument
-    create = click.Option(["--create-database"], is_flag=True, help="Make databases that don't exist yet.")
-    common = (_sql(), _tag(), _bind(), _backup())
-    command(group, upgrade, "upgrade", *common, create, argument(["revision"], default="head"))
-    command(group, downgrade, "downgrade", *common, argument(["revision"], default="-1"))
-    purge = click.Option(
-        ["--purge"], is_flag=True, help="Delete the version in the alembic_version table before stamping."
-    )
-    command(group, stamp, "stamp", _sql(), _tag(), purge, _bind(), argument(["revisions"], nargs=-1))
-    command(group, ensure_version, "ensure-version", _sql(), _bind())
+def _common() -> list[click.Parameter]:
+    return [_sql(), _tag(), _bind(), _backup()]
+
+
+def _create() -> click.Option:
+    return click.Option(["--create-database"], is_flag=True, help="Make databases that don't exist yet.")
+
+
+def _purge() -> click.Option:
+    meaning = "Delete the version in the alembic_version table before stamping."
+    return click.Option(["--purge"], is_flag=True, help=meaning)
+
+
+PARAMETERS: Parameters = {
+    "upgrade": lambda: [*_common(), _create(), click.Argument(["revision"], default="head")],
+    "downgrade": lambda: [*_common(), click.Argument(["revision"], default="-1")],
+    "stamp": lambda: [_sql(), _tag(), _purge(), _bind(), click.Argument(["revisions"], nargs=-1)],
+    "ensure-version": lambda: [_sql(), _bind()],
+}
+"""What each command takes, made for the one that is run."""

@@ -7,7 +7,7 @@ import typing as t
 import click
 
 from .. import commands
-from .group import command
+from .group import Parameters
 from .group import Shared
 from .progress import alembic_lines
 
@@ -104,25 +104,29 @@ def _finish(written: Written, shared: Shared) -> None:
         click.echo(f"Wrote {path}")
 
 
-def register(group: click.Group) -> None:
-    """Add the commands of this module."""
-    autogenerate = click.Option(
-        ["--autogenerate"],
-        is_flag=True,
-        help="Fill the revision from a comparison of the database to the models.",
-    )
-    command(group, revision, "revision", autogenerate, *_new_revision_options(), *_answer_options())
-    update = click.Option(
-        ["--update"], is_flag=True, help="Write the newest revision anew, as long as no database has it."
-    )
-    command(group, migrate, "migrate", update, *_new_revision_options(), *_answer_options())
-    command(
-        group,
-        merge,
-        "merge",
+def _merge_parameters() -> list[click.Parameter]:
+    return [
         click.Option(["-m", "--message"], help="Merge revision message."),
         click.Option(["--branch-label"], help="Branch label to apply to the new revision."),
         click.Option(["--rev-id"], help="Hardcoded revision id instead of a generated one."),
         click.Option(["--splice"], is_flag=True, help="Allow revisions that are no heads."),
         click.Argument(["revisions"], nargs=-1),
-    )
+    ]
+
+
+def _autogenerate() -> click.Option:
+    meaning = "Fill the revision from a comparison of the database to the models."
+    return click.Option(["--autogenerate"], is_flag=True, help=meaning)
+
+
+def _update() -> click.Option:
+    meaning = "Write the newest revision anew, as long as no database has it."
+    return click.Option(["--update"], is_flag=True, help=meaning)
+
+
+PARAMETERS: Parameters = {
+    "revision": lambda: [_autogenerate(), *_new_revision_options(), *_answer_options()],
+    "migrate": lambda: [_update(), *_new_revision_options(), *_answer_options()],
+    "merge": _merge_parameters,
+}
+"""What each command takes, made for the one that is run."""

@@ -9,8 +9,7 @@ import typing as t
 
 from alembic.script import Script
 
-from ..errors.revisions import DifferencesFound
-from ..errors.revisions import NotAtHead
+from .. import errors
 from ..extension import Directory
 from ..extension import XArg
 from ..inspection import standing
@@ -120,16 +119,15 @@ def current(
     :param check_heads: raise unless every database is at the newest revisions.
     :raises NotAtHead: with ``check_heads``, names what is pending.
     """
-    environment = Environment.open(directory, x_arg)
+    environment = Environment.open(directory, x_arg, light=True)
     found: list[Current] = []
 
     def look(at: t.Any, context: t.Any) -> list[t.Any]:
         passage = environment.config.attributes["schemaflow"]
-        revisions = tuple(_current_records(environment, at))
         url = safe_url(context.connection.engine.url)
-        found.append(Current(passage.scope.database, url, revisions))
-        if check_heads and set(at) != set(environment.script.get_heads()):
-            raise NotAtHead.of(found[-1].database, at)
+        found.append(Current(passage.scope.database, url, tuple(_current_records(environment, at))))
+        if check_heads and set(at) != set(_heads(environment, at)):
+            raise errors.NotAtHead.of(found[-1].database, at)
         return []
 
     environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
@@ -137,9 +135,18 @@ def current(
 
 
 def _current_records(environment: Environment, at: t.Any) -> t.Iterator[Revision]:
+    history = environment.history_at(at)
+    if history is not None:
+        yield from sorted(history.current, key=lambda item: item.id)
+        return
     scripts: t.Iterable[Script] = environment.script.get_all_current(at)
     for script in sorted(scripts, key=lambda item: item.revision):
         yield record_of(script, is_current=True)
+
+
+def _heads(environment: Environment, at: t.Any) -> t.Iterable[str]:
+    history = environment.history_at(at)
+    return environment.script.get_heads() if history is None else [item.id for item in history.heads]
 
 
 def status(
@@ -181,7 +188,7 @@ def check(
             f"  {item}" if len({d.database for d in found}) == 1 else f"  {item.database}: {item}"
             for item in found
         )
-        error = DifferencesFound(
+        error = errors.DifferencesFound(
             "The models and the database differ.",
             details=lines,
             hint="Write a revision for it: `flask db migrate`.",

@@ -14,8 +14,8 @@ from ..extension import XArg
 from ..records import Current
 from ..records import Revision
 from ..records import Standing
-from ..runtime.light import LightFolder
 from ..runtime.light import lightly
+from ..runtime.light_folder import LightFolder
 
 
 def heads(
@@ -63,7 +63,7 @@ def history(
 
     def walked(folder: LightFolder) -> list[Revision]:
         at = folder.current() if indicate_current else ()
-        return folder.walk({item.id for record in at for item in record.revisions})
+        return folder.marked({item.id for record in at for item in record.revisions})
 
     found = lightly(walked, directory) if rev_range in (None, ":") else None
     if found is not None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..errors.arguments import InvalidArgument
+from .. import errors
 from ..extension import Directory
 from ..extension import XArg
 from ..records import Notify
 from ..records import Report
 from ..records import silent
-from ..runtime import planning
 from ..runtime.environment import Environment
 from ..runtime.passage import Options
 
@@ -41,11 +40,11 @@ def upgrade(
     :returns: the steps that ran, and what was written or saved.
     :raises SchemaflowError: when anything fails; what was applied before is in the message.
     """
-    environment = Environment.open(directory, x_arg)
+    environment = Environment.open(directory, x_arg, light=True)
     start, revision = _range(revision, sql)
     options = Options("write", sql, tuple(binds), keep_logging, notify, backup=backup)
     return environment.run(
-        lambda heads, context: planning.upgrade_steps(environment.script, revision, heads),
+        lambda heads, context: _upgrade_steps(environment, revision, heads),
         options,
         starting_rev=start,
         destination_rev=revision,
@@ -71,12 +70,14 @@ def downgrade(
 
     The other parameters, the result and the errors are those of :func:`upgrade`.
     """
+    from ..runtime import planning
+
     environment = Environment.open(directory, x_arg)
     if sql and revision == "-1":
         revision = "head:-1"
     start, revision = _range(revision, sql)
     if sql and start is None:
-        raise InvalidArgument(
+        raise errors.InvalidArgument(
             "`downgrade --sql` needs to know where the database is.",
             hint="Give a range: `flask db downgrade --sql FROM:TO`.",
         )
@@ -109,12 +110,14 @@ def stamp(
 
     The other parameters, the result and the errors are those of :func:`upgrade`.
     """
+    from ..runtime import planning
+
     environment = Environment.open(directory, x_arg)
     given = (revision,) if isinstance(revision, str) else tuple(revision)
     ranges = [_range(target, sql) for target in given]
     starts = {start for start, _ in ranges if start is not None}
     if len(starts) > 1:
-        raise InvalidArgument(
+        raise errors.InvalidArgument(
             "`stamp --sql` takes one starting revision, not " + " and ".join(sorted(starts)) + ".",
             hint="Run it once for each starting revision.",
         )
@@ -141,16 +144,28 @@ def ensure_version(
     :param binds: the databases; all by default.
     :raises DatabaseError: when a database can't be reached.
     """
+    from ..runtime import planning
+
     environment = Environment.open(directory, x_arg)
     options = Options("write", sql, tuple(binds))
     return environment.run(planning.ensure_version_table, options)
+
+
+def _upgrade_steps(environment: Environment, revision: str, heads: t.Any) -> list[t.Any]:
+    """What is pending; Alembic reads the history only if something may be."""
+    history = environment.history_at(heads)
+    if history is not None and (revision == "heads" or (revision == "head" and history.ends_once)):
+        return []
+    from ..runtime import planning
+
+    return planning.upgrade_steps(environment.script, revision, heads)
 
 
 def _range(revision: str, sql: bool) -> tuple[str | None, str]:
     if ":" not in revision:
         return None, revision
     if not sql:
-        raise InvalidArgument(
+        raise errors.InvalidArgument(
             f"The range {revision!r} makes sense only with --sql; a database knows where it is.",
             hint=f"Name the revision to go to: {revision.partition(':')[2] or 'head'}",
         )

@@ -6,7 +6,7 @@ import typing as t
 
 from alembic.script import Script
 
-from ..errors.revisions import RevisionUnknown
+from .. import errors
 from ..records import Revision
 from ..runtime.environment import Environment
 from ..runtime.index_revision import create_date
@@ -25,7 +25,7 @@ def one_script(environment: Environment, revision: str) -> Script:
     with translated(environment):
         found = environment.script.get_revision(revision)
     if found is None:
-        raise RevisionUnknown(
+        raise errors.RevisionUnknown(
             f"{revision!r} names no revision in {environment.folder}.", hint="`flask db history` lists them."
         )
     return found

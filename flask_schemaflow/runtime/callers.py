@@ -9,7 +9,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 
-from ..errors.versions import CallersTransaction
+from .. import errors
 from .beneath import execute_beneath
 from .guards import Guard
 from .guards import Scope
@@ -39,7 +39,7 @@ class CallersConnection(Guard):
         """Refuse commits from now on, and those that the server does by itself when the version table is made."""
 
         def refuse(*ignored: t.Any) -> t.NoReturn:
-            raise CallersTransaction("A revision commits the transaction of the caller.", hint=_HINT)
+            raise errors.CallersTransaction("A revision commits the transaction of the caller.", hint=_HINT)
 
         scope.listen("commit", refuse)
         # The event comes when SQLAlchemy has given the transaction up already; the method is called before.
@@ -52,7 +52,7 @@ class CallersConnection(Guard):
 
         @contextlib.contextmanager
         def refuse() -> t.Iterator[None]:
-            raise CallersTransaction(
+            raise errors.CallersTransaction(
                 "A revision asks for an autocommit_block(), which would commit the transaction of the caller.",
                 hint=_HINT,
             )
@@ -80,7 +80,7 @@ def _heads(scope: Scope) -> tuple[str, ...]:
 def _refuse_implicit_commit(scope: Scope) -> None:
     if not _uncommitted(scope):
         return
-    raise CallersTransaction(
+    raise errors.CallersTransaction(
         "The caller's transaction has rows that are not committed, and the first CREATE or ALTER of a migration would "
         "commit them: MariaDB and MySQL can't change tables inside a transaction.",
         hint=_HINT,

@@ -14,9 +14,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-from .beneath import execute_beneath
-from .second_connection import run_apart
-
 Cancel = t.Callable[[], object]
 
 _KILLS = {
@@ -61,6 +58,9 @@ def _of_server(connection: sa.Connection) -> Cancel | None:
     """By the session's number, asked now, while the connection is free to answer."""
     if connection.dialect.name not in _KILLS:
         return None
+    from .beneath import execute_beneath
+    from .second_connection import run_apart
+
     ask, kill = _KILLS[connection.dialect.name]
     session = _session_of_driver(connection) or int(execute_beneath(connection, ask)[0][0])
     engine = connection.engine

@@ -82,6 +82,9 @@ def _looks_up_names(module: types.ModuleType, direction: str) -> bool:
 def _wants_argument(function: t.Any) -> bool:
     if not callable(function):
         return False
+    if isinstance(function, types.FunctionType) and not vars(function):  # whose code says it, at a tenth of the price
+        code = function.__code__
+        return bool(code.co_argcount or code.co_flags & inspect.CO_VARKEYWORDS)
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -11,13 +11,10 @@ import typing as t
 
 import sqlalchemy as sa
 
-from .guards import Scope
+if t.TYPE_CHECKING:
+    from .guards import Scope
 
 _DIALECTS = ("postgresql", "mysql", "mariadb")
-
-
-class StartOver(Exception):
-    """What the first look promised does not hold; the run is to begin again without it."""
 
 
 def finds_nothing_to_do(scope: Scope, pending: t.Callable[[t.Any], bool]) -> bool:

@@ -8,23 +8,25 @@ a small class with a promise in its docstring; this module says when its methods
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import importlib
 import typing as t
 
-import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 
-from ..extension import State
 from ..records import Backup
 from ..records import Event
 from ..records import Notify
 from ..records import silent
-from ..settings import Settings
 from ..targets import DEFAULT
-from ..targets import Target
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.runtime.migration import MigrationContext
+
+    from ..extension import State
+    from ..settings import Settings
+    from ..targets import Target
 
 Mode = t.Literal["write", "compare", "read"]
 
@@ -45,8 +47,25 @@ DEFAULT_GUARDS: tuple[str, ...] = (
 )
 """The guards of a run, outermost first, as ``module:Class`` relative to this package."""
 
+# Which of them needn't be imported to know that they have no part in a run; of the others `applies()` says so.
+_FOREIGN_ONLY = (".callers:CallersConnection",)
+_SQLITE_ONLY = (".sqlite.atomic:SqliteTransaction", ".sqlite.batch:SqliteBatch")
+_SERVERS_ONLY = (
+    ".sessions_pool:FreshPool",
+    ".strictness:StrictMode",
+    ".locking.lock:MigrationLock",
+    ".journal.guard:Journal",
+    ".locking.contention:Contention",
+)
+_NEVER_IDLE = (".strictness:StrictMode", ".locking.lock:MigrationLock", ".locking.contention:Contention")
+_FOR_STEPS = (".sqlite.batch:SqliteBatch", ".backup.guard:BackupFirst")
+"""These begin when the steps are known, and only if there are any; they have nothing to close."""
 
-@dataclasses.dataclass
+
+class StartOver(Exception):
+    """What a first look promised does not hold; the run is to begin again without it."""
+
+
 class Scope:
     """One migrated connection within one run of env.py.
 
@@ -54,34 +73,46 @@ class Scope:
     :param options: what else it passed; a guard may change it before Alembic sees it.
     :param foreign: whether the caller opened the connection; then its transaction is the caller's too.
     :param bind: the name of the database, ``None`` for the default one or where it can't be told.
-    :param heads: what the version table must hold now; ``None`` before the first step.
-    :param idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
-    :param resumes: whether the first step was begun by an earlier run that was interrupted.
     :param attempt: how often the run was begun, this time included.
     :param backup: whether the caller wants the database saved first; ``None`` leaves it to the setting.
     :param backups: what this run has saved.
     :param targets: the databases of the run.
-    :param half_done: the revision of which a part is committed, where the rest was rolled back.
+    :ivar heads: what the version table must hold now; ``None`` before the first step.
+    :ivar idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
+    :ivar resumes: whether the first step was begun by an earlier run that was interrupted.
+    :ivar half_done: the revision of which a part is committed, where the rest was rolled back.
     """
 
-    connection: sa.Connection
-    options: dict[str, t.Any]
-    settings: Settings
-    state: State
-    mode: Mode
-    foreign: bool = False
-    bind: str | None = None
-    context: MigrationContext | None = None
-    heads: frozenset[str] | None = None
-    notify: Notify = silent
-    idle: bool = False
-    resumes: bool = False
-    attempt: int = 1
-    half_done: str = ""
-    backup: bool | None = None
-    backups: list[Backup] = dataclasses.field(default_factory=list)
-    targets: t.Sequence[Target] = ()
-    cleanup: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+    def __init__(
+        self,
+        connection: sa.Connection,
+        options: dict[str, t.Any],
+        settings: Settings,
+        state: State,
+        mode: Mode,
+        *,
+        foreign: bool = False,
+        bind: str | None = None,
+        notify: Notify = silent,
+        attempt: int = 1,
+        backup: bool | None = None,
+        backups: list[Backup] | None = None,
+        targets: t.Sequence[Target] = (),
+    ) -> None:
+        self.connection, self.options = connection, options
+        self.settings, self.state = settings, state
+        self.mode: Mode = mode
+        self.foreign, self.bind = foreign, bind
+        self.notify = notify
+        self.attempt = attempt
+        self.backup = backup
+        self.backups = [] if backups is None else backups
+        self.targets = targets
+        self.context: MigrationContext | None = None
+        self.heads: frozenset[str] | None = None
+        self.idle = self.resumes = False
+        self.half_done = ""
+        self.cleanup = contextlib.ExitStack()
 
     @property
     def engine(self) -> sa.Engine:
@@ -163,21 +194,43 @@ class Guards:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        classes = [_load(name) for name in DEFAULT_GUARDS]
-        self._waiting = [cls() for cls in classes if cls.applies(scope)]
-        self._guards: list[Guard] = []
+        classes = {name: _load(name) for name in DEFAULT_GUARDS if name not in _FOR_STEPS and may_apply(name, scope)}
+        self._waiting = {name: cls() for name, cls in classes.items() if cls.applies(scope)}
+        self._guards: dict[str, Guard] = {}
 
     def begin(self) -> None:
         """Call ``before_configure`` of each; where one refuses, those behind it never hear of the run."""
-        for guard in self._waiting:
-            self._guards.append(guard)
+        for name, guard in self._waiting.items():
+            self._guards[name] = guard
             self.scope.defer(functools.partial(guard.close, self.scope))
             guard.before_configure(self.scope)
 
+    def plan(self, steps: t.Sequence[t.Any]) -> None:
+        """Call ``plan`` of each; what begins with the steps has its place among the others from now on."""
+        if steps:
+            begun = {name: self._guards.get(name) or self._for_steps(name) for name in DEFAULT_GUARDS}
+            self._guards = {name: guard for name, guard in begun.items() if guard is not None}
+        self.call("plan", steps)
+
     def call(self, method: str, *args: t.Any) -> None:
         """Call one method of every guard that has begun."""
-        for guard in self._guards:
+        for guard in self._guards.values():
             getattr(guard, method)(self.scope, *args)
+
+    def _for_steps(self, name: str) -> Guard | None:
+        if name not in _FOR_STEPS or not may_apply(name, self.scope):
+            return None
+        cls = _load(name)
+        return cls() if cls.applies(self.scope) else None
+
+
+def may_apply(name: str, scope: Scope) -> bool:
+    """Whether a guard is worth its import: false only where ``applies()`` would say no, or it would do nothing."""
+    if scope.mode != "write" or (scope.idle and name in _NEVER_IDLE):
+        return False
+    if name in _FOREIGN_ONLY:
+        return scope.foreign
+    return name not in (_SERVERS_ONLY if scope.dialect == "sqlite" else _SQLITE_ONLY)
 
 
 def _load(name: str) -> type[Guard]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..patterns import pattern
 from .header_names import NAMES
 
 __all__ = ["PROTECTED", "REFLECTION", "Excerpt", "bodies_are_harmless", "without_functions"]
@@ -26,11 +27,11 @@ REFLECTION = frozenset(
     )
 )
 
-REACHES_OUT = re.compile(rb"\b(?:global|%s)\b" % "|".join(sorted(REFLECTION)).encode())
-FUNCTION = re.compile(rb"^(?:async )?def ", re.MULTILINE)
+REACHES_OUT = pattern(rb"\b(?:global|%s)\b" % "|".join(sorted(REFLECTION)).encode())
+FUNCTION = pattern(rb"^(?:async )?def ", re.MULTILINE)
 # What may not occur from the first function on: a header name, a name that changes how a module answers,
 # any way to import all names, line ends that only Python sees, and, at the margin, anything but functions.
-UNUSUAL = re.compile(
+UNUSUAL = pattern(
     rb"\b(?:%s)\b|__|import[\s\\]*\*|[\r\f]" % "|".join(sorted(PROTECTED)).encode()
     + rb"|^(?!(?:async )?def |[ \t\n#]|\)(?: -> None)?:\n|\Z)",
     re.MULTILINE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .certainty import NotCertain
 from .headers import Header
 from .ordering import parents_first
 
@@ -15,10 +16,6 @@ __all__ = ["Graph", "NotCertain", "resolve", "reversed_edges"]
 
 ILLEGAL = frozenset("@-+:")
 SYMBOLS = frozenset(("head", "heads", "base", "current", ""))
-
-
-class NotCertain(Exception):
-    """Only Alembic can answer. Not an error: the caller takes the slow path."""
 
 
 class Graph(t.NamedTuple):

@@ -6,9 +6,11 @@ import datetime
 import re
 import typing as t
 
+from ..patterns import pattern
+
 __all__ = ["Revision", "create_date", "message_of"]
 
-CREATE_DATE = re.compile(r"^\s*Create Date:\s*(\S.*?)\s*$", re.MULTILINE)
+CREATE_DATE = pattern(r"^\s*Create Date:\s*(\S.*?)\s*$", re.MULTILINE)
 
 
 class Revision(t.NamedTuple):

@@ -11,9 +11,7 @@ import configparser
 import locale
 import pathlib
 
-from ..errors.folder import ConfigurationBroken
-from ..errors.folder import FolderNotWritable
-from ..redaction import scrub
+from .. import errors
 
 
 class TolerantInterpolation(configparser.BasicInterpolation):
@@ -42,7 +40,7 @@ def read_ini(path: pathlib.Path | None, defaults: dict[str, str]) -> configparse
             text = decode(path.read_bytes())
             parser.read_string(text, source=str(path))
         except OSError as error:
-            raise FolderNotWritable(
+            raise errors.FolderNotWritable(
                 f"{path} can't be read: {error.strerror}.",
                 hint="Correct the permissions of the file and its folder, or run the command as their owner.",
             ) from error
@@ -51,10 +49,12 @@ def read_ini(path: pathlib.Path | None, defaults: dict[str, str]) -> configparse
     return parser
 
 
-def _broken(path: pathlib.Path, text: str, error: configparser.Error) -> ConfigurationBroken:
+def _broken(path: pathlib.Path, text: str, error: configparser.Error) -> errors.ConfigurationBroken:
+    from ..redaction import scrub
+
     line = getattr(error, "lineno", None) or _first_line(error)
     lines = text.splitlines()
-    return ConfigurationBroken(
+    return errors.ConfigurationBroken(
         f"The configuration file {path}{f', line {line},' if line else ''} can't be understood: {_reason(error)}",
         details=f"  {scrub(lines[line - 1].strip())}" if line and line <= len(lines) else "",
         hint="Correct that line and run the command again.",

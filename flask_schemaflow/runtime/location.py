@@ -10,13 +10,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
-import re
 
 from flask import current_app
-
-from ..errors.folder import FolderError
-
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 def locate(directory: str | os.PathLike[str]) -> pathlib.Path:
@@ -26,7 +21,7 @@ def locate(directory: str | os.PathLike[str]) -> pathlib.Path:
     :raises FolderError: when the package of ``package:folder`` can't be found.
     """
     text = os.fspath(directory)
-    if ":" in text and not _DRIVE.match(text):
+    if ":" in text and not _names_a_drive(text):
         return _in_package(text)
     path = pathlib.Path(text)
     if path.is_absolute():
@@ -55,6 +50,10 @@ def governing_pyproject(folder: pathlib.Path) -> str | None:
     return None
 
 
+def _names_a_drive(text: str) -> bool:
+    return text[:1].isascii() and text[:1].isalpha() and text[1:3] in (":\\", ":/")
+
+
 def _in_package(text: str) -> pathlib.Path:
     package, _, folder = text.partition(":")
     try:
@@ -62,6 +61,8 @@ def _in_package(text: str) -> pathlib.Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
+        from ..errors.folder import FolderError
+
         raise FolderError(
             f"The migrations folder {text!r} names the package {package!r}, which can't be imported.",
             hint=f"Install {package!r}, or correct the directory that is passed to Migrate.",

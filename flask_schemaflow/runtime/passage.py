@@ -7,7 +7,6 @@ of its own is the one public place where any env.py can be met, whoever wrote it
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import time
 import typing as t
@@ -17,25 +16,22 @@ from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy import event
 
 from ..extension import State
+from ..record import Record
 from ..records import Backup
 from ..records import Event
 from ..records import Notify
 from ..records import silent
 from ..records import Step
 from ..targets import Target
-from .dispatch import migration_for
-from .glance import finds_nothing_to_do
-from .glance import StartOver
-from .greenlets import close_when_returned
 from .guards import Guards
 from .guards import Mode
 from .guards import Scope
+from .guards import StartOver
 
 Work = t.Callable[[t.Any, t.Any], t.Iterable[t.Any]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Record):
     """How a run is to be done.
 
     :param mode: ``write`` changes the database, ``compare`` compares it with the models, ``read`` only looks.
@@ -44,7 +40,7 @@ class Options:
     :param prepare: is given each database before Alembic is configured for it, and may change the options.
     :param attempt: how often the run was begun, this time included.
     :param backup: whether to save each database first; ``None`` leaves it to the setting.
-    :param backups: what was saved, in all attempts together.
+    :param backups: where to put what was saved, in all attempts together.
     :param glance: whether a first look may find that there is nothing to do; who sets it catches ``StartOver``.
     """
 
@@ -57,7 +53,7 @@ class Options:
     attempt: int = 1
     glance: bool = False
     backup: bool | None = None
-    backups: list[Backup] = dataclasses.field(default_factory=list)
+    backups: list[Backup] | None = None
 
 
 class Passage:
@@ -146,10 +142,15 @@ class Passage:
             targets=[target for target in self.targets if self._chosen(target.bind)],
         )
         self.cleanup.push(scope.cleanup)
-        close_when_returned(scope, self.cleanup.callback)
+        if connection.dialect.is_async:
+            from .greenlets import close_when_returned
+
+            close_when_returned(scope, self.cleanup.callback)
         if self.options.prepare is not None:
             self.options.prepare(scope)
-        if self.options.glance and not scope.foreign:
+        if self.options.glance and not scope.foreign and scope.dialect != "sqlite":
+            from .glance import finds_nothing_to_do
+
             scope.idle = finds_nothing_to_do(scope, lambda heads: self._chosen(bind) and bool(self._plan(heads, None)))
         return scope
 
@@ -158,10 +159,8 @@ class Passage:
         if not self._chosen(self._bind):
             return
         steps = list(self.work(heads, context))
-        for step in steps:
-            if hasattr(step, "revision") and hasattr(step, "migration_fn"):
-                direction = "upgrade" if step.is_upgrade else "downgrade"
-                step.migration_fn = migration_for(step.revision.module, direction, self._bind)
+        if steps:
+            self._choose_functions(steps)
         guards, scope = self.guards, self.scope
         if guards is None or scope is None or self.options.mode != "write":
             yield from steps
@@ -169,9 +168,17 @@ class Passage:
         if scope.idle and steps:
             raise StartOver
         scope.heads = frozenset(heads)
-        guards.call("plan", steps)
+        guards.plan(steps)
         for number, step in enumerate(steps, 1):
             yield from self._run_step(guards, scope, step, number, len(steps))
+
+    def _choose_functions(self, steps: t.Iterable[t.Any]) -> None:
+        from .dispatch import migration_for
+
+        for step in steps:
+            if hasattr(step, "revision") and hasattr(step, "migration_fn"):
+                direction = "upgrade" if step.is_upgrade else "downgrade"
+                step.migration_fn = migration_for(step.revision.module, direction, self._bind)
 
     def _run_step(self, guards: Guards, scope: Scope, step: t.Any, number: int, total: int) -> t.Iterator[t.Any]:
         record = _record(step, scope.bind)
@@ -180,9 +187,17 @@ class Passage:
         started = time.perf_counter()
         yield step
         guards.call("end_step", step)
+        self._let_go(step)
         record = record.changed(seconds=time.perf_counter() - started)
         self.steps.append(record)
         self.options.notify(Event("end", step=record, number=number, total=total))
+
+    def _let_go(self, step: t.Any) -> None:
+        """Free what the guards have wrapped around the code, and the code unless another database comes to it."""
+        step.migration_fn = _done
+        release = getattr(getattr(step, "revision", None), "release", None)
+        if release is not None and len(self.targets) == 1:
+            release()
 
     def _version_written(self, guards: Guards, *, step: t.Any, heads: t.Any, **rest: t.Any) -> None:
         guards.scope.heads = frozenset(heads)
@@ -230,6 +245,10 @@ class Passage:
         better = os.path.join(os.path.dirname(name), "default.sql")
         os.replace(name, better)
         return better
+
+
+def _done(**given: t.Any) -> None:
+    """In place of the code of a step that has run."""
 
 
 def _record(step: t.Any, bind: str | None) -> Step:

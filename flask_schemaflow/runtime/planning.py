@@ -13,7 +13,6 @@ from alembic.script import ScriptDirectory
 from .private import create_version_table
 from .private import explained
 from .private import stamping
-from .translation.heads import ambiguous_step
 
 Heads = t.Any
 
@@ -32,6 +31,8 @@ def upgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> li
 def downgrade_steps(script: ScriptDirectory, destination: str, heads: Heads) -> list[t.Any]:
     """The steps from ``heads`` down to ``destination``, in the order in which they run."""
     if len(heads) > 1 and destination.startswith("-"):
+        from .translation.heads import ambiguous_step
+
         raise ambiguous_step(heads, destination)
     with explained(
         script,

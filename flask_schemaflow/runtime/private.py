@@ -14,7 +14,6 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
-import sqlalchemy.orm
 from alembic import context as _context
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
@@ -22,10 +21,14 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 from flask import g
 
+if t.TYPE_CHECKING:
+    import sqlalchemy.orm
+
 __all__ = [
     "active_environment",
     "create_version_table",
     "explained",
+    "has_variants",
     "is_effective_head",
     "is_type_bound",
     "lite_sessions",
@@ -103,3 +106,8 @@ def type_text(type_: sa.types.TypeEngine[t.Any], context: t.Any) -> str:
 def variants_of(type_: sa.types.TypeEngine[t.Any]) -> dict[str, sa.types.TypeEngine[t.Any]]:
     """What ``with_variant()`` gave a type, by dialect; without it none are written."""
     return dict(getattr(type_, "_variant_mapping", {}))
+
+
+def has_variants(type_: sa.types.TypeEngine[t.Any]) -> bool:
+    """Whether ``with_variant()`` gave a type any; true where that can't be told, and has to be found out."""
+    return bool(getattr(type_, "_variant_mapping", True))

@@ -5,16 +5,15 @@ Both happen with the database as it was, or at a whole revision, so the next run
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import time
 import typing as t
 
-from ..errors.database import TableLocked
+from .. import errors
 from ..records import Event
 from ..records import Notify
 from ..records import Step
-from .glance import StartOver
+from .guards import StartOver
 from .passage import Options
 from .passage import Passage
 
@@ -47,11 +46,11 @@ class Repetition:
             try:
                 self._run(passage)
             except StartOver:
-                options = dataclasses.replace(options, glance=False)
-            except TableLocked as error:
+                options = options.changed(glance=False)
+            except errors.TableLocked as error:
                 if not error.again or options.attempt > self._retries:
                     raise
-                options = dataclasses.replace(options, glance=False, attempt=options.attempt + 1)
+                options = options.changed(glance=False, attempt=options.attempt + 1)
                 _pause(error, options.attempt, self._retries, options.notify)
             else:
                 passage.steps[:0] = self._kept(passage.steps)
@@ -69,7 +68,7 @@ class Repetition:
         return list(kept.values())
 
 
-def _pause(error: TableLocked, attempt: int, retries: int, notify: Notify) -> None:
+def _pause(error: errors.TableLocked, attempt: int, retries: int, notify: Notify) -> None:
     seconds = pause_before(attempt)
     text = f"{error.reason} Trying again in {seconds:.0f} s ({attempt - 1} of {retries})."
     notify(Event("retry", text))

@@ -6,8 +6,7 @@ import os
 import pathlib
 import shlex
 
-from ..errors.folder import FileMissing
-from ..errors.folder import FolderMissing
+from .. import errors
 from .config import Config
 
 _DEEP = 2  # folders below the working directory in which a migrations folder is looked for
@@ -37,28 +36,28 @@ def require_template(folder: pathlib.Path) -> None:
 
 def _require(folder: pathlib.Path, name: str) -> None:
     if not (folder / name).is_file():
-        raise FileMissing(
+        raise errors.FileMissing(
             f"The migrations folder {folder} has no {name}.",
             hint=f"Get it back from version control, `git checkout -- {folder / name}`, or copy it from a new folder: "
             f"`flask db init --directory NEW`.",
         )
 
 
-def _missing(folder: pathlib.Path) -> FolderMissing:
+def _missing(folder: pathlib.Path) -> errors.FolderMissing:
     if folder.exists():
-        return FolderMissing(
+        return errors.FolderMissing(
             f"{folder} is a file, and no migrations folder.",
             hint="Move it away, or name another folder: `flask db init --directory PATH`.",
         )
     near = [path for path in nearby() if path != folder]
     if near:
-        return FolderMissing(
+        return errors.FolderMissing(
             f"There is no migrations folder at {folder}.",
             details="There are migrations nearby:\n" + "\n".join(f"  {path}" for path in near),
             hint=f"Use them: `flask db --directory {shlex.quote(os.path.relpath(near[0]))} ...`, or change to the "
             "directory in which they are meant to be found; to begin new ones, `flask db init`.",
         )
-    return FolderMissing(
+    return errors.FolderMissing(
         f"There is no migrations folder at {folder}.",
         hint="Make it with `flask db init`, or name another one with `flask db --directory PATH`.",
     )

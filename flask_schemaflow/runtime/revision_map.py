@@ -48,9 +48,10 @@ class LinearRevisionMap(RevisionMap):
 
     @util.memoized_property
     def _revision_map(self) -> Map:
-        revisions = list(self._generator())
+        revisions: list[Revision] = []
         by_id: dict[str, Revision] = {}
-        for revision in revisions:
+        for revision in self._generator():  # which may fail at a later one
+            revisions.append(revision)
             if revision.revision in by_id:
                 util.warn(f"Revision {revision.revision} is present more than once")
             by_id[revision.revision] = revision

@@ -18,16 +18,15 @@ from alembic.config import Config
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 
-from ..errors.revisions import RevisionChanged
-from .header_names import ABSENT
-from .header_names import NAMES
-from .headers import Header
-from .headers import Locations
-from .headers import read_headers
+from .. import errors
 from .revision_map import is_checked_release
 from .revision_map import revision_map
 
-__all__ = ["HeaderScript", "locations_of", "script_directory"]
+if t.TYPE_CHECKING:
+    from .headers import Header
+    from .headers import Locations
+
+__all__ = ["HeaderScript", "flat_folder", "locations_of", "script_directory"]
 
 
 Inspect = t.Callable[[t.Iterable[Script]], t.Iterable[Script]]
@@ -49,9 +48,22 @@ def script_directory(config: Config, inspect: Inspect = iter) -> ScriptDirectory
 
 def locations_of(script: ScriptDirectory) -> Locations:
     """Where a script directory looks for revision files."""
+    from .headers import Locations
+
+    return Locations(_paths(script), script.recursive_version_locations, script.sourceless)
+
+
+def flat_folder(script: ScriptDirectory) -> str | None:
+    """The one folder of revision files, where it is that simple, and where their headers are all that is read."""
+    paths = _paths(script)
+    if len(paths) > 1 or script.recursive_version_locations or script.sourceless or not is_checked_release():
+        return None
+    return paths[0]
+
+
+def _paths(script: ScriptDirectory) -> tuple[str, ...]:
     named = [str(util.coerce_resource_to_filename(path).absolute()) for path in script.version_locations]
-    paths = tuple(named or [os.path.abspath(os.path.join(script.dir, "versions"))])
-    return Locations(paths, script.recursive_version_locations, script.sourceless)
+    return tuple(named or [os.path.abspath(os.path.join(script.dir, "versions"))])
 
 
 class HeaderScript(Script):
@@ -86,6 +98,10 @@ class HeaderScript(Script):
     def module(self, module: types.ModuleType) -> None:
         self._module = module
 
+    def release(self) -> None:
+        """Let go of the module; who asks for it once more has the file run once more."""
+        vars(self).pop("_module", None)
+
     @property
     def longdoc(self) -> str:
         """The docstring, which needn't run the file."""
@@ -94,6 +110,8 @@ class HeaderScript(Script):
 
 def _load(script: ScriptDirectory) -> t.Iterator[Script]:
     """The revisions in Alembic's order; what isn't certain is loaded by Alembic itself."""
+    from .headers import read_headers
+
     reading = read_headers(locations_of(script))
     if not reading.plain:
         yield from script._load_revisions()
@@ -120,7 +138,7 @@ def _run(header: Header) -> types.ModuleType:
     if not _agrees(module, header):
         module = _run_source(header.path)
     if not _agrees(module, header):
-        raise RevisionChanged(
+        raise errors.RevisionChanged(
             f"The file {name} no longer has the revision identifiers that were read from it.",
             hint="Run the command again; if that doesn't help, assign plain strings to them in the file.",
         )
@@ -137,5 +155,8 @@ def _run_source(path: str) -> types.ModuleType:
 
 
 def _agrees(module: types.ModuleType, header: Header) -> bool:
+    from .header_names import ABSENT
+    from .header_names import NAMES
+
     found = tuple(getattr(module, name, ABSENT) for name in NAMES)
     return found == header.assigned

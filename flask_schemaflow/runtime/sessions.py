@@ -13,11 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.orm import Session
 
-from ..errors.database import SessionInUse
-from . import private
+from .. import errors
 from .guards import Guard
 from .guards import Scope
-from .locking.waiting import database_name
 
 _CURRENT = "db.session"
 _ELSEWHERE = "db.session of another application context"
@@ -75,18 +73,24 @@ class LiteSessions:
     def existing(self) -> list[tuple[str, Session]]:
         return [
             (_CURRENT if name == self._DEFAULT else f"db.get_session({name!r})", session)
-            for name, session in private.lite_sessions().items()
+            for name, session in _lite_sessions().items()
         ]
 
     def make(self) -> Session:
         return t.cast(Session, self._db.sessionmaker(join_transaction_mode="create_savepoint"))
 
     def swap(self, session: Session | None) -> Session | None:
-        kept = private.lite_sessions()
+        kept = _lite_sessions()
         before: Session | None = kept.pop(self._DEFAULT, None)
         if session is not None:
             kept[self._DEFAULT] = session
         return before
+
+
+def _lite_sessions() -> dict[str, t.Any]:
+    from .private import lite_sessions
+
+    return lite_sessions()
 
 
 def sessions_of(db: t.Any) -> Sessions | None:
@@ -119,7 +123,9 @@ class OwnSession(Guard):
         for name, session in sessions.existing() if sessions is not None else ():
             if session.in_transaction() and _holds(session, scope):
                 call, there = (_CURRENT, " there") if name == _ELSEWHERE else (name, "")
-                raise SessionInUse(
+                from .locking.waiting import database_name
+
+                raise errors.SessionInUse(
                     f"{name} holds an open transaction on {database_name(scope)}, for which the migration would "
                     "wait forever.",
                     hint=f"Before the migration, call {call}.commit() or {call}.rollback(){there}.",
@@ -127,7 +133,9 @@ class OwnSession(Guard):
 
 
 def _holds(session: Session, scope: Scope) -> bool:
-    taken = private.session_connections(session)
+    from .private import session_connections
+
+    taken = session_connections(session)
     if taken is None:
         return True
     return any(_is_other(connection, scope) and _locks(connection) for connection in taken)

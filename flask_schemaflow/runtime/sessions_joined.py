@@ -12,11 +12,8 @@ from sqlalchemy.orm import Session
 
 from .guards import Guard
 from .guards import Scope
-from .locking.sessions import autocommits
-from .private import session_connections
 from .sessions import Sessions
 from .sessions import sessions_of
-from .sessions_savepoints import Savepoints
 
 
 class SharedSession(Guard):
@@ -30,6 +27,9 @@ class SharedSession(Guard):
     _migrated: t.ClassVar[dict[sa.Engine, sa.Connection]] = {}
     """The connections that this run migrates. One run at a time goes on in a process."""
 
+    def __init__(self) -> None:
+        self._joined: JoinedSession | None = None
+
     @classmethod
     def applies(cls, scope: Scope) -> bool:
         """With the setting ``share_session``; a session can't use the connection of an asyncio driver."""
@@ -42,6 +42,8 @@ class SharedSession(Guard):
     def close(self, scope: Scope) -> None:
         """Sessions are on connections of their own again."""
         self._migrated.pop(scope.engine, None)
+        if self._joined is not None:
+            self._joined.close()
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Have the revision's code run with a session that joins."""
@@ -50,41 +52,66 @@ class SharedSession(Guard):
         @functools.wraps(migrate)
         def joined(**given: t.Any) -> None:
             sessions = sessions_of(scope.state.db)
-            with contextlib.ExitStack() as stack:
-                if sessions is not None and not _has_joined(sessions, scope.connection):
-                    stack.enter_context(self._joined(sessions, scope, step))
+            if sessions is None or _has_joined(sessions, scope.connection):
                 migrate(**given)
+                return
+            if self._joined is None:
+                self._joined = JoinedSession(sessions.make(), scope.connection, self._migrated)
+            with self._joined.current_in(sessions):
+                migrate(**given)
+                if self._joined.pending:
+                    scope.tell("notice", _dropped(step))
 
         step.migration_fn = joined
 
+
+class JoinedSession:
+    """The session that is ``db.session`` while revisions run; the same for all of a run, and empty before each.
+
+    :param session: a new one.
+    :param connection: the migrated connection.
+    :param migrated: all of them, by their engines.
+    """
+
+    def __init__(
+        self, session: Session, connection: sa.Connection, migrated: t.Mapping[sa.Engine, sa.Connection]
+    ) -> None:
+        from .sessions_savepoints import Savepoints
+
+        self._session, self._connection = session, connection
+        setattr(session, "get_bind", _joining(session.get_bind, migrated))  # noqa: B010 - of this one session
+        self.pending = _Pending(session)
+        self._savepoints = Savepoints(connection)
+        event.listen(connection, "commit", self._settle)
+
     @contextlib.contextmanager
-    def _joined(self, sessions: Sessions, scope: Scope, step: t.Any) -> t.Iterator[None]:
-        session = sessions.make()
-        setattr(session, "get_bind", _joining(session.get_bind, self._migrated))  # noqa: B010 - of this one session
-        pending = _Pending(session)
-        savepoints = Savepoints(scope.connection)
-
-        def settle(connection: sa.Connection) -> None:
-            """The revision commits in between; its session goes along, as there is no savepoint afterwards."""
-            if session.in_transaction():
-                session.commit()
-
-        event.listen(scope.connection, "commit", settle)
-        before = sessions.swap(session)
+    def current_in(self, sessions: Sessions) -> t.Iterator[None]:
+        """In the block it is the application's session; what it did not commit by the end is dropped."""
+        before = sessions.swap(self._session)
         try:
             yield
-            if pending:
-                scope.tell("notice", _dropped(step))
         finally:
-            event.remove(scope.connection, "commit", settle)
             with contextlib.suppress(sa.exc.SQLAlchemyError):
-                session.close()
-            savepoints.close()
+                self._session.close()
+            self.pending.forget()
+            self._savepoints.forget()
             sessions.swap(before)
+
+    def close(self) -> None:
+        """The run is over."""
+        event.remove(self._connection, "commit", self._settle)
+        self._savepoints.close()
+
+    def _settle(self, connection: sa.Connection) -> None:
+        """A revision commits in between; its session goes along, as there is no savepoint afterwards."""
+        if self._session.in_transaction():
+            self._session.commit()
 
 
 def _has_joined(sessions: Sessions, connection: sa.Connection) -> bool:
     """Whether the caller's session is on the caller's connection, which is the migrated one."""
+    from .private import session_connections
+
     return any(connection in (session_connections(session) or ()) for _, session in sessions.existing())
 
 
@@ -113,6 +140,8 @@ def _migrated(engine: sa.Engine, migrated: t.Mapping[sa.Engine, sa.Connection]) 
 
 
 def _is_autocommit(connection: sa.Connection) -> bool:
+    from .locking.sessions import autocommits
+
     return connection.dialect.name == "postgresql" and autocommits(connection)
 
 
@@ -128,6 +157,10 @@ class _Pending:
 
     def _set(self, flushed: bool) -> None:
         self._flushed = flushed
+
+    def forget(self) -> None:
+        """The session is empty again."""
+        self._flushed = False
 
     def __bool__(self) -> bool:
         session = self._session

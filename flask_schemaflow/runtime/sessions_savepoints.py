@@ -12,10 +12,11 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ..patterns import pattern
 from .locking.sessions import run_below
 from .locking.transactions import commits_implicitly
 
-_SAVEPOINT = re.compile(r"\s*(?P<verb>SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) (?P<name>\S+)\s*$", re.I)
+_SAVEPOINT = pattern(r"\s*(?P<verb>SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) (?P<name>\S+)\s*$", re.I)
 
 
 class Savepoints:
@@ -27,6 +28,10 @@ class Savepoints:
         self._watches = connection.dialect.name in ("mysql", "mariadb")
         if self._watches:
             event.listen(connection, "after_cursor_execute", self._executed)
+
+    def forget(self) -> None:
+        """The session that set them is closed."""
+        self._names.clear()
 
     def close(self) -> None:
         """Look after them no longer."""

@@ -8,20 +8,12 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..errors.connection import SchemaWithoutHistory
-from ..errors.running import ChangedMeanwhile
-from ..errors.versions import HistoryEmptied
-from ..errors.versions import RevisionIdsAlike
-from ..errors.versions import RevisionIdTooLong
-from .beneath import execute_beneath
-from .dispatch import function_for
+from .. import errors
 from .guards import Guard
 from .guards import Scope
-from .own_tables import OWN_TABLES
-from .revision_calls import Call
-from .revision_calls import calls_of
-from .revision_calls import UNSEEN
-from .translation.places import place
+
+if t.TYPE_CHECKING:
+    from .revision_calls import Call
 
 _MYSQL = ("mysql", "mariadb")
 _LOCKS_ROWS = ("postgresql", *_MYSQL)
@@ -96,7 +88,7 @@ class VersionTable(Guard):
         details = f"  Revision: {revision} ({where})"
         anew = "To begin anew, drop the tables and run `flask db upgrade`."
         if self._made:
-            raise SchemaWithoutHistory(
+            raise errors.SchemaWithoutHistory(
                 f"The table {table} exists in {database}, where no migration was ever applied: "
                 "db.create_all() made it, or something like it.",
                 details=details,
@@ -104,7 +96,7 @@ class VersionTable(Guard):
                 f"`flask db stamp{of_bind} head`, then `flask db check` shows what differs.\n{anew}\n"
                 "Then remove db.create_all() from the application.",
             )
-        raise HistoryEmptied(
+        raise errors.HistoryEmptied(
             f"The version table {scope.version_table} of {database} is empty, yet the table {table} is there, which "
             f"revision {revision} would make.",
             details=details,
@@ -141,6 +133,8 @@ def foreign_start(
     :param bind: the name of the database.
     :param ignore: further tables that don't count.
     """
+    from .own_tables import OWN_TABLES
+
     own = OWN_TABLES | set(ignore)
     inspector = sa.inspect(connection)
     if not set(inspector.get_table_names()) - own:
@@ -152,6 +146,11 @@ def foreign_start(
 
 def _tables_made(steps: t.Iterable[t.Any], bind: str | None) -> t.Iterator[tuple[str | None, str, str, t.Any]]:
     """What is certainly made, up to the first step whose effect on tables can't be told."""
+    from .dispatch import function_for
+    from .revision_calls import calls_of
+    from .revision_calls import UNSEEN
+    from .translation.places import place
+
     for step in steps:
         if not (hasattr(step, "revision") and step.is_upgrade):
             return
@@ -187,7 +186,7 @@ def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
     change = f"ALTER COLUMN version_num TYPE VARCHAR({wide})"
     if scope.dialect in _MYSQL:
         change = f"MODIFY version_num VARCHAR({wide}) NOT NULL"
-    raise RevisionIdTooLong(
+    raise errors.RevisionIdTooLong(
         f"The revision id {longest} has {len(longest)} characters; the version table of the "
         f"{scope.bind or 'default'} database takes {width}.",
         hint=f"Widen its column:\n    ALTER TABLE {_table(scope)} {change};\n"
@@ -196,15 +195,15 @@ def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
 
 
 def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[str]) -> None:
-    by_case = {found.casefold(): found for found in sorted(known)}
-    twins = [(found, by_case[found.casefold()]) for found in sorted(written)]
-    twins += [(found, other) for found in sorted(known) for other in written if found.casefold() == other.casefold()]
-    pair = next((sorted(pair) for pair in twins if pair[0] != pair[1]), None)
+    alike: dict[str, list[str]] = {}
+    for found in sorted({*known, *written}):
+        alike.setdefault(found.casefold(), []).append(found)
+    pair = next((twins[:2] for found in sorted(written) if len(twins := alike[found.casefold()]) > 1), None)
     collation = _collation(scope) if pair else ""
     if pair is None or not collation.endswith("_ci"):
         return
     binary = f"{collation.partition('_')[0]}_bin"
-    raise RevisionIdsAlike(
+    raise errors.RevisionIdsAlike(
         f"The revision ids {pair[0]} and {pair[1]} differ only by case, and the version table of the "
         f"{scope.bind or 'default'} database (collation {collation}) can't tell them apart.",
         hint="Give one of them another id, in its file and where others name it, or let the column tell cases apart:\n"
@@ -226,7 +225,7 @@ def _verify(scope: Scope, when: str) -> None:
     found = _stored(scope)
     if scope.heads is None or found == scope.heads:
         return
-    raise ChangedMeanwhile(
+    raise errors.ChangedMeanwhile(
         f"The {scope.bind or 'default'} database was at {_names(scope.heads)} and is now at {_names(found)}: "
         f"somebody else migrated it {when}.",
         hint="Run the command again; it does what is left.",
@@ -235,6 +234,8 @@ def _verify(scope: Scope, when: str) -> None:
 
 def _stored(scope: Scope) -> frozenset[str]:
     """The version rows as they are committed, locked until the transaction ends."""
+    from .beneath import execute_beneath
+
     locking = " FOR UPDATE" if scope.dialect in _LOCKS_ROWS else ""
     rows = execute_beneath(scope.connection, f"SELECT version_num FROM {_table(scope)}{locking}")
     return frozenset(row[0] for row in rows)

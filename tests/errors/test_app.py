@@ -501,7 +501,7 @@ def test_a_callback_that_fails(shop: Project, fails: Fails) -> None:
 
 def test_a_mistake_of_ours(shop: Project, fails: Fails, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody foresaw is one sentence too, and says how to see more."""
-    monkeypatch.setattr("flask_schemaflow.commands.running.planning.upgrade_steps", "")
+    monkeypatch.setattr("flask_schemaflow.runtime.planning.upgrade_steps", "")
     shop.write_revision("abcd0001")
     assert fails("upgrade") == said(
         """

@@ -21,7 +21,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from flask_schemaflow.runtime import cache_file as cache_files
 from flask_schemaflow.runtime import header_cache
+from flask_schemaflow.runtime.cache_file import CacheFile
 from flask_schemaflow.runtime.header_names import ABSENT
 from flask_schemaflow.runtime.header_names import NAMES
 from flask_schemaflow.runtime.header_source import read_static
@@ -565,7 +567,7 @@ def test_reading_agrees_with_the_directory(versions: pathlib.Path) -> None:
 
 
 def cache_file(versions: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(header_cache._cache_path(str(versions)))
+    return pathlib.Path(CacheFile(str(versions), "headers").path)
 
 
 def revisions(versions: pathlib.Path) -> list[str]:
@@ -672,9 +674,9 @@ def test_a_damaged_cache_is_ignored(damage: str, versions: pathlib.Path) -> None
         case "flipped":
             path.write_bytes(sound[:-5] + bytes([sound[-5] ^ 1]) + sound[-4:])
         case "foreign":
-            path.write_bytes(sound.replace(b"headers 1", b"headers 0"))
+            path.write_bytes(sound.replace(b"cache %d" % cache_files.FORMAT, b"cache 0"))
         case "code":
-            path.write_bytes(header_cache.MAGIC + header_cache._checksum(b"?") + b"?")
+            path.write_bytes(cache_files.MAGIC + cache_files._checksum(b"?") + b"?")
         case _:
             path.unlink()
             path.mkdir()
@@ -741,13 +743,14 @@ def test_processes_that_write_at_once(versions: pathlib.Path) -> None:
         write(versions / f"r{number}.py", revision_text(f"r{number}", f"r{number - 1}" if number else None))
     code = (
         "import os, sys; from flask_schemaflow.runtime import header_cache;"
+        "from flask_schemaflow.runtime.cache_file import CacheFile;"
         "from flask_schemaflow.runtime.headers import *;"
-        "place = sys.argv[1]; path = header_cache._cache_path(place)\n"
+        "place = sys.argv[1]; file = CacheFile(place, 'headers')\n"
         "for _ in range(40):\n"
         "    found = read_headers(Locations((place,)))\n"
         "    assert found.certain and len(found.headers) == 60\n"
-        "    assert len(header_cache._load(path)) in (0, 60) and not header_cache._unwritten\n"
-        "    try: os.unlink(path)\n"
+        "    assert len(header_cache._load(file)) in (0, 60) and not header_cache._unwritten\n"
+        "    try: os.unlink(file.path)\n"
         "    except FileNotFoundError: pass\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import pathlib
 import shutil
+import sys
 import typing as t
 
 import flask
@@ -22,8 +24,9 @@ from flask_schemaflow import SchemaflowError
 from flask_schemaflow.commands import exact
 from flask_schemaflow.commands import reading
 from flask_schemaflow.errors.connection import ConnectionFailed
-from flask_schemaflow.runtime.light import LightFolder
+from flask_schemaflow.runtime import environment
 from flask_schemaflow.runtime.light import lightly
+from flask_schemaflow.runtime.light_folder import LightFolder
 
 from ..conftest import MakeDatabase
 from ..conftest import MakeProject
@@ -34,6 +37,7 @@ from .histories import Node
 from .histories import repository
 
 TEMPLATE = pathlib.Path(flask_schemaflow.__file__).parent / "templates" / "flask"
+NOON = 1_600_000_000
 FILES = ("env.py", "alembic.ini", "script.py.mako")
 
 
@@ -97,7 +101,7 @@ def answers(module: t.Any) -> dict[str, t.Any]:
 @settings(max_examples=40)
 @given(histories(), st.data())
 def test_an_answer_is_the_same_with_and_without_alembic(nodes: list[Node], data: st.DataObject) -> None:
-    """Whatever the history and wherever the database is, also where no file has its revision."""
+    """Whatever the history and wherever the database is, also where no file has its revision, and when asked again."""
     names = [*(node.id for node in nodes), "elsewhere"]
     at = data.draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
     with repository(nodes) as folder:
@@ -105,7 +109,94 @@ def test_an_answer_is_the_same_with_and_without_alembic(nodes: list[Node], data:
         url = f"sqlite:///{folder}/shop.db"
         stamp(url, at)
         with current(folder, url):
-            assert answers(reading) == answers(exact)
+            asked_first = answers(reading)
+            assert asked_first == answers(exact)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(environment, "flat_folder", lambda script: None)
+                assert asked_first == answers(exact)  # by Alembic alone
+            settle(folder)
+            assert answers(reading) == asked_first  # which is kept, for the files are at rest
+            assert answers(reading) == asked_first
+
+
+def settle(folder: pathlib.Path) -> None:
+    """As if the files had been deployed an hour ago."""
+    for path in (folder / "versions").glob("*.py"):
+        os.utime(path, (NOON, NOON))
+
+
+def cached(folder: pathlib.Path) -> set[str]:
+    """What is remembered about the folder."""
+    return {path.name.split(".")[0] for path in (folder / "versions" / "__pycache__").glob("schemaflow-*")}
+
+
+@pytest.fixture
+def remembering(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A folder with two revisions at rest, of which the answers were asked."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tmp_path / "versions").mkdir()
+    complete(tmp_path)
+    for node in (Node("aa", (), (), (), 0), Node("bb", ("aa",), (), ("stock",), 1)):
+        node.write(tmp_path / "versions")
+    settle(tmp_path)
+    stamp(f"sqlite:///{tmp_path}/shop.db", ["bb"])
+    with current(tmp_path, f"sqlite:///{tmp_path}/shop.db"):
+        answers(reading)
+    assert cached(tmp_path) == {"schemaflow-headers", "schemaflow-heads", "schemaflow-history"}
+    return tmp_path
+
+
+def test_an_answer_that_is_remembered_reads_no_header(remembering: pathlib.Path) -> None:
+    """What takes the whole graph is asked once; each file costs a look at its size and time."""
+    with current(remembering, f"sqlite:///{remembering}/shop.db"):
+        for ask in (LightFolder.heads, LightFolder.walk, LightFolder.current, LightFolder.standings):
+            assert lightly(functools.partial(_without_index, ask))
+
+
+def _without_index(ask: t.Callable[[LightFolder], t.Any], folder: LightFolder) -> t.Any:
+    found = ask(folder)
+    assert "index" not in vars(folder.history)
+    return found
+
+
+CHANGES: dict[str, t.Callable[[pathlib.Path], object]] = {
+    "added": lambda versions: Node("cc", ("bb",), (), (), 2).write(versions),
+    "removed": lambda versions: next(versions.glob("*bb*")).unlink(),
+    "renamed": lambda versions: next(versions.glob("*bb*")).rename(versions / "zz.py"),
+    "touched": lambda versions: os.utime(next(versions.glob("*bb*")), (NOON + 1, NOON + 1)),
+    "linked": lambda versions: (versions / "link.py").symlink_to(next(versions.glob("*bb*"))),
+    "a folder": lambda versions: (versions / "cc.py").mkdir(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:File .* loaded twice")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_the_folder_is_seen(change: str, remembering: pathlib.Path) -> None:
+    """A file that comes, goes, or has another name, size or time; what isn't a plain file is Alembic's."""
+    CHANGES[change](remembering / "versions")
+    with current(remembering, f"sqlite:///{remembering}/shop.db"):
+        assert answers(reading) == answers(exact)
+
+
+def test_answers_move_with_their_folder(remembering: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """An image is built at one path and run at another: what was remembered names the files where they are."""
+    moved = shutil.copytree(remembering, tmp_path / "moved")
+    with current(moved, f"sqlite:///{moved}/shop.db"):
+        assert {pathlib.Path(item.path).parent for item in reading.history()} == {moved.resolve() / "versions"}
+        assert answers(reading) == answers(exact)
+
+
+def test_files_that_changed_just_now_are_not_remembered(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the clock's granularity another edit of the same size could not be told."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tmp_path / "versions").mkdir()
+    complete(tmp_path)
+    Node("aa", (), (), (), 0).write(tmp_path / "versions")
+    with current(tmp_path, f"sqlite:///{tmp_path}/shop.db"):
+        reading.heads()
+    assert "schemaflow-heads" not in cached(tmp_path)
 
 
 @pytest.fixture

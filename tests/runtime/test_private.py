@@ -94,3 +94,10 @@ def test_the_sessions_of_flask_sqlalchemy_lite_are_found() -> None:
         assert private.lite_sessions() == {}
         assert private.lite_sessions() == {"default": db.session}
         db.engine.dispose()
+
+
+def test_a_type_with_variants_is_known() -> None:
+    """Without the name each type may have some."""
+    assert private.has_variants(sa.String().with_variant(sa.Text(), "sqlite"))
+    assert not private.has_variants(sa.String())
+    assert private.has_variants(t.cast(t.Any, object()))

@@ -73,6 +73,10 @@ def _set_size(terminal: int, size: tuple[int, int]) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
 
 
+_REACTION = 0.5
+"""Seconds that a person takes at least to press a key."""
+
+
 def _converse(
     process: subprocess.Popen[bytes], terminal: int, typed: list[tuple[str, str]], deadline: float
 ) -> str:
@@ -82,7 +86,10 @@ def _converse(
             raise AssertionError(f"still waiting for {typed[:1] or 'the end'}; the screen shows:\n{screen}")
         while typed and (at := screen.find(typed[0][0], seen)) >= 0:
             seen = at + len(typed[0][0])
-            os.write(terminal, typed.pop(0)[1].encode())
+            key = typed.pop(0)[1]
+            if key == "\x03":  # Python hears no Ctrl-C between writing a prompt and waiting for the answer
+                time.sleep(_REACTION)
+            os.write(terminal, key.encode())
         chunk = _read(terminal)
         if chunk:
             screen += decode(chunk)

@@ -7,15 +7,15 @@ and the default is gone before Alembic looks.
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ...patterns import pattern
 from ...runtime.guards import Scope
 
-_NEXTVAL = re.compile(r"nextval\('(.+?)'::regclass\)")
+_NEXTVAL = pattern(r"nextval\('(.+?)'::regclass\)")
 # A regclass is written here as it is in a default, by the search path of the session.
 _OWNERS = """
 SELECT c.oid::regclass::text AS sequence, min(a.attname::text) AS owner

@@ -13,6 +13,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ...patterns import pattern
 from ...runtime.guards import Scope
 from ...runtime.sqlite.sql_text import in_parentheses
 from ...runtime.sqlite.sql_text import text_of
@@ -26,7 +27,7 @@ QUERY = (
 """SQLAlchemy's query for one definition; should it change, it goes to the database as it is."""
 
 _ALL = QUERY.replace("SELECT sql", "SELECT name, sql").replace("name = ? AND ", "")
-_CHANGES = re.compile(r"\s*(?:CREATE|ALTER|DROP|ATTACH|DETACH|ROLLBACK|INSERT|UPDATE|DELETE|REPLACE)\b", re.I)
+_CHANGES = pattern(r"\s*(?:CREATE|ALTER|DROP|ATTACH|DETACH|ROLLBACK|INSERT|UPDATE|DELETE|REPLACE)\b", re.I)
 
 
 class Definitions:

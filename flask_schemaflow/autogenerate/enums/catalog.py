@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing as t
 
 import sqlalchemy as sa
 
+from ...record import Record
 from ..fills import quoted
 from ..operations import Key
 from ..pipeline import PassContext
@@ -40,8 +40,7 @@ WHERE k.conrelid = to_regclass(:table) AND k.contype = 'c' ORDER BY 1, 2
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Use:
+class Use(Record):
     """A column of an enum type, or of arrays of it.
 
     :param default: its server default as PostgreSQL writes it.
@@ -53,8 +52,7 @@ class Use:
     is_table: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class EnumType:
+class EnumType(Record):
     """An enum type.
 
     :param held: whether functions or domains need it.

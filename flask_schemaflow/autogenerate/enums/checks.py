@@ -5,7 +5,6 @@ Alembic doesn't compare such a CHECK. The old one goes, rows get their values, t
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
@@ -13,6 +12,8 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
+from ...patterns import pattern
+from ...record import Record
 from ...runtime.private import is_type_bound
 from .. import names
 from ..check_constraints import AddCheck
@@ -31,12 +32,11 @@ from .types import checked_enum
 from .values import Place
 from .values import understand
 
-_LITERAL = re.compile(r"'((?:[^']|'')*)'")
+_LITERAL = pattern(r"'((?:[^']|'')*)'")
 _OTHER_WORDS = {"in", "any", "array", "text", "character", "varying", "varchar", "bpchar", "or", "cast", "as"}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Difference:
+class _Difference(Record):
     """A column whose CHECK allows other values than its model.
 
     :param found: the CHECK that is there.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ...patterns import pattern
 from ..fill_operations import OnlyBack
 from ..fills import Value
 from ..operations import Key
@@ -20,7 +21,7 @@ from .statements import TypeStatements
 from .values import Change
 from .values import Place
 
-_LITERAL = re.compile(r"'((?:[^']|'')*)'::.*", re.DOTALL)
+_LITERAL = pattern(r"'((?:[^']|'')*)'::.*", re.DOTALL)
 Fills = t.Mapping[tuple[Place, str], Value]
 Defaults = t.Mapping[Place, str | None]
 

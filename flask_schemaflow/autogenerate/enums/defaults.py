@@ -8,6 +8,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ...patterns import pattern
 from ..fills import default_value
 from ..fills import server_default
 from ..operations import Key
@@ -17,7 +18,7 @@ from .catalog import Use
 from .values import Change
 from .values import Place
 
-_LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::.*)?", re.DOTALL)
+_LITERAL = pattern(r"'((?:[^']|'')*)'(?:::.*)?", re.DOTALL)
 
 
 def change_defaults(context: PassContext, up: ops.UpgradeOps, enum: EnumType, change: Change) -> None:

@@ -6,19 +6,18 @@ their files would need the package wherever they run; its settings hold for the 
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import typing as t
 
 from alembic.operations import ops
 
+from ...record import Record
 from ..pipeline import PassContext
 
 _MODULE = "alembic_postgresql_enum"
 
 
-@dataclasses.dataclass(frozen=True)
-class Wishes:
+class Wishes(Record):
     """What its configuration says.
 
     :param include: whether a type is to be looked at.

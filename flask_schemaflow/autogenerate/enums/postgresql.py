@@ -75,7 +75,7 @@ class PostgresqlEnumsPass:
         work.drop_types()
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class _Work:
     """The operations of one database while their types are completed."""
 
@@ -122,7 +122,7 @@ class _Work:
         self.up.ops.insert(self.front, statement)
         self.renamed.add(target)
         del self.catalog.types[enum.key]
-        self.catalog.types[target] = dataclasses.replace(enum, key=target)
+        self.catalog.types[target] = enum.changed(key=target)
         for use in begun:
             use.operation.existing_type = use.operation.modify_type
             use.operation.modify_type = None

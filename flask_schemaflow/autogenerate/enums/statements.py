@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
+from ...record import Record
 from ..operations import OwnOperation
 
 
-@dataclasses.dataclass(frozen=True)
-class Direction:
+class Direction(Record):
     """Statements that run one after the other.
 
     :param autocommit: whether each has to be committed before anything can use what it makes.

@@ -7,6 +7,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from ...runtime.private import has_variants
 from ..fills import stored_type
 
 
@@ -30,11 +31,18 @@ class KnownEnum(postgresql.ENUM):
 
 def native_enum(given: t.Any, dialect: sa.Dialect) -> sa.Enum | None:
     """The enum that the database has a type for, alone or in an array; ``None`` for any other type."""
+    if not _may_be_enum(given):
+        return None
     found = stored_type(given, dialect)
     if isinstance(found, sa.ARRAY):
         return native_enum(found.item_type, dialect)
     native = isinstance(found, sa.Enum) and found.native_enum and dialect.supports_native_enum
     return found if native and (found.name or dialect.name != "postgresql") else None
+
+
+def _may_be_enum(given: t.Any) -> bool:
+    """Most columns are plainly something else, and need not be asked what the database makes of them."""
+    return isinstance(given, (sa.Enum, sa.ARRAY, sa.types.TypeDecorator)) or has_variants(given)
 
 
 def is_array(given: t.Any, dialect: sa.Dialect) -> bool:
@@ -57,6 +65,8 @@ def known(given: t.Any, dialect: sa.Dialect, schema: str | None, table_schema: s
 
 def checked_enum(given: t.Any, dialect: sa.Dialect) -> sa.Enum | None:
     """The enum that is a VARCHAR with a CHECK in this database."""
+    if not _may_be_enum(given):
+        return None
     found = stored_type(given, dialect)
     if isinstance(found, sa.Enum) and found.create_constraint and native_enum(given, dialect) is None:
         return found

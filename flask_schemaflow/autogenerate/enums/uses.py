@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ...record import Record
 from ..operations import Key
 from ..pipeline import PassContext
 from .types import is_array
@@ -15,8 +15,7 @@ from .types import native_enum
 from .values import Place
 
 
-@dataclasses.dataclass(frozen=True)
-class TypeUse:
+class TypeUse(Record):
     """A column that gets, or loses, an enum type.
 
     :param number: the place of its operation in the revision.

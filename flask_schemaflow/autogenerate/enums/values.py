@@ -16,6 +16,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ...errors.autogenerate import InvalidAnswer
+from ...record import Record
 from ..fills import SQL
 from ..fills import Value
 from ..operations import Key
@@ -28,8 +29,7 @@ _ALIKE = 0.5
 """From which likeness on a question is worth it where several values go or come."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
+class Place(Record):
     """A column that holds values of an enum, by the names that operations use.
 
     :param is_array: whether it holds arrays of them.
@@ -43,7 +43,7 @@ class Place:
         return f"{label(self.table)}.{self.column}"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False, repr=False)
 class Change:
     """How the values of an enum change.
 

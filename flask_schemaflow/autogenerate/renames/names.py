@@ -13,9 +13,11 @@ import functools
 import math
 import re
 
+from ...patterns import pattern
+
 __all__ = ["Swap", "bare", "is_shadow", "letters", "original", "similarity", "swap", "words"]
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+_WORD = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 # Words that mark a table as a copy kept beside another one.
 _SHADOWS = {"history", "version", "revision", "audit", "log", "archive"}

@@ -11,6 +11,8 @@ import enum
 import functools
 import re
 
+from ...patterns import pattern
+
 __all__ = ["Likeness", "is_everyday", "likeness"]
 
 
@@ -52,10 +54,10 @@ _SAME = {"INT": "INTEGER", "INT4": "INTEGER", "INT8": "BIGINT", "INT2": "SMALLIN
 _SAME |= {"DECIMAL": "NUMERIC", "DOUBLE_PRECISION": "DOUBLE", "REAL": "FLOAT", "DATETIME": "TIMESTAMP"}
 _SAME |= {"TIMESTAMPTZ": "TIMESTAMP", "CHARACTER VARYING": "VARCHAR"}
 
-_NOISE = re.compile(
+_NOISE = pattern(
     r"\b(CHARACTER SET|CHARSET|COLLATE)\s+\S+|\bUNSIGNED\b|\bZEROFILL\b|\bWITH(OUT)? TIME ZONE\b"
 )
-_TYPE = re.compile(r"^([A-Z_0-9.]+(?: PRECISION| VARYING)?)\s*(?:\((.*)\))?\s*(.*)$", re.DOTALL)
+_TYPE = pattern(r"^([A-Z_0-9.]+(?: PRECISION| VARYING)?)\s*(?:\((.*)\))?\s*(.*)$", re.DOTALL)
 
 
 def likeness(old: str, new: str) -> Likeness:

@@ -13,6 +13,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ...patterns import pattern
 from ...settings import Settings
 from .scratch import beside
 from .scratch import fresh_name
@@ -20,12 +21,12 @@ from .scratch import given
 from .scratch import Unverifiable
 
 ELSEWHERE = "it reaches into other databases of the server"
-_OTHER = re.compile(
+_OTHER = pattern(
     r"\b(?:TABLE|INTO|UPDATE|FROM|JOIN|REFERENCES|ON|TO|VIEW|EXISTS)\s+(?:`((?:[^`]|``)+)`|([\w$]+))\s*\.\s*[\w`]"
     r"|\b(?:CREATE|DROP|ALTER)\s+(?:DATABASE|SCHEMA)\b()",
     re.I,
 )
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'")
+_LITERAL = pattern(r"'(?:[^'\\]|\\.|'')*'")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ such a file is not kept. What works and leaves something over is kept, and said.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import typing as t
@@ -89,7 +88,7 @@ def _prove(
     with source_of(target) as source:
         heads = _heads(source, options)
         with _COPIES[dialect](source, environment.state.settings) as engine:
-            scratch = ScratchEnvironment(environment, dataclasses.replace(target, engine=engine), options)
+            scratch = ScratchEnvironment(environment, target.changed(engine=engine), options)
             with scratch.connect() as connection:
                 write_heads(connection, options, heads)
                 connection.commit()

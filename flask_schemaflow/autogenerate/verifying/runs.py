@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -28,14 +27,14 @@ class ScratchState(State):
 
         :param target: the scratch database.
         """
-        made = cls(**{field.name: getattr(state, field.name) for field in dataclasses.fields(state)})
+        made = cls(**vars(state))
         made.target = target
         return made
 
     @property
     def settings(self) -> Settings:
         # Nobody else is there: nothing to wait for, to resume or to save.
-        return dataclasses.replace(super().settings, lock="off", journal=False, backup="never")
+        return super().settings.changed(lock="off", journal=False, backup="never")
 
     def targets(self) -> list[Target]:
         return [self.target]

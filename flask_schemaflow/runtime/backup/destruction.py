@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ...patterns import pattern
 from ..dispatch import function_for
 from ..revision_calls import Call
 from ..revision_calls import calls_of
@@ -21,8 +22,8 @@ _KEEPING = frozenset(
     drop_index drop_table_comment f get_bind get_context rename_table
     """.split()
 )
-_KEEPING_SQL = re.compile(r"\s*(?:INSERT|CREATE|COMMENT|GRANT|REVOKE|ANALYZE|SET|ALTER\s+TYPE\s+\S+\s+ADD)\b", re.I)
-_OVERWRITING_SQL = re.compile(
+_KEEPING_SQL = pattern(r"\s*(?:INSERT|CREATE|COMMENT|GRANT|REVOKE|ANALYZE|SET|ALTER\s+TYPE\s+\S+\s+ADD)\b", re.I)
+_OVERWRITING_SQL = pattern(
     r"\bREPLACE\b|\bDO\s+UPDATE\b|\bDUPLICATE\s+KEY\b|\bINTO\s+OUTFILE\b|\(\s*\)|;\s*\S", re.I
 )
 

@@ -87,12 +87,18 @@ def record(cursor: t.Any, context: t.Any, entry: Entry, keep: bool) -> Entry:
     :param entry: the statement.
     :param keep: whether the rows are wanted.
     """
-    rowcount = int(getattr(cursor, "rowcount", -1) or 0)
+    counted = counts(cursor)
     if cursor.description is None:
-        return dataclasses.replace(entry, rowcount=rowcount, lastrowid=_number(getattr(cursor, "lastrowid", None)))
+        return dataclasses.replace(entry, **counted)
     columns = tuple((str(column[0]), _number(column[1])) for column in cursor.description)
     rows = _fetched(cursor, context) if keep else None
-    return dataclasses.replace(entry, rowcount=rowcount, columns=columns, rows=rows)
+    return dataclasses.replace(entry, rowcount=counted["rowcount"], columns=columns, rows=rows)
+
+
+def counts(cursor: t.Any) -> dict[str, t.Any]:
+    """What a cursor says of a statement that returned no rows."""
+    rowcount = int(getattr(cursor, "rowcount", -1) or 0)
+    return {"rowcount": rowcount, "lastrowid": _number(getattr(cursor, "lastrowid", None))}
 
 
 def _fetched(cursor: t.Any, context: t.Any) -> tuple[Row, ...] | None:

@@ -169,7 +169,7 @@ class Journal(Guard):
         assert self._store is not None
         self._running = running = Running.of(step)
         points, tail, self._points, self._tail = self._points, self._tail, [], None
-        past = Past(points, tail, running.source)
+        past = Past(points, tail, running.source if points or tail else "")
         tell = functools.partial(scope.tell, "notice")
         return Recorder(self._server, self._store, running, past, tail, tell)
 

@@ -8,6 +8,8 @@ from . import entries
 from .entries import ANY
 from .entries import Entry
 
+_AT_ONCE = 50
+
 
 class Log:
     """Statements and their results, in order; repeats are counted, and too much is left out.
@@ -17,12 +19,14 @@ class Log:
 
     def __init__(self, first: t.Sequence[Entry] = ()) -> None:
         self._entries = list(first)
+        self._plain: list[t.Callable[[], Entry]] = []
         self._size = sum(entries.size(entry) for entry in first)
         self.wrote = False
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """What was noted."""
+        self._take_in()
         return tuple(self._entries)
 
     @property
@@ -30,8 +34,27 @@ class Log:
         """Whether results are still wanted."""
         return self._size < entries.CHARACTERS
 
+    def add_later(self, make: t.Callable[[], Entry]) -> None:
+        """Note a statement that changed something and returned nothing; it is put into words if they are wanted.
+
+        On PostgreSQL they hardly ever are: the log is forgotten with the transaction that it tells of.
+        """
+        self.wrote = True
+        self._plain.append(make)
+        if len(self._plain) >= _AT_ONCE:
+            self._take_in()
+
     def add(self, entry: Entry) -> None:
         """Note a statement."""
+        self._take_in()
+        self._add(entry)
+
+    def _take_in(self) -> None:
+        waiting, self._plain = self._plain, []
+        for make in waiting:
+            self._add(make())
+
+    def _add(self, entry: Entry) -> None:
         self.wrote = self.wrote or entry.writes
         both = entries.merged(self._entries[-1], entry) if self._entries else None
         if both is not None:
@@ -50,5 +73,6 @@ class Log:
     def clear(self) -> None:
         """A point of commitment was passed."""
         self._entries.clear()
+        self._plain.clear()
         self._size = 0
         self.wrote = False

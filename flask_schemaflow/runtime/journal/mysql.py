@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 
+from ...patterns import pattern
 from .servers import Outcome
 from .servers import Server
 from .servers import Way
@@ -20,26 +21,26 @@ from .table import Point
 
 _PART = r"(?:`(?:[^`]|``)+`|\"[^\"]+\"|[\w$]+)"
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})?"
-_TABLE = re.compile(
+_TABLE = pattern(
     rf"(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:ONLINE\s+|IGNORE\s+)*TABLES?\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<names>{_NAME})",
     re.I,
 )
-_DROPS = re.compile(rf"DROP\s+(?P<kind>TABLES?|VIEW)\s+(?:IF\s+EXISTS\s+)?(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)", re.I)
-_RENAME = re.compile(r"RENAME\s+TABLES?\s+(?:IF\s+EXISTS\s+)?(?P<pairs>.*)", re.I | re.S)
-_PAIR = re.compile(rf"({_NAME})(?:\s+(?:NO)?WAIT(?:\s+\d+)?)?\s+TO\s+({_NAME})", re.I)
-_INDEX = re.compile(rf"(?:CREATE|DROP)\s+.*?\bINDEX\b.*?\bON\s+(?P<names>{_NAME})", re.I | re.S)
-_OTHER = re.compile(
+_DROPS = pattern(rf"DROP\s+(?P<kind>TABLES?|VIEW)\s+(?:IF\s+EXISTS\s+)?(?P<names>{_NAME}(?:\s*,\s*{_NAME})*)", re.I)
+_RENAME = pattern(r"RENAME\s+TABLES?\s+(?:IF\s+EXISTS\s+)?(?P<pairs>.*)", re.I | re.S)
+_PAIR = pattern(rf"({_NAME})(?:\s+(?:NO)?WAIT(?:\s+\d+)?)?\s+TO\s+({_NAME})", re.I)
+_INDEX = pattern(rf"(?:CREATE|DROP)\s+.*?\bINDEX\b.*?\bON\s+(?P<names>{_NAME})", re.I | re.S)
+_OTHER = pattern(
     r"(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:ALGORITHM\s*=\s*\w+\s+)?(?:DEFINER\s*=\s*\S+\s+)?"
     r"(?:SQL\s+SECURITY\s+\w+\s+)?(?:AGGREGATE\s+)?(?P<kind>VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT|SEQUENCE)\s+"
     rf"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?P<names>{_NAME})",
     re.I,
 )
-_REPEATABLE = re.compile(
+_REPEATABLE = pattern(
     r"(?:TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|CHECK|FLUSH|GRANT|REVOKE|LOCK|UNLOCK|SET)\b"
     r"|(?:CREATE|ALTER|DROP)\s+(?!TABLE).*?\bIF\s+(?:NOT\s+)?EXISTS\b|CREATE\s+OR\s+REPLACE\b",
     re.I | re.S,
 )
-_EXCHANGES = re.compile(r"\b(?:EXCHANGE|CONVERT)\s+(?:PARTITION|TABLE)\b|\bTABLESPACE\b", re.I)
+_EXCHANGES = pattern(r"\b(?:EXCHANGE|CONVERT)\s+(?:PARTITION|TABLE)\b|\bTABLESPACE\b", re.I)
 _ABSENT = {1049, 1109, 1146, 1305, 1347, 1360, 1539, 1965, 4091}  # "there is no such ..." of the server
 
 Target = tuple[str, str]
@@ -129,8 +130,8 @@ def targets(statement: str) -> list[Target]:
     if dropped:
         kind = "VIEW" if dropped["kind"].upper() == "VIEW" else "TABLE"
         return [(kind, name) for name in re.findall(_NAME, dropped["names"])]
-    for pattern in (_OTHER, _TABLE, _INDEX):
-        found = pattern.match(text)
+    for form in (_OTHER, _TABLE, _INDEX):
+        found = form.match(text)
         if found:
             return [(found.groupdict().get("kind", "TABLE").upper(), found["names"])]
     return []

@@ -28,6 +28,11 @@ class Call:
     parameters: t.Any
     writes: bool
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its text is all that there is to it, and can be looked at later as well as now."""
+        return self.writes and not self.parameters
+
     @functools.cached_property
     def digest(self) -> str:
         """Of its text."""

@@ -14,6 +14,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ...patterns import pattern
 from .servers import Outcome
 from .servers import Server
 from .servers import Way
@@ -23,27 +24,27 @@ from .table import Point
 
 _PART = r"(?:\"(?:[^\"]|\"\")+\"|[\w$]+)"
 _NAME = rf"{_PART}(?:\s*\.\s*{_PART})?"
-_CREATE = re.compile(
+_CREATE = pattern(
     rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>(?!ON\b){_NAME}\s+)?ON\s+(?:ONLY\s+)?(?P<table>{_NAME})",
     re.I,
 )
-_DROP = re.compile(rf"DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?(?P<name>{_NAME})", re.I)
-_REINDEX = re.compile(
+_DROP = pattern(rf"DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?(?P<name>{_NAME})", re.I)
+_REINDEX = pattern(
     rf"REINDEX\s+(?:\([^)]*\)\s*)?(?P<kind>INDEX|TABLE)\s+CONCURRENTLY\s+(?P<name>{_NAME})", re.I
 )
-_REPEATABLE = re.compile(
+_REPEATABLE = pattern(
     r"(?:VACUUM|ANALYZE|REINDEX|CLUSTER|CHECKPOINT|ALTER\s+SYSTEM|REFRESH|DISCARD)\b"
     r"|(?:CREATE|DROP)\s+.*?\bIF\s+(?:NOT\s+)?EXISTS\b",
     re.I | re.S,
 )
-_ALONE = re.compile(
+_ALONE = pattern(
     r"(?:VACUUM|CHECKPOINT|CLUSTER\s*;?\s*$|ALTER\s+SYSTEM|DISCARD\s+ALL|REINDEX\s+(?:\([^)]*\)\s*)?(?:DATABASE|SYSTEM|SCHEMA)"
     r"|(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)|ALTER\s+(?:DATABASE|SUBSCRIPTION)"
     r"|(?:CREATE|DROP|REINDEX|ALTER\s+TABLE)\b.*\bCONCURRENTLY\b)",
     re.I | re.S,
 )
-_ENUM = re.compile(r"ALTER\s+TYPE\b.*\bADD\s+VALUE\b", re.I | re.S)
-_ENDS = re.compile(r"^(?:CALL|EXECUTE)\b|\b(?:BEGIN\s*;|START\s+TRANSACTION|COMMIT|ROLLBACK)\b", re.I)
+_ENUM = pattern(r"ALTER\s+TYPE\b.*\bADD\s+VALUE\b", re.I | re.S)
+_ENDS = pattern(r"^(?:CALL|EXECUTE)\b|\b(?:BEGIN\s*;|START\s+TRANSACTION|COMMIT|ROLLBACK)\b", re.I)
 _INDEXES = """
     SELECT quote_ident(n.nspname) || '.' || quote_ident(i.relname), x.indisvalid
     FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace n ON n.oid = i.relnamespace

@@ -106,6 +106,10 @@ class Recorder:
         if doing.recalled is not None:
             cursors.replay(doing.recalled, cursor, context, self._server.error_class())
             return
+        if doing.way is Way.PENDING and doing.call.is_plain and cursor.description is None:
+            counted = cursors.counts(cursor)
+            self._log.add_later(lambda: dataclasses.replace(doing.call.entry, **counted))
+            return
         entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
         if doing.way is Way.PENDING:
             self._log.add(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import pathlib
 import typing as t
@@ -21,19 +22,26 @@ class Running:
 
     :param direction: ``upgrade`` or ``downgrade``.
     :param path: the revision's file.
-    :param source: a digest of it.
     """
 
     revision: str
     direction: str
     path: str
-    source: str
 
     @classmethod
     def of(cls, step: t.Any) -> Running:
         """The revision of one of Alembic's steps."""
         revision = step.info.up_revision
-        return cls(revision.revision, direction_of(step), str(revision.path), _digest(str(revision.path)))
+        return cls(revision.revision, direction_of(step), str(revision.path))
+
+    @functools.cached_property
+    def source(self) -> str:
+        """A digest of the file, which tells its versions apart; empty if it can't be read."""
+        try:
+            content = pathlib.Path(self.path).read_bytes()
+        except OSError:
+            return ""
+        return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
     def point(self, position: int, statement: str, state: str, **rest: t.Any) -> Point:
         """A point of commitment that the code has come to."""
@@ -72,11 +80,3 @@ class Running:
 def direction_of(step: t.Any) -> str:
     """``upgrade`` or ``downgrade``."""
     return "upgrade" if step.info.is_upgrade else "downgrade"
-
-
-def _digest(path: str) -> str:
-    try:
-        content = pathlib.Path(path).read_bytes()
-    except OSError:
-        return ""
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

@@ -8,20 +8,22 @@ import hashlib
 import re
 import typing as t
 
-_COMMENTS = re.compile(r"^(?:\s+|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*.*?\*/|\()+", re.S)
-_WORD = re.compile(r"[A-Za-z]+")
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`|\$(\w*)\$.*?\$\1\$", re.S)
-_CALLS = re.compile(r"\b([a-z_][\w.]*)\s*\(", re.I)
-_MODIFIES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.I)
-_NUMBER = re.compile(r"\b\d[\d.]*\b")
-_BY_CHANCE = re.compile(r"(?=[^\s]*\d)[^\s]{16,}")
-_INTO = re.compile(r"\bINTO\b", re.I)
-_TARGET = re.compile(
+from ...patterns import pattern
+
+_COMMENTS = pattern(r"^(?:\s+|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*.*?\*/|\()+", re.S)
+_WORD = pattern(r"[A-Za-z]+")
+_QUOTED = pattern(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`|\$(\w*)\$.*?\$\1\$", re.S)
+_CALLS = pattern(r"\b([a-z_][\w.]*)\s*\(", re.I)
+_MODIFIES = pattern(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.I)
+_NUMBER = pattern(r"\b\d[\d.]*\b")
+_BY_CHANCE = pattern(r"(?=[^\s]*\d)[^\s]{16,}")
+_INTO = pattern(r"\bINTO\b", re.I)
+_TARGET = pattern(
     r"^(?:INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\s+(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE|INTO|FROM|TABLE|ONLY)\s+)*"
     r"[`\"]?([\w$]+)",
     re.I,
 )
-_TEMPORARY = re.compile(
+_TEMPORARY = pattern(
     r"^(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:LOCAL\s+|GLOBAL\s+)?TEMP(?:ORARY)?\s+(?:TABLE|SEQUENCE)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     r"|DROP\s+TEMPORARY\s+TABLE\s+(?:IF\s+EXISTS\s+)?)[`\"]?([\w$]+)",
     re.I,
@@ -33,7 +35,7 @@ _SESSION = frozenset(
     | {"NOTIFY", "SAVEPOINT", "RELEASE", "KILL", "MOVE"}
 )
 _DATA = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "LOAD", "COPY"})
-_HARMLESS = re.compile(
+_HARMLESS = pattern(
     r"(?:pg_catalog\.)?(?:version|database|schema|user|now|count|max|min|sum|cast|coalesce|connection_id|last_insert_id|sleep"
     r"|current_\w+|pg_get_\w+|pg_backend_pid|pg_(?:try_)?advisory_\w+|pg_sleep|set_config|to_reg\w+"
     r"|(?:get|release|is_free|is_used)_lock|has_\w+_privilege)$",

@@ -14,12 +14,13 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ...patterns import pattern
 from .sessions import autocommits
 from .sessions import run_below
 from .sessions import session_number
 
 BACKEND = "SELECT pg_backend_pid()"
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.I)
+_CONCURRENTLY = pattern(r"\bCONCURRENTLY\b", re.I)
 
 
 class Timeout(t.Protocol):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ...patterns import pattern
 from ..guards import Scope
 
 # Everything else may end the transaction that it is in, on MariaDB and MySQL.
-_WITHIN = re.compile(
+_WITHIN = pattern(
     r"^[\s(]*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|SET|SHOW|EXPLAIN|DESC|DESCRIBE|DO|SAVEPOINT|RELEASE|ROLLBACK|USE"
     r"|VALUES|HANDLER)\b",
     re.I,
 )
-_COMMENT = re.compile(r"^\s*(/\*(?!!).*?\*/|--[^\n]*\n|#[^\n]*\n)", re.S)
+_COMMENT = pattern(r"^\s*(/\*(?!!).*?\*/|--[^\n]*\n|#[^\n]*\n)", re.S)
 
 
 class Transactions:

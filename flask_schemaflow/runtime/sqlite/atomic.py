@@ -12,16 +12,14 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...errors.running import BrokenReferences
-from ...errors.running import ChangedMeanwhile
-from ...errors.running import NeverCommitted
-from ...errors.running import OutsideTransaction
-from ...errors.running import SameFile
+from ... import errors
 from ..guards import Guard
 from ..guards import Scope
-from . import references
 from .ledger import Ledger
 from .transaction import Transaction
+
+if t.TYPE_CHECKING:
+    from .references import References
 
 _REFUSED = ("within a transaction", "within transaction", "into wal mode from within")
 _WORDS = {True: "a foreign key asks for", False: "SQLite can't enforce"}
@@ -43,7 +41,7 @@ class SqliteTransaction(Guard):
 
     def __init__(self) -> None:
         self._ledger = Ledger()
-        self._broken: references.References | None = None
+        self._broken: References | None = None
         self._file = ""
 
     @classmethod
@@ -67,6 +65,8 @@ class SqliteTransaction(Guard):
         if not scope.connection.in_transaction():
             scope.connection.begin()
         if self._transaction.enforced and self._broken is None:
+            from . import references
+
             self._broken = references.look(self._transaction.driver)
 
     def version_written(self, scope: Scope, step: t.Any) -> None:
@@ -76,7 +76,7 @@ class SqliteTransaction(Guard):
     def finished(self, scope: Scope) -> None:
         """A run that ended well without its commit is an error after all."""
         if self._ledger.undone:
-            raise NeverCommitted(
+            raise errors.NeverCommitted(
                 f"env.py ran revision {', '.join(self._ledger.undone)} on the {scope.bind or 'default'} database and "
                 "never committed it, so nothing was applied.",
                 hint="In env.py, write: with context.begin_transaction(): context.run_migrations()",
@@ -89,7 +89,7 @@ class SqliteTransaction(Guard):
             scope.tell("aftermath", line)
         words = str(getattr(error, "orig", ""))
         if any(refused in words for refused in _REFUSED):
-            raise OutsideTransaction(
+            raise errors.OutsideTransaction(
                 f"SQLite refused `{getattr(error, 'statement', '')}` inside the migration's transaction.",
                 details=words,
                 hint="Put it outside, in the revision: with op.get_context().autocommit_block():",
@@ -106,7 +106,7 @@ class SqliteTransaction(Guard):
         """An env.py for several databases locks one after the other; a file can't be locked twice."""
         path, name = self._transaction.driver.file, self._scope.database
         if path in self._locked:
-            raise SameFile(
+            raise errors.SameFile(
                 f"The databases {self._locked[path]} and {name} are the same file, {path}.",
                 hint="Give each database a file of its own, or drop one of the two binds.",
             )
@@ -121,7 +121,7 @@ class SqliteTransaction(Guard):
             return
         found = frozenset(self._heads())
         if found != scope.heads:
-            raise ChangedMeanwhile(
+            raise errors.ChangedMeanwhile(
                 f"The {scope.bind or 'default'} database was at {_names(scope.heads)} and is now at {_names(found)}: "
                 "somebody else migrated it while this run held no lock.",
                 hint="Run the command again; it does what is left.",
@@ -131,13 +131,15 @@ class SqliteTransaction(Guard):
         """No commit with references that were whole before."""
         if self._broken is None:
             return
+        from . import references
+
         driver = self._transaction.driver
         after = references.look(driver)
         broken = references.created(self._broken, after)
         unusable = sorted(after.unusable - self._broken.unusable)
         if broken or unusable:
             count = f"{len(broken)} row{'s' * (len(broken) != 1)} without the parent" if broken else "foreign keys"
-            raise BrokenReferences(
+            raise errors.BrokenReferences(
                 f"The migration would leave {count} that {_WORDS[bool(broken)]}; it was rolled back.",
                 details="\n".join(f"  {line}" for line in [*references.describe(driver, broken), *unusable]),
                 hint="Delete or relink these rows in the revision; foreign keys are not enforced while it runs."

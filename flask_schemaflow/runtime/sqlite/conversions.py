@@ -18,6 +18,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import types
 
+from ...patterns import pattern
 from .sql_text import string
 
 Family = t.Literal[
@@ -38,8 +39,8 @@ _FAMILIES: tuple[tuple[type[types.TypeEngine[t.Any]], Family], ...] = (
     (types.Uuid, "uuid"),
     (types.String, "text"),
 )
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)\Z")
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?\Z")
+_INTEGER = pattern(r"-?(?:0|[1-9]\d*)\Z")
+_NUMBER = pattern(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?\Z")
 # Integers that a float can hold, each of them.
 _NOT_A_FLOAT = "{c} NOT BETWEEN -9007199254740992 AND 9007199254740992"
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"

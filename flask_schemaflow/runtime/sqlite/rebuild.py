@@ -7,11 +7,10 @@ foreign keys go on meaning the table of that name, which is the new one.
 
 from __future__ import annotations
 
-import re
-
 import sqlalchemy as sa
 
 from ...errors.running import RebuildRefused
+from ...patterns import pattern
 from .catalog import Catalog
 from .conversions import Conversion
 from .draft import Draft
@@ -24,7 +23,7 @@ from .table_text import TableText
 
 ASIDE = "_schemaflow_old_"
 _ROWIDS = ("rowid", "_rowid_", "oid")
-_NOT_NULL = re.compile(r"NOT NULL constraint failed: .*\.(?P<column>[^.]+)$")
+_NOT_NULL = pattern(r"NOT NULL constraint failed: .*\.(?P<column>[^.]+)$")
 
 
 class Rebuild:

@@ -8,10 +8,12 @@ import typing as t
 
 from sqlalchemy.dialects import sqlite
 
+from ...patterns import pattern
+
 Kind = t.Literal["space", "string", "quoted", "word", "mark"]
 
 _PREPARER = sqlite.dialect().identifier_preparer
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""(?P<space>\s+|--[^\n]*(?:\n|\Z)|/\*.*?(?:\*/|\Z))
     |(?P<string>'(?:[^']|'')*')
     |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])

@@ -12,11 +12,10 @@ import typing as t
 
 from sqlalchemy import exc
 
-from ...errors.running import SqliteBusy
+from ... import errors
 from ..guards import Scope
 from .driver import Driver
 from .driver import is_busy
-from .holders import describe
 
 SLICE = 200  # milliseconds that SQLite waits by itself before Python is asked again
 PAUSE = 0.02  # seconds; where SQLite refuses at once rather than wait
@@ -64,21 +63,25 @@ def _refused(driver: Driver, statement: str) -> exc.OperationalError | None:
 
 
 def _waiting(path: str, statement: str) -> str:
+    from .holders import describe
+
     if statement == "COMMIT":
         return f"Everything is done; waiting for the readers of {_name(path)} to let it be committed."
     return f"Waiting for the write lock of {_name(path)}, held by {describe(path)}."
 
 
-def _gave_up(path: str, statement: str, waited: float) -> SqliteBusy:
+def _gave_up(path: str, statement: str, waited: float) -> errors.SqliteBusy:
+    from .holders import describe
+
     if statement == "COMMIT":
-        return SqliteBusy(
+        return errors.SqliteBusy(
             f"{_name(path)} was being read for {waited:.0f} s and more, so the migration could not be committed; "
             "nothing was changed.",
             details=f"It is open in {describe(path)}.",
             hint="Run the command again when the reader is done; in WAL mode readers don't stand in the way: "
             "PRAGMA journal_mode = WAL",
         )
-    return SqliteBusy(
+    return errors.SqliteBusy(
         f"{_name(path)} was locked for {waited:.0f} s by {describe(path)}; nothing was changed.",
         hint="End the transaction that holds it and run the command again, or wait longer: SCHEMAFLOW_LOCK_WAIT "
         "(seconds).",

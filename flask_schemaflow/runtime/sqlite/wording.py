@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateColumn
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.schema import CreateTable
 
+from ...patterns import pattern
 from .column_text import ColumnText
 from .sql_text import constraint_name
 from .sql_text import normalised
@@ -23,7 +24,7 @@ from .sql_text import text_of
 from .sql_text import tokens
 
 # What may stand after DEFAULT without parentheses.
-_PLAIN_DEFAULT = re.compile(
+_PLAIN_DEFAULT = pattern(
     r"[-+]?[\w.]+\Z|'(?:[^']|'')*'\Z|x'[0-9a-f]*'\Z|\(.*\)\Z|\"[^\"]*\"\Z", re.IGNORECASE | re.DOTALL
 )
 

@@ -1,51 +1,31 @@
 """Turns errors of Alembic, SQLAlchemy, the drivers and the reader's own files into one sentence, once.
 
 The original error stays as the cause. A module here knows one kind: the graph of revisions, files that can't
-be loaded, databases that can't be reached, revisions that fail.
+be loaded, databases that can't be reached, revisions that fail. They are imported when there is an error.
 """
 
 from __future__ import annotations
 
 import contextlib
 import pathlib
-import socket
 import sys
 import traceback
 import typing as t
 
 import sqlalchemy as sa
-from alembic.script.revision import RevisionError as AlembicRevisionError
-from alembic.util.exc import CommandError
 from sqlalchemy import event
-from sqlalchemy import exc
 
-from ...errors import SchemaflowError
-from ...errors.running import NestedRun
+from ... import errors
 from ...records import Event
 from ...records import Notify
 from ...records import Step
-from .connecting import database_error
-from .connecting import is_connecting
-from .connecting import Where
-from .graph import graph_error
-from .identifiers import odd_identifiers
-from .identifiers import something_missing
-from .interruption import describe_interruption
-from .loading import file_refused
-from .loading import idle_environment
-from .loading import loading_error
-from .options import unusable_option
-from .places import place_below
-from .running import revision_failed
-from .secrecy import conceal
-from .secrecy import known_masker
-from .steps import asserted
 
 if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from ..environment import Environment
     from ..passage import Work
+    from .connecting import Where
 
 __all__ = ["Failure", "translated"]
 
@@ -79,6 +59,14 @@ class Failure:
     def folder(self) -> pathlib.Path:
         """The migrations folder."""
         return self.environment.folder if self.environment is not None else pathlib.Path()
+
+    @property
+    def version_folders(self) -> list[str]:
+        """Where the revision files are."""
+        if self.environment is None:
+            return []
+        configured = self.environment.version_locations
+        return [str(path) for path in configured] or [str(self.folder / "versions")]
 
     def watching(self, work: Work) -> Work:
         """``work``, with note taken of where each database stood."""
@@ -114,6 +102,8 @@ class Failure:
             return
         source = (self.folder / "env.py").read_text("utf-8", "replace")
         if "run_migrations" not in source and "run_env" not in source:
+            from .loading import idle_environment
+
             raise idle_environment(self.folder)
 
     def take(self, kind: str) -> list[str]:
@@ -147,15 +137,20 @@ class Failure:
         finally:
             event.remove(sa.Engine, "handle_error", remember)
 
-    def conceal(self, *errors: BaseException) -> None:
-        """Take the passwords of the application's databases out of ``errors``."""
+    def conceal(self, *found: BaseException) -> None:
+        """Take the passwords of the application's databases out of errors."""
+        from .secrecy import conceal
+        from .secrecy import known_masker
+
         targets = self.passage.targets if self.passage is not None else ()
         hide = known_masker(target.sync_engine.url for target in targets)
-        for error in errors:
+        for error in found:
             conceal(error, hide)
 
     def where(self, error: BaseException) -> Where:
         """The database that ``error`` is about, as far as that is known."""
+        from .connecting import Where
+
         refused, engine = self._refused
         targets = list(self.passage.targets) if self.passage is not None else []
         if refused is not error or engine is None:
@@ -177,61 +172,30 @@ def translated(environment: Environment | None = None) -> t.Iterator[Failure]:
             yield failure
             if failure.passage is not None:
                 failure.require_work()
-    except NestedRun as error:
-        place = place_below(error, _version_folders(failure))
+    except errors.NestedRun as error:
+        from .places import place_below
+
+        place = place_below(error, failure.version_folders)
         if place is not None and not error.details:
             error.details = f"  {place}: {place.code}"
         raise
-    except SchemaflowError as error:
+    except errors.SchemaflowError as error:
         failure.conceal(error)
         raise
     except KeyboardInterrupt as error:
+        from .interruption import describe_interruption
+
         told = describe_interruption(failure)
         if told:
             error.args = (told,)
         raise
     except (Exception, SystemExit) as error:
-        explained = _explained(error, failure)
-        failure.conceal(error, *([explained] if explained is not None else []))
-        if explained is None:
+        from .explaining import explained
+
+        found = explained(error, failure)
+        failure.conceal(error, *([found] if found is not None else []))
+        if found is None:
             raise
-        raise explained from error
+        raise found from error
     finally:
         failure.release_notices()
-
-
-def _explained(error: BaseException, failure: Failure) -> SchemaflowError | None:
-    versions = _version_folders(failure)
-    if failure.running is not None:
-        place = place_below(error, versions)
-        if place is not None:
-            return revision_failed(error, place, failure)
-    if isinstance(error, AssertionError):
-        misnamed = asserted(error, failure)
-        if misnamed is not None:
-            return misnamed
-    if isinstance(error, (CommandError, AlembicRevisionError)):
-        return graph_error(error, failure)
-    if isinstance(error, BrokenPipeError):
-        return None  # nobody reads our output any more; a driver would have wrapped it
-    if isinstance(error, (exc.DBAPIError, ConnectionError, socket.gaierror, TimeoutError)):
-        return database_error(error, failure.where(error))
-    if isinstance(error, UnicodeEncodeError) and is_connecting(error):
-        return database_error(error, failure.where(error))
-    found = loading_error(error, failure.folder, versions) if failure.environment is not None else None
-    if found is None and isinstance(error, (TypeError, AttributeError)):
-        found = something_missing(error, versions) or odd_identifiers(versions)
-    if found is None and isinstance(error, (ValueError, TypeError, LookupError)):
-        found = unusable_option(error, failure)
-    if found is None and isinstance(error, OSError) and error.filename is not None:
-        found = file_refused(error, failure.folder)
-    if found is None and isinstance(error, exc.SQLAlchemyError):
-        found = database_error(error, failure.where(error))
-    return found
-
-
-def _version_folders(failure: Failure) -> list[str]:
-    if failure.environment is None:
-        return []
-    configured = failure.environment.version_locations
-    return [str(path) for path in configured] or [str(failure.folder / "versions")]

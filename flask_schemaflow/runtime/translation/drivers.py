@@ -12,6 +12,8 @@ import typing as t
 
 from sqlalchemy import exc
 
+from ...patterns import pattern
+
 Kind = t.Literal[
     "refused",
     "host",
@@ -109,14 +111,14 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 
 
 # What drivers put before the server's words, each release another thing, and libpq's guesses after them.
-_PREFIXES = re.compile(
+_PREFIXES = pattern(
     r"""^(connection\ (failed|is\ bad):\s+
       | connection\ to\ server\ on\ socket\ "[^"]*"\ failed:\s+
       | connection\ to\ server\ at\ "[^"]*"(\ \([^)]*\))?,\ port\ \d+\ failed:\s+
       | consuming\ input\ failed:\s+ | failed\ to\ resolve\ host\ '[^']*':\s+ | FATAL:\s+)+""",
     re.VERBOSE,
 )
-_BESIDE_THE_POINT = re.compile(
+_BESIDE_THE_POINT = pattern(
     r"LINE \d+:|\^|\[SQL|server closed the connection unexpectedly|This probably means|before or while processing"
     r"|Is the server running"
 )
@@ -156,7 +158,7 @@ def words_of_database(error: BaseException) -> str:
 
 
 def _by_words(text: str) -> Kind:
-    for pattern, kind in _WORDS:
-        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+    for words, kind in _WORDS:
+        if re.search(words, text, re.IGNORECASE | re.DOTALL):
             return kind
     return "unknown"

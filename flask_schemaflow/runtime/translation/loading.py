@@ -16,6 +16,7 @@ from ...errors import folder as errors
 from ...errors import SchemaflowError
 from ...errors.revisions import IdentifiersMissing
 from ...errors.revisions import RevisionFileBroken
+from ...patterns import pattern
 from ...redaction import scrub
 from .places import Place
 from .places import place_below
@@ -23,7 +24,7 @@ from .places import words_of
 
 # Where env.py only calls what does the work, the mistake is not there.
 ENTRANCES = ("run_env()", "context.run_migrations(", "run_migrations_online()", "run_migrations_offline()")
-_REPORT = re.compile(r"see (?P<path>\S+\.txt) for a")
+_REPORT = pattern(r"see (?P<path>\S+\.txt) for a")
 
 
 def broken_revision_file(error: BaseException, place: Place) -> SchemaflowError:

@@ -16,6 +16,7 @@ from ...errors.connection import SchemaWithoutHistory
 from ...errors.connection import ServerTooOld
 from ...errors.database import DatabaseError
 from ...errors.running import MigrationFailed
+from ...patterns import pattern
 from ...redaction import scrub
 from ..own_tables import OWN_TABLES
 from .aftermath import aftermath
@@ -33,8 +34,8 @@ _LONGEST = 300
 # What adds something to the database's own words.
 _WORTH_SAYING = (ConnectionLost, DatabaseLocked, DatabaseReadOnly, DiskFull, ServerTooOld)
 # SQLite, PostgreSQL and MySQL; what MariaDB says may mean any value that doesn't fit.
-_WITHOUT_VALUE = re.compile(r"Cannot add a NOT NULL column|contains null values|Invalid use of NULL value", re.I)
-_EXISTING = re.compile(r"""(?:table|relation|index|view) ['"`]?(?P<name>[\w.]+)['"`]? already exists""", re.I)
+_WITHOUT_VALUE = pattern(r"Cannot add a NOT NULL column|contains null values|Invalid use of NULL value", re.I)
+_EXISTING = pattern(r"""(?:table|relation|index|view) ['"`]?(?P<name>[\w.]+)['"`]? already exists""", re.I)
 
 
 def revision_failed(error: BaseException, place: Place, failure: Failure) -> SchemaflowError:

@@ -9,13 +9,14 @@ import typing as t
 from ...errors.revisions import RevisionAmbiguous
 from ...errors.revisions import RevisionUnknown
 from ...errors.revisions import TooFarDown
+from ...patterns import pattern
 
 if t.TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from . import Failure
 
-_STEP = re.compile(r"(?P<sign>[+-])(?P<number>\d+)$")
+_STEP = pattern(r"(?P<sign>[+-])(?P<number>\d+)$")
 
 
 def too_far(found: re.Match[str], failure: Failure) -> TooFarDown:

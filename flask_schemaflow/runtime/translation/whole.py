@@ -8,17 +8,15 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
-from alembic.script import Script
-
-from ...errors.revisions import IdentifiersMissing
-from ...errors.revisions import ParentMissing
-from ...errors.revisions import RevisionTwice
+from ... import errors
 from ..revision_ids import ids
 from ..revision_ids import parents
-from ..version_control import find_revision
-from .identifiers import odd_identifiers
 
-Inspect = t.Callable[[t.Iterable[Script]], t.Iterable[Script]]
+if t.TYPE_CHECKING:
+    from alembic.script import Script
+
+Inspect = t.Callable[["t.Iterable[Script]"], "t.Iterable[Script]"]
+_TAKEN = ("head", "heads", "base")
 
 
 def whole(folder: pathlib.Path) -> Inspect:
@@ -40,18 +38,24 @@ def whole(folder: pathlib.Path) -> Inspect:
 def _refuse_odd(revisions: list[Script]) -> None:
     """Identifiers that aren't text, on which a set or an order fails later, in words about neither file nor line."""
     for revision in revisions:
-        own = (revision.revision, *ids(revision.down_revision), *revision.branch_labels, *ids(revision.dependencies))
-        if not all(isinstance(value, str) for value in own):
+        if not _is_text(revision):
+            from .identifiers import odd_identifiers
+
             found = odd_identifiers([revision.path])
-            raise found or IdentifiersMissing(
+            raise found or errors.IdentifiersMissing(
                 f"The identifiers in {revision.path} aren't all text.", hint="Write them in quotes."
             )
-        if revision.revision in ("head", "heads", "base"):
-            raise IdentifiersMissing(
+        if revision.revision in _TAKEN:
+            raise errors.IdentifiersMissing(
                 f"The revision in {revision.path} has the id {revision.revision!r}, which every command understands "
                 "as something else.",
                 hint="Give it another id, there and in the `down_revision` of those that follow it.",
             )
+
+
+def _is_text(revision: Script) -> bool:
+    named = (revision.revision, *ids(revision.down_revision), *revision.branch_labels, *ids(revision.dependencies))
+    return all([isinstance(value, str) for value in named])
 
 
 def _refuse_twins(revisions: list[Script]) -> None:
@@ -59,7 +63,7 @@ def _refuse_twins(revisions: list[Script]) -> None:
     for revision in revisions:
         other = first.setdefault(revision.revision, revision)
         if other is not revision:
-            raise RevisionTwice(
+            raise errors.RevisionTwice(
                 f"Two files have the revision id {revision.revision}.",
                 details=f"  {other.path}\n  {revision.path}",
                 hint="Delete the one that is not wanted, or give it an id of its own and a `down_revision` that fits.",
@@ -78,7 +82,9 @@ def _refuse_orphans(revisions: list[Script], folder: pathlib.Path) -> None:
                 raise _missing(revision, wanted, "depends on", folder)
 
 
-def _missing(revision: Script, parent: str, verb: str, folder: pathlib.Path) -> ParentMissing:
+def _missing(revision: Script, parent: str, verb: str, folder: pathlib.Path) -> errors.ParentMissing:
+    from ..version_control import find_revision
+
     commit = find_revision(folder, parent)
     hint = "Get the file back from version control, or name an existing revision in that line."
     details = ""
@@ -86,7 +92,7 @@ def _missing(revision: Script, parent: str, verb: str, folder: pathlib.Path) -> 
         source = f"{commit.id}^" if commit.deleted else commit.id
         details = f"  {commit.path}: {commit.date} {commit.author}, commit {commit.id}, {commit.subject}"
         hint = f"Get the file back: `git checkout {source} -- ':/{commit.path}'`."
-    return ParentMissing(
+    return errors.ParentMissing(
         f"The revision {revision.revision} ({revision.path}) {verb} {parent}, which no file has.",
         details=details,
         hint=hint,

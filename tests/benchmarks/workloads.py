@@ -75,7 +75,7 @@ def _reading(*words: str, merges: bool = False) -> t.Callable[[pathlib.Path, Pee
         if peer is not FLOOR:
             projects.fill_folder(folder, size, merges)
         projects.stamp(url, revision_id(size - 1))
-        return Bench(folder, _python("-m", "flask", *(("db", *words) if peer is not FLOOR else ("nothing",))))
+        return Bench(folder, peer.words(*words) if peer is not FLOOR else _python("-m", "flask", "nothing"))
 
     return make
 
@@ -90,7 +90,7 @@ def _fresh(kind: Kind) -> t.Callable[[pathlib.Path, Peer, int], Bench]:
         if peer is FLOOR:
             return Bench(folder / "app", _python("-m", "flask", "nothing"), url=url)
         projects.fill_folder(folder / "app", size)
-        return Bench(folder / "app", _python("-m", "flask", "db", "upgrade"), lambda: databases.empty(url), url)
+        return Bench(folder / "app", peer.words("upgrade"), lambda: databases.empty(url), url)
 
     return make
 
@@ -103,8 +103,8 @@ def _comparing(kind: Kind, *words: str) -> t.Callable[[pathlib.Path, Peer, int],
         url = databases.create(kind, folder)
         projects.make_project(folder / "app", peer, url, size)
         projects.create_tables(folder / "app")
-        command = ("db", *words) if peer is not FLOOR else ("nothing",)
-        return Bench(folder / "app", _python("-m", "flask", *command), url=url)
+        command = peer.words(*words) if peer is not FLOOR else _python("-m", "flask", "nothing")
+        return Bench(folder / "app", command, url=url)
 
     return make
 
@@ -119,6 +119,7 @@ WORKLOADS = {
         Workload("history", _reading("history"), (100, 1000)),
         Workload("history with merges", _reading("history", merges=True), (5000,), 3),
         Workload("current", _reading("current"), (100, 1000, 5000), 5),
+        Workload("status", _reading("status"), (100, 1000)),
         Workload("upgrade, nothing to do", _reading("upgrade"), (100, 1000)),
         Workload("upgrade from nothing, SQLite", _fresh("sqlite"), (1000,), 3),
         Workload("upgrade from nothing, PostgreSQL", _fresh("postgresql"), (1000,), 3),

@@ -80,6 +80,8 @@ class Scope:
     :ivar heads: what the version table must hold now; ``None`` before the first step.
     :ivar idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
     :ivar resumes: whether the first step was begun by an earlier run that was interrupted.
+    :ivar lock_held: an SQL expression that is true while the lock is held, for who asks the database anyway.
+    :ivar version_waits: whether the version is written, and locked, and not committed yet.
     :ivar half_done: the revision of which a part is committed, where the rest was rolled back.
     """
 
@@ -110,8 +112,8 @@ class Scope:
         self.targets = targets
         self.context: MigrationContext | None = None
         self.heads: frozenset[str] | None = None
-        self.idle = self.resumes = False
-        self.half_done = ""
+        self.idle = self.resumes = self.version_waits = False
+        self.half_done = self.lock_held = ""
         self.cleanup = contextlib.ExitStack()
 
     @property

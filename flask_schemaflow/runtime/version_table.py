@@ -60,7 +60,7 @@ class VersionTable(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Look before the code runs, and again before the version is written."""
-        if not self._holds_rows(scope):
+        if not (scope.version_waits or self._holds_rows(scope)):
             _verify(scope, "before this run did anything more")
             self._looked_in = scope.connection.get_transaction() if scope.heads else None
         migrate = step.migration_fn
@@ -69,7 +69,7 @@ class VersionTable(Guard):
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
             if not self._holds_rows(scope):
-                _verify(scope, "before the version was written")
+                _verify(scope, "before the version was written", lock_too=True)
 
         step.migration_fn = fenced
 
@@ -220,9 +220,13 @@ def _collation(scope: Scope) -> str:
     return str(scope.connection.execute(query, names).scalar() or "")
 
 
-def _verify(scope: Scope, when: str) -> None:
-    """The rows are those that this run read or wrote last."""
-    found = _stored(scope)
+def _verify(scope: Scope, when: str, lock_too: bool = False) -> None:
+    """The rows are those that this run read or wrote last, and with ``lock_too`` nobody else may write them."""
+    found, is_locked = _stored(scope, scope.lock_held if lock_too else "")
+    if not is_locked:
+        from .locking.lock import lost
+
+        raise lost(scope, when)
     if scope.heads is None or found == scope.heads:
         return
     raise errors.ChangedMeanwhile(
@@ -232,13 +236,15 @@ def _verify(scope: Scope, when: str) -> None:
     )
 
 
-def _stored(scope: Scope) -> frozenset[str]:
-    """The version rows as they are committed, locked until the transaction ends."""
+def _stored(scope: Scope, condition: str) -> tuple[frozenset[str], bool]:
+    """The version rows as they are committed, locked until the transaction ends, and whether ``condition`` holds."""
     from .beneath import execute_beneath
 
     locking = " FOR UPDATE" if scope.dialect in _LOCKS_ROWS else ""
-    rows = execute_beneath(scope.connection, f"SELECT version_num FROM {_table(scope)}{locking}")
-    return frozenset(row[0] for row in rows)
+    asked = condition or "1"
+    rows = execute_beneath(scope.connection, f"SELECT version_num, {asked} FROM {_table(scope)}{locking}")
+    told = rows or ([(None, *row) for row in execute_beneath(scope.connection, f"SELECT {asked}")] if condition else [])
+    return frozenset(row[0] for row in rows), all(row[1] for row in told)
 
 
 def _table(scope: Scope) -> str:

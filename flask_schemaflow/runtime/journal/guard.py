@@ -15,6 +15,7 @@ from ..guards import Scope
 from ..second_connection import run_apart
 from .decisions import resume_at
 from .kinds import SERVERS
+from .late_commit import LateCommit
 from .past import Past
 from .recorder import Recorder
 from .running import direction_of
@@ -43,11 +44,17 @@ class Journal(Guard):
         self._points: list[Point] = []
         self._tail: Point | None = None
         self._last: t.Any = None
+        self._late: LateCommit | None = None
+        self._is_inside = self._may_wait = False
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
         """SQLite rolls back; of other databases it isn't known when they commit."""
         return super().applies(scope) and scope.settings.journal and scope.dialect in SERVERS
+
+    def before_configure(self, scope: Scope) -> None:
+        """Notice a transaction of env.py's own, at whose end alone anything is committed on purpose."""
+        self._is_inside = scope.connection.in_transaction()
 
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Look for an interrupted revision before anything runs.
@@ -74,12 +81,17 @@ class Journal(Guard):
             scope.resumes = True
         if self._server.commits_at_schema_changes:
             self._store.create()  # this very statement commits, so it can't wait until there is something to write
+            if len(steps) > 1 and not self._is_inside and self._server.tells_of_transactions:
+                self._late = LateCommit(scope, self._store)
         self._attach(scope)
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Have the revision's code run under the eyes of a recorder."""
         if step.info.is_stamp:
             return
+        if self._late is not None and self._late.is_armed:
+            self._late.disarm()
+        self._may_wait = False
         migrate = step.migration_fn
 
         @functools.wraps(migrate)
@@ -87,6 +99,7 @@ class Journal(Guard):
             self._recorder = recorder = self._make_recorder(scope, step)
             migrate(**given)
             recorder.end()
+            self._may_wait = recorder.is_done and step is not self._last
             self._recorder = None
 
         step.migration_fn = recorded
@@ -94,6 +107,9 @@ class Journal(Guard):
     def version_written(self, scope: Scope, step: t.Any) -> None:
         """The rows go with the transaction that writes the version, and on PostgreSQL the table does, too."""
         assert self._store is not None
+        if self._late is not None and self._may_wait:
+            self._late.arm()
+            return
         self._store.clear()
         if scope.dialect == "postgresql":
             self._store.drop_if_empty()
@@ -123,6 +139,8 @@ class Journal(Guard):
     def close(self, scope: Scope) -> None:
         """Where env.py had a transaction of its own, the table is dropped on another connection."""
         store = self._store
+        if self._late is not None and not scope.connection.closed:
+            self._late.settle()
         if store is None or not store.exists or scope.connection.dialect.is_async or scope.dialect == "postgresql":
             return
 
@@ -171,7 +189,7 @@ class Journal(Guard):
         points, tail, self._points, self._tail = self._points, self._tail, [], None
         past = Past(points, tail, running.source if points or tail else "")
         tell = functools.partial(scope.tell, "notice")
-        return Recorder(self._server, self._store, running, past, tail, tell)
+        return Recorder(self._server, self._store, running, past, tail, tell, self._late)
 
 
 def _is_finished(revision: str, direction: str, scope: Scope) -> bool:

@@ -52,6 +52,11 @@ class MySQL(Server):
     noop = "DO 0"
     commits_at_schema_changes = True
 
+    @property
+    def tells_of_transactions(self) -> bool:
+        """MariaDB does; a driver that commits each statement is in none."""
+        return bool(getattr(self.connection.dialect, "is_mariadb", False)) and not self.autocommits()
+
     def way(self, kind: Kind, statement: str, autocommit: bool) -> Way:
         """DDL takes effect by itself, and so may what a procedure does."""
         if kind in (Kind.SCHEMA, Kind.CALL):

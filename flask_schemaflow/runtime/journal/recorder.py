@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from . import cursors
 from .entries import Entry
+from .late_commit import LateCommit
 from .log import Log
 from .past import Call
 from .past import Edited
@@ -48,6 +49,7 @@ class Recorder:
 
     :param tail: the interrupted statement that has to run again, if there is one.
     :param tell: is given sentences for a person.
+    :param late: what may still wait of the revision before.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class Recorder:
         past: Past,
         tail: Point | None,
         tell: t.Callable[[str], None],
+        late: LateCommit | None = None,
     ) -> None:
-        self._server, self._store, self._running = server, store, running
+        self._server, self._store, self._running, self._late = server, store, running, late
         self._past, self._tail, self._tell = past, tail, tell
         self._log = Log(tail.log if tail is not None else ())
         self._doing: _Doing | None = None
@@ -73,12 +76,19 @@ class Recorder:
         """The number of points that took effect."""
         return self._past.position + self._new
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there were points, and nothing after the last one waits for a commit."""
+        return self.position > 0 and not self._log.wrote
+
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """A statement is about to run; what to send in its place."""
         if self._busy:
             return statement, parameters
         self._settle()
         kind = classify(statement, self._temporary)
+        if kind is not Kind.SCHEMA and self._late is not None:
+            self._late.settle()
         if kind in (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.LOCK):
             return self._control(kind, statement), parameters
         if kind is Kind.SESSION:
@@ -103,6 +113,8 @@ class Recorder:
         if self._busy or doing is None:
             return
         self._doing = None
+        if doing.way is Way.ALONE and self._late is not None:
+            self._late.passed()
         if doing.recalled is not None:
             cursors.replay(doing.recalled, cursor, context, self._server.error_class())
             return
@@ -232,10 +244,8 @@ class Recorder:
 
     def _write(self, point: Point) -> None:
         self._store.create()
-        try:
-            self._store.write(point)
-        except sa.exc.IntegrityError as error:
-            raise self._running.overtaken() from error
+        if not self._store.write(point):
+            raise self._running.overtaken()
 
     def _say(self, text: str | None) -> None:
         if text:

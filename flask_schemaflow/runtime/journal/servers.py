@@ -43,6 +43,11 @@ class Server:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
 
+    @property
+    def tells_of_transactions(self) -> bool:
+        """Whether the server says if it is in one."""
+        return False
+
     def autocommits(self) -> bool:
         """Whether the driver commits each statement."""
         driver: t.Any = self.connection.connection.dbapi_connection

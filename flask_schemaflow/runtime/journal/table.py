@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import types
 import typing as t
 
@@ -94,11 +95,17 @@ class Prepared:
         self._fixed: dict[str, t.Any] = compiled.params
         self._order: t.Sequence[str] | None = compiled.positiontup
 
-    def run(self, values: t.Mapping[str, t.Any] = types.MappingProxyType({})) -> None:
-        """Send it with these values for its columns."""
+    def run(self, values: t.Mapping[str, t.Any] = types.MappingProxyType({})) -> int:
+        """Send it with these values for its columns; the number of rows that it met."""
+        return self._connection.exec_driver_sql(self._text, self._ordered(values)).rowcount
+
+    def run_beneath(self, cursor: t.Any) -> None:
+        """Send it by a cursor of the driver."""
+        cursor.execute(self._text, self._ordered({}))
+
+    def _ordered(self, values: t.Mapping[str, t.Any]) -> t.Any:
         given = {**self._fixed, **values}
-        ordered = given if self._order is None else tuple(given[name] for name in self._order)
-        self._connection.exec_driver_sql(self._text, ordered)
+        return given if self._order is None else tuple(given[name] for name in self._order)
 
 
 class Store:
@@ -114,11 +121,18 @@ class Store:
         self.schema = schema or inspector.default_schema_name
         self.table = journal_table(connection.dialect.name, self.schema)
         self.exists = inspector.has_table(JOURNAL_TABLE, schema=self.schema)
-        self._end = 0
+        self._end, self._revision = 0, ""
+        self._left: dict[int, str] = {}  # rows of a revision that is done, by position
         mine = self.table.c.version_table == version_table
         self._mine = mine
         self._insert = Prepared(self.table.insert(), connection)
         self._delete = Prepared(self.table.delete().where(mine), connection)
+
+    @functools.cached_property
+    def _replace(self) -> Prepared:
+        """Puts a row into the place of one that is known."""
+        here = (self.table.c.position == sa.bindparam("at"), self.table.c.revision == sa.bindparam("was"))
+        return Prepared(self.table.update().where(self._mine, *here), self.connection)
 
     @property
     def name(self) -> str:
@@ -132,28 +146,39 @@ class Store:
             self.exists = True
 
     def load(self) -> list[Point]:
-        """What an interrupted run left, in order."""
+        """What an interrupted run left, in order; rows that are left of a revision before it are not seen."""
         if not self.exists:
             return []
         query = sa.select(self.table).where(self._mine).order_by(self.table.c.position)
         found = [_point(dict(row)) for row in self.connection.execute(query).mappings()]
-        self._end = found[-1].position + 1 if found else 0
-        return found
+        known = [point for point in found if point.revision == found[0].revision]
+        self._left = {point.position: point.revision for point in found if point.revision != found[0].revision}
+        self._end, self._revision = (known[-1].position + 1, known[0].revision) if known else (0, "")
+        return known
 
-    def write(self, point: Point) -> None:
+    def write(self, point: Point) -> bool:
         """Write a point in place of those at its position and after it.
 
-        :raises sqlalchemy.exc.IntegrityError: when another run wrote one there meanwhile.
+        :returns: false when another run wrote one there meanwhile.
         """
         if point.position < self._end:
             later = self.table.c.position >= point.position
             self.connection.execute(self.table.delete().where(self._mine, later))
+            self._left.clear()
         values = {name: getattr(point, name) for name in _PLAIN}
         values["log"] = entries.dumps(point.log)
+        values["version_table"] = self.version_table
         values["outcome"] = None if point.outcome is None else entries.dumps([point.outcome])
         values["started"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        self._insert.run(values | {"version_table": self.version_table})
-        self._end = point.position + 1
+        self._end, self._revision = point.position + 1, point.revision
+        left = self._left.pop(point.position, None)
+        if left is not None:
+            return bool(self._replace.run(values | {"at": point.position, "was": left}))
+        try:
+            self._insert.run(values)
+        except sa.exc.IntegrityError:
+            return False
+        return True
 
     def finish(self, position: int, outcome: Entry) -> None:
         """Write that the statement of a point came through."""
@@ -162,9 +187,24 @@ class Store:
 
     def clear(self) -> None:
         """Forget everything: the revision is done, or given up."""
-        if self._end:
+        if self._end or self._left:
             self._delete.run()
-            self._end = 0
+            self._forget()
+
+    def clear_beneath(self, cursor: t.Any) -> None:
+        """:meth:`clear` by a cursor of the driver."""
+        if self._end or self._left:
+            self._delete.run_beneath(cursor)
+            self._forget()
+
+    def turn(self) -> None:
+        """The revision is done, and its rows may stay until the next one needs their places."""
+        self._left |= dict.fromkeys(range(self._end), self._revision)
+        self._end = 0
+
+    def _forget(self) -> None:
+        self._end = 0
+        self._left.clear()
 
     def drop_if_empty(self) -> None:
         """Drop the table unless it holds something; somebody who reads it meanwhile isn't waited for."""

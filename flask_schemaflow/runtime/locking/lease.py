@@ -59,7 +59,7 @@ class LeaseLock:
     """
 
     def __init__(self, engine: sa.Engine, name: str, seconds: float, schema: str | None = None) -> None:
-        self.identity = uuid.uuid4().hex
+        self.identity, self.held = uuid.uuid4().hex, ""
         self._engine = engine
         self._seconds = seconds
         self._name = digest(name)

@@ -57,6 +57,7 @@ class MigrationLock(Guard):
             return
         if not self._acquire(scope, functools.partial(_make_lock, scope)):
             return
+        scope.lock_held = self._locks[0].held
         if scope.dialect in _MYSQL:
             name = _name(scope)
             self._acquire(scope, lambda: WorkingLock(scope.connection, name))
@@ -76,6 +77,8 @@ class MigrationLock(Guard):
         @functools.wraps(migrate)
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
+            if scope.lock_held:
+                return  # it is asked for with the version
             if step is self._last or not self._verified_lately(scope):
                 self._verify(scope, "before the version was written")
 
@@ -115,10 +118,18 @@ class MigrationLock(Guard):
         if all(lock.verify() for lock in self._locks):
             self._verified = (scope.connection.get_transaction(), time.monotonic())
             return
-        raise LockLost(
-            f"The migration lock of {database_name(scope)} was lost {when}, so another process may be at work.",
-            hint="Run the command again: it waits for the other process and does what is left.",
-        )
+        raise lost(scope, when)
+
+
+def lost(scope: Scope, when: str) -> LockLost:
+    """The error for a lock that was lost.
+
+    :param when: before what.
+    """
+    return LockLost(
+        f"The migration lock of {database_name(scope)} was lost {when}, so another process may be at work.",
+        hint="Run the command again: it waits for the other process and does what is left.",
+    )
 
 
 def _make_lock(scope: Scope) -> Lock:

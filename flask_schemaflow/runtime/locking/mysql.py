@@ -42,7 +42,9 @@ class MysqlLock:
         database = self._ask("SELECT DATABASE()")
         self._name = "schemaflow." + digest(str(database), name)
         self._server = str(self._ask("SELECT CONCAT(@@hostname, ':', @@port)"))
-        self.identity = f"{self._server} {self._ask('SELECT CONNECTION_ID()')}"
+        session = self._ask("SELECT CONNECTION_ID()")
+        self.identity = f"{self._server} {session}"
+        self.held = f"IS_USED_LOCK('{self._name}') = {session}"
         self._since: dict[str, datetime.datetime] = {}
 
     def try_acquire(self) -> bool:
@@ -54,7 +56,7 @@ class MysqlLock:
 
     def verify(self) -> bool:
         try:
-            return bool(self._ask(f"SELECT IS_USED_LOCK('{self._name}') = CONNECTION_ID()") == 1)
+            return bool(self._ask(f"SELECT {self.held}") == 1)
         except sa.exc.SQLAlchemyError:
             return False
 
@@ -89,7 +91,7 @@ class WorkingLock:
         self._connection = connection
         self._name = "schemaflow." + digest("work", str(connection.engine.url.database), name)
         self._dbapi_id = id(connection.connection.dbapi_connection)
-        self.identity = ""
+        self.identity = self.held = ""
         event.listen(connection.engine.pool, "reset", self._returned)
 
     def try_acquire(self) -> bool:

@@ -41,7 +41,7 @@ class PostgresLock:
     """
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
-        self.identity = ""
+        self.identity = self.held = ""
         self._key = int(digest(name)[:8], 16) & 0x7FFFFFFF
         connection = second_engine(engine).connect()
         self._connection = connection.execution_options(isolation_level="READ COMMITTED")

@@ -36,6 +36,8 @@ class Lock(t.Protocol):
 
     identity: str
     """The ``Holder.identity`` that others see while this lock is held."""
+    held: str
+    """An SQL expression, for any connection to the database, that is true while this lock is held; may be empty."""
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free, without waiting."""

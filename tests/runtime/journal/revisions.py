@@ -103,3 +103,24 @@ def write_concurrent(project: Project) -> None:
     project.write_revision("bbb1", None, SECOND)
     project.write_revision("bbb2", "bbb1", CONCURRENT)
     project.write_revision("bbb3", "bbb2", "op.execute(\"INSERT INTO note (text) VALUES ('two')\")")
+
+
+def write_chain(project: Project) -> None:
+    """Revisions in a row whose versions may wait for each other, and some at which they may not."""
+    chain = (
+        'op.create_table("a", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))\n'
+        'op.create_index("ix_a_n", "a", ["n"])',
+        'op.create_table("b", sa.Column("id", sa.Integer, primary_key=True))',
+        'op.execute("INSERT INTO b (id) VALUES (1)")\nop.add_column("b", sa.Column("n", sa.Integer))\n'
+        'op.execute("UPDATE b SET n = id + 1")',
+        'op.add_column("a", sa.Column("m", sa.Integer))\nop.drop_index("ix_a_n", "a")',
+        "pass",
+        'op.create_table("c", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))\n'
+        'op.create_index("ix_c_n", "c", ["n"])\nop.create_index("ix_c_both", "c", ["id", "n"])\n'
+        'op.execute("INSERT INTO c (n) SELECT n FROM b")\nop.drop_index("ix_c_n", "c")',
+        'op.execute("UPDATE c SET n = n + 1")',
+        'op.rename_table("b", "d")',
+        'op.drop_table("a")\nop.execute("UPDATE d SET n = n * 2")',
+    )
+    for number, body in enumerate(chain, 1):
+        project.write_revision(f"ccc{number}", f"ccc{number - 1}" if number > 1 else None, body)

@@ -17,10 +17,12 @@ from . import revisions
 
 CASES = (
     ("mariadb", "mixed", "upgrade", 30),
+    ("mariadb", "chain", "upgrade", 20),
     ("postgresql", "concurrent", "upgrade", 30),
     ("sqlite", "mixed", "upgrade", 20),
     pytest.param("mariadb", "mixed", "upgrade", 1, marks=pytest.mark.slow),
     pytest.param("mariadb", "mixed", "downgrade", 3, marks=pytest.mark.slow),
+    pytest.param("mariadb", "chain", "upgrade", 1, marks=pytest.mark.slow),
     pytest.param("postgresql", "concurrent", "upgrade", 1, marks=pytest.mark.slow),
     pytest.param("postgresql", "mixed", "upgrade", 3, marks=pytest.mark.slow),
     pytest.param("sqlite", "mixed", "upgrade", 1, marks=pytest.mark.slow),

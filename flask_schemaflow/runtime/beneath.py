@@ -6,6 +6,7 @@ those may see it.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import sqlalchemy as sa
@@ -16,11 +17,18 @@ def execute_beneath(connection: sa.Connection, statement: str) -> list[tuple[t.A
 
     :raises sqlalchemy.exc.DBAPIError: what the driver raised, as SQLAlchemy would wrap it.
     """
+    with cursor_beneath(connection, statement) as cursor:
+        cursor.execute(statement)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+@contextlib.contextmanager
+def cursor_beneath(connection: sa.Connection, statement: str) -> t.Iterator[t.Any]:
+    """A cursor of the driver for one statement, whose errors are those of :func:`execute_beneath`."""
     dbapi: t.Any = connection.dialect.dbapi
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(statement)
-        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        yield cursor
     except dbapi.Error as error:
         raise _wrapped(statement, error) from error
     finally:

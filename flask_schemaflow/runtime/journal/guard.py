@@ -97,7 +97,12 @@ class Journal(Guard):
         @functools.wraps(migrate)
         def recorded(**given: t.Any) -> None:
             self._recorder = recorder = self._make_recorder(scope, step)
-            migrate(**given)
+            try:
+                migrate(**given)
+            except BaseException:
+                with contextlib.suppress(Exception):  # whoever can't be asked any more is asked by the next run
+                    recorder.broken_off()
+                raise
             recorder.end()
             self._may_wait = recorder.is_done and step is not self._last
             self._recorder = None
@@ -124,7 +129,7 @@ class Journal(Guard):
 
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what took effect."""
-        count = self._recorder.position if self._recorder is not None else 0
+        count = self._recorder.count if self._recorder is not None else 0
         if not count:
             return
         if not self._server.commits_at_schema_changes:

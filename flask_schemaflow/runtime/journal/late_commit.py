@@ -68,7 +68,7 @@ class LateCommit:
             cursor.execute("SELECT @@in_transaction")
             if not cursor.fetchone()[0]:
                 return
-            self._store.clear_beneath(cursor)
+            self._store.clear_by(cursor)
         self._commit(self._driver)
 
     def _committing(self, connection: t.Any) -> None:

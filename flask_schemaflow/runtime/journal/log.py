@@ -44,18 +44,21 @@ class Log:
         if len(self._plain) >= _AT_ONCE:
             self._take_in()
 
-    def add(self, entry: Entry) -> None:
-        """Note a statement."""
+    def add(self, entry: Entry, committed: bool = False) -> None:
+        """Note a statement.
+
+        :param committed: whether it took effect by itself, and waits for no commit.
+        """
         self._take_in()
-        self._add(entry)
+        self._add(entry, committed)
 
     def _take_in(self) -> None:
         waiting, self._plain = self._plain, []
         for make in waiting:
             self._add(make())
 
-    def _add(self, entry: Entry) -> None:
-        self.wrote = self.wrote or entry.writes
+    def _add(self, entry: Entry, committed: bool = False) -> None:
+        self.wrote = self.wrote or (entry.writes and not committed)
         both = entries.merged(self._entries[-1], entry) if self._entries else None
         if both is not None:
             self._entries[-1] = both

@@ -12,6 +12,7 @@ import json
 import re
 
 from ...patterns import pattern
+from ..beneath import execute_beneath
 from .servers import Outcome
 from .servers import Server
 from .servers import Way
@@ -29,6 +30,10 @@ _DROPS = pattern(rf"DROP\s+(?P<kind>TABLES?|VIEW)\s+(?:IF\s+EXISTS\s+)?(?P<names
 _RENAME = pattern(r"RENAME\s+TABLES?\s+(?:IF\s+EXISTS\s+)?(?P<pairs>.*)", re.I | re.S)
 _PAIR = pattern(rf"({_NAME})(?:\s+(?:NO)?WAIT(?:\s+\d+)?)?\s+TO\s+({_NAME})", re.I)
 _INDEX = pattern(rf"(?:CREATE|DROP)\s+.*?\bINDEX\b.*?\bON\s+(?P<names>{_NAME})", re.I | re.S)
+_MADE = pattern(rf"CREATE\s+TABLE\s+(?P<name>{_NAME})", re.I)
+_ADDED = pattern(
+    rf"CREATE\s+(?:(?:UNIQUE|FULLTEXT|SPATIAL)\s+)?INDEX\s+(?P<index>{_PART})\s+ON\s+(?P<table>{_NAME})", re.I
+)
 _OTHER = pattern(
     r"(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?(?:ALGORITHM\s*=\s*\w+\s+)?(?:DEFINER\s*=\s*\S+\s+)?"
     r"(?:SQL\s+SECURITY\s+\w+\s+)?(?:AGGREGATE\s+)?(?P<kind>VIEW|PROCEDURE|FUNCTION|TRIGGER|EVENT|SEQUENCE)\s+"
@@ -42,6 +47,8 @@ _REPEATABLE = pattern(
 )
 _EXCHANGES = pattern(r"\b(?:EXCHANGE|CONVERT)\s+(?:PARTITION|TABLE)\b|\bTABLESPACE\b", re.I)
 _ABSENT = {1049, 1109, 1146, 1305, 1347, 1360, 1539, 1965, 4091}  # "there is no such ..." of the server
+
+_NONE = json.dumps([""])  # the image of one object that isn't there
 
 Target = tuple[str, str]
 
@@ -82,6 +89,23 @@ class MySQL(Server):
         if all(changed) or _RENAME.match(bare(point.statement)):
             return Outcome.APPLIED
         return Outcome.MISSING if _repeats(point.statement) else Outcome.UNKNOWN
+
+    def makes(self, point: Point) -> str:
+        """A CREATE TABLE, where the image says that there was none."""
+        found = _MADE.match(bare(point.statement))
+        return found["name"] if found and point.image == _NONE else ""
+
+    def adds_to(self, statement: str, table: str) -> str:
+        """An index, by its name."""
+        found = _ADDED.match(bare(statement))
+        return found["index"] if found and found["table"] == table else ""
+
+    def has(self, addition: str, table: str) -> bool:
+        """Asks for the index."""
+        plain = addition[1:-1].replace("``", "`") if addition[0] in "`\"" else addition
+        literal = plain.replace("\\", "\\\\").replace("'", "''")
+        asked = f"SHOW INDEX FROM {table} WHERE Key_name = '{literal}'".replace("%%", "%")
+        return bool(execute_beneath(self.connection, asked))
 
     def lock_with(self, statement: str, table: str) -> str:
         """Whoever has locked some tables may use no others."""

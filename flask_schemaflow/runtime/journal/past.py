@@ -89,6 +89,11 @@ class Past:
         return self._index
 
     @property
+    def last(self) -> Point | None:
+        """The point that the code passed last."""
+        return self._points[self._index - 1] if self._index else None
+
+    @property
     def is_same(self) -> bool:
         """Whether the file is what it was."""
         return self._is_same
@@ -127,9 +132,9 @@ class Past:
 
         :raises Edited: when another one committed there.
         """
-        refused = next((entry for entry in self._left if entry.writes), None)
-        if refused is not None and refused.error is not None and self._is_entry(refused, call):
-            return self._find(call)
+        listed = next((entry for entry in self._left if entry.writes), None)
+        if listed is not None and self._is_entry(listed, call):
+            return self._find(call)  # it failed, or needed no point of its own
         if self._written() is not None and not self._is_same:
             raise Edited(self.missing)
         if self._in_tail:

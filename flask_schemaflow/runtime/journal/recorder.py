@@ -5,7 +5,8 @@ Each statement is one of these:
 - *recalled*: an interrupted run did it, so the server gets one that does nothing, and the code the recorded result;
 - *pending*: it takes effect with the transaction, so it is only noted for the next point of commitment;
 - *together*: the driver commits each statement, so it is put into a transaction with its row;
-- *alone*: nothing can be in one transaction with it, so its row comes first, as an intention.
+- *alone*: nothing can be in one transaction with it, so its row comes first, as an intention;
+- *added*: it adds to a table that the statement before it has made, and shows there, so it needs no row.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ExecuteStyle
 
 from . import cursors
+from .additions import Additions
 from .entries import Entry
 from .late_commit import LateCommit
 from .log import Log
@@ -42,6 +44,7 @@ class _Doing:
     way: Way
     recalled: Entry | None = None
     point: Point | None = None
+    added: str = ""
 
 
 class Recorder:
@@ -70,11 +73,17 @@ class Recorder:
         self._explicit = False  # a transaction that the code began by a statement of its own
         self._busy = False
         self._new = 0
+        self._additions = Additions(server, is_again=tail is not None or not past.is_over)
 
     @property
     def position(self) -> int:
         """The number of points that took effect."""
         return self._past.position + self._new
+
+    @property
+    def count(self) -> int:
+        """The number of statements that took effect for good."""
+        return self.position + len(self._additions.entries)
 
     @property
     def is_done(self) -> bool:
@@ -85,6 +94,7 @@ class Recorder:
         """A statement is about to run; what to send in its place."""
         if self._busy:
             return statement, parameters
+        table = self._additions.leave()
         self._settle()
         kind = classify(statement, self._temporary)
         if kind is not Kind.SCHEMA and self._late is not None:
@@ -97,15 +107,19 @@ class Recorder:
         way = self._server.way(kind, statement, self._autocommits()) if call.writes else Way.PENDING
         with self._named():
             recalled = self._recall(call, way)
-        if recalled is not None:
-            self._doing = _Doing(call, way, recalled)
-            return self._instead(recalled, context)
-        doing = _Doing(call, way)
-        if way is not Way.PENDING:
+        doing = _Doing(call, way, recalled)
+        if table and way is Way.ALONE and self._server.adds_to(statement, table):
+            doing.added = table
+            if recalled is not None:
+                self._additions.entries.append(recalled)
+            elif self._additions.is_there(statement, table):
+                doing.recalled = dataclasses.replace(call.entry, rowcount=0)
+                self._note(doing.recalled)
+        elif recalled is None and way is not Way.PENDING:
             with self._aside():
                 self._announce(doing)
         self._doing = doing
-        return statement, parameters
+        return (statement, parameters) if doing.recalled is None else self._instead(doing.recalled, context)
 
     def after(self, cursor: t.Any, context: t.Any) -> None:
         """A statement ran."""
@@ -115,8 +129,13 @@ class Recorder:
         self._doing = None
         if doing.way is Way.ALONE and self._late is not None:
             self._late.passed()
+        if doing.added:
+            self._additions.keep(doing.added)
         if doing.recalled is not None:
             cursors.replay(doing.recalled, cursor, context, self._server.error_class())
+            return
+        if doing.added:
+            self._note(dataclasses.replace(doing.call.entry, **cursors.counts(cursor)))
             return
         if doing.way is Way.PENDING and doing.call.is_plain and cursor.description is None:
             counted = cursors.counts(cursor)
@@ -130,6 +149,7 @@ class Recorder:
             self._conclude(doing, entry)
         self._new += 1
         self._log.clear()
+        self._additions.made(doing.point)
 
     def failed(self, error: BaseException) -> None:
         """A statement raised an error, which the code may catch."""
@@ -146,6 +166,15 @@ class Recorder:
         if not self._busy and not self._server.autocommits():
             self._settle()
             self._commit()
+
+    def broken_off(self) -> None:
+        """The code has failed: write down what had no row yet, so that it is missed if the corrected file lacks it."""
+        if self._additions.entries:
+            with self._aside():
+                self._server.run("ROLLBACK")
+                text = self._additions.entries[-1].text
+                self._write(dataclasses.replace(self._point(text, "undone"), log=tuple(self._additions.entries)))
+                self._server.run("COMMIT")
 
     def end(self) -> None:
         """The code has come to its end.
@@ -200,7 +229,18 @@ class Recorder:
     def _recall(self, call: Call, way: Way) -> Entry | None:
         if self._past.is_over:
             return None
-        return self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
+        if way is Way.PENDING:
+            return self._past.take(call)
+        before = self._past.position
+        found = self._past.take_point(call)
+        if self._past.position > before:
+            self._additions.made(self._past.last)
+        return found
+
+    def _note(self, entry: Entry) -> None:
+        """An addition took effect."""
+        self._log.add(entry, committed=True)
+        self._additions.entries.append(entry)
 
     def _instead(self, recalled: Entry, context: t.Any) -> tuple[str, t.Any]:
         style = getattr(context, "execute_style", None)

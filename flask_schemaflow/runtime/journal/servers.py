@@ -66,6 +66,18 @@ class Server:
         """What became of an interrupted statement, told by what its objects look like."""
         raise NotImplementedError
 
+    def makes(self, point: Point) -> str:
+        """The table that a point's statement has made, if it is certain that it wasn't there before; else empty."""
+        return ""
+
+    def adds_to(self, statement: str, table: str) -> str:
+        """What a statement adds to a table, if it can be seen afterwards whether it did; else empty."""
+        return ""
+
+    def has(self, addition: str, table: str) -> bool:
+        """Whether a table has what :meth:`adds_to` named."""
+        raise NotImplementedError
+
     def prepare(self, statement: str) -> str | None:
         """Clear the ground for a statement; what was done, in a sentence."""
         return None

@@ -16,6 +16,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
+from ..beneath import cursor_beneath
 from ..locking.sessions import autocommits
 from ..own_tables import JOURNAL_TABLE
 from . import entries
@@ -95,13 +96,19 @@ class Prepared:
         self._fixed: dict[str, t.Any] = compiled.params
         self._order: t.Sequence[str] | None = compiled.positiontup
 
-    def run(self, values: t.Mapping[str, t.Any] = types.MappingProxyType({})) -> int:
-        """Send it with these values for its columns; the number of rows that it met."""
-        return self._connection.exec_driver_sql(self._text, self._ordered(values)).rowcount
+    def run(self) -> None:
+        """Send it as it is."""
+        self._connection.exec_driver_sql(self._text, self._ordered({}))
 
-    def run_beneath(self, cursor: t.Any) -> None:
+    def run_beneath(self, values: t.Mapping[str, t.Any]) -> int:
+        """Send it with these values for its columns, past SQLAlchemy; the number of rows that it met."""
+        with cursor_beneath(self._connection, self._text) as cursor:
+            return self.run_by(cursor, values)
+
+    def run_by(self, cursor: t.Any, values: t.Mapping[str, t.Any] = types.MappingProxyType({})) -> int:
         """Send it by a cursor of the driver."""
-        cursor.execute(self._text, self._ordered({}))
+        cursor.execute(self._text, self._ordered(values))
+        return int(cursor.rowcount)
 
     def _ordered(self, values: t.Mapping[str, t.Any]) -> t.Any:
         given = {**self._fixed, **values}
@@ -157,7 +164,7 @@ class Store:
         return known
 
     def write(self, point: Point) -> bool:
-        """Write a point in place of those at its position and after it.
+        """Write a point in place of those at its position and after it, in the transaction that is open.
 
         :returns: false when another run wrote one there meanwhile.
         """
@@ -173,9 +180,9 @@ class Store:
         self._end, self._revision = point.position + 1, point.revision
         left = self._left.pop(point.position, None)
         if left is not None:
-            return bool(self._replace.run(values | {"at": point.position, "was": left}))
+            return bool(self._replace.run_beneath(values | {"at": point.position, "was": left}))
         try:
-            self._insert.run(values)
+            self._insert.run_beneath(values)
         except sa.exc.IntegrityError:
             return False
         return True
@@ -191,10 +198,10 @@ class Store:
             self._delete.run()
             self._forget()
 
-    def clear_beneath(self, cursor: t.Any) -> None:
-        """:meth:`clear` by a cursor of the driver."""
+    def clear_by(self, cursor: t.Any) -> None:
+        """:meth:`clear`, by a cursor of the driver."""
         if self._end or self._left:
-            self._delete.run_beneath(cursor)
+            self._delete.run_by(cursor)
             self._forget()
 
     def turn(self) -> None:

@@ -191,6 +191,12 @@ class Guard:
         """Always, last."""
 
 
+def is_stamp(step: t.Any) -> bool:
+    """Whether one of Alembic's steps writes a version without running code; its ``info``, made anew each time, says so
+    too."""
+    return not hasattr(step, "revision")
+
+
 class Guards:
     """The guards of one scope, called in order, closed in reverse."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from ...errors.running import UnfinishedRevision
 from ..guards import Guard
+from ..guards import is_stamp
 from ..guards import Scope
 from ..second_connection import run_apart
 from .decisions import resume_at
@@ -69,7 +70,7 @@ class Journal(Guard):
         self._server = SERVERS[scope.dialect](scope.connection)
         self._store = Store(scope.connection, scope.version_table, scope.version_table_schema)
         points = self._store.load()
-        if steps[0].info.is_stamp:
+        if is_stamp(steps[0]):
             return
         if points and _is_finished(points[-1].revision, points[-1].direction, scope):
             self._store.clear()
@@ -87,7 +88,7 @@ class Journal(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Have the revision's code run under the eyes of a recorder."""
-        if step.info.is_stamp:
+        if is_stamp(step):
             return
         if self._late is not None and self._late.is_armed:
             self._late.disarm()
@@ -224,9 +225,9 @@ def _way_out(revision: str, direction: str) -> str:
 
 
 def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
-    if (point.revision, point.direction) == (step.info.up_revision.revision, direction_of(step)):
+    if (point.revision, point.direction) == (step.revision.revision, direction_of(step)):
         return
-    asked = f"{direction_of(step)} of revision {step.info.up_revision.revision}"
+    asked = f"{direction_of(step)} of revision {step.revision.revision}"
     raise UnfinishedRevision(
         f"The {point.direction} of revision {point.revision} was interrupted on the {scope.database} database "
         f"and has to be finished before the {asked}.",

@@ -30,8 +30,8 @@ class Running:
 
     @classmethod
     def of(cls, step: t.Any) -> Running:
-        """The revision of one of Alembic's steps."""
-        revision = step.info.up_revision
+        """One of Alembic's steps that runs code."""
+        revision = step.revision
         return cls(revision.revision, direction_of(step), str(revision.path))
 
     @functools.cached_property
@@ -79,4 +79,4 @@ class Running:
 
 def direction_of(step: t.Any) -> str:
     """``upgrade`` or ``downgrade``."""
-    return "upgrade" if step.info.is_upgrade else "downgrade"
+    return "upgrade" if step.is_upgrade else "downgrade"

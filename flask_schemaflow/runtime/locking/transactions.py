@@ -6,6 +6,7 @@ import re
 import typing as t
 
 from ...patterns import pattern
+from ..guards import is_stamp
 from ..guards import Scope
 
 # Everything else may end the transaction that it is in, on MariaDB and MySQL.
@@ -37,7 +38,7 @@ class Transactions:
     @property
     def revision(self) -> str:
         """The revision that runs; empty outside of one."""
-        return "" if self.step is None or self.step.info.is_stamp else str(self.step.revision.revision)
+        return "" if self.step is None or is_stamp(self.step) else str(self.step.revision.revision)
 
     def begin_step(self, step: t.Any) -> None:
         """The code of a revision runs next."""

@@ -18,6 +18,7 @@ from alembic.operations import Operations
 from ...errors.running import RebuildRefused
 from ...errors.running import RunError
 from ..guards import Guard
+from ..guards import is_stamp
 from ..guards import Scope
 from ..translation.places import place_below
 from . import dropping
@@ -64,7 +65,7 @@ class SqliteBatch(Guard):
 
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Look for what a rebuild that was cut off left behind, before anything runs."""
-        if any(not step.info.is_stamp for step in steps):
+        if not all(is_stamp(step) for step in steps):
             leftovers.look(Catalog(scope.connection), scope)
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:

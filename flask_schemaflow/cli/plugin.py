@@ -20,6 +20,7 @@ from ..extension import EXTENSION
 from ..extension import HELP
 from ..extension import State
 from ..lazy import LazyGroup
+from .collecting import seldom
 
 NAME = "db"
 _TRIED = "flask_schemaflow.application"
@@ -107,7 +108,8 @@ def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
     if _TRIED not in info.data:
         info.data[_TRIED] = None
         try:
-            info.data[_TRIED] = info.load_app()
+            with seldom():
+                info.data[_TRIED] = info.load_app()
         except Exception as error:
             info.data[_FAILURE] = error
     return t.cast("Flask | None", info.data[_TRIED])

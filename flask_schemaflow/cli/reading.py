@@ -11,6 +11,7 @@ import click
 from .. import commands
 from ..errors.revisions import DifferencesFound
 from . import rendering
+from .collecting import seldom
 from .group import Parameters
 from .group import Shared
 from .progress import alembic_lines
@@ -79,7 +80,7 @@ def status(shared: Shared, as_json: bool, check: bool, binds: tuple[str, ...]) -
 def check(shared: Shared, as_json: bool, binds: tuple[str, ...]) -> None:
     """Check if there are any new operations to migrate."""
     try:
-        with alembic_lines(shared):
+        with alembic_lines(shared), seldom():
             commands.check(binds=binds, **shared.arguments)
     except DifferencesFound as error:
         if not as_json:

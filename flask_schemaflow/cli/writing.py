@@ -7,6 +7,7 @@ import typing as t
 import click
 
 from .. import commands
+from .collecting import seldom
 from .group import Parameters
 from .group import Shared
 from .progress import alembic_lines
@@ -76,7 +77,7 @@ def _write(function: t.Callable[..., Written], shared: Shared, options: dict[str
     given = {name: options.pop(name) for name in ("rename", "rename_table", "drop", "fill")}
 
     def run(answers: Answers) -> Written:
-        with alembic_lines(shared):
+        with alembic_lines(shared), seldom():
             return function(answers=answers, **shared.arguments, **options)
 
     _finish(until_decided(run, Answers.parse(**given)), shared)

@@ -33,6 +33,7 @@ __all__ = [
     "is_type_bound",
     "lite_sessions",
     "session_connections",
+    "sqlite_answered",
     "stamping",
     "type_text",
     "variants_of",
@@ -111,3 +112,37 @@ def variants_of(type_: sa.types.TypeEngine[t.Any]) -> dict[str, sa.types.TypeEng
 def has_variants(type_: sa.types.TypeEngine[t.Any]) -> bool:
     """Whether ``with_variant()`` gave a type any; true where that can't be told, and has to be found out."""
     return bool(getattr(type_, "_variant_mapping", True))
+
+
+def sqlite_answered(
+    dialect: sa.Dialect, definition: t.Callable[..., str | None], pragma: t.Callable[..., t.Any]
+) -> t.Callable[[], None]:
+    """Have SQLite's dialect ask these two before the database, until the function that is given back is called.
+
+    Both answer ``None`` for what the database has to be asked. Without the names it asks the database for everything,
+    as it does if somebody else's dialect has methods of its own in their place.
+    """
+    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+    def get_table_sql(connection: t.Any, table_name: str, schema: t.Any = None, **kw: t.Any) -> t.Any:
+        found = definition(connection, table_name, schema)
+        return asked["_get_table_sql"](connection, table_name, schema, **kw) if found is None else found
+
+    def get_table_pragma(connection: t.Any, pragma_: str, table_name: str, schema: t.Any = None) -> t.Any:
+        found = pragma(connection, pragma_, table_name, schema)
+        return asked["_get_table_pragma"](connection, pragma_, table_name, schema) if found is None else found
+
+    ours = {"_get_table_sql": get_table_sql, "_get_table_pragma": get_table_pragma}
+    theirs = {name: getattr(SQLiteDialect, name, None) for name in ours}
+    if any(method is None or getattr(type(dialect), name, None) is not method for name, method in theirs.items()):
+        return lambda: None
+    asked = {name: getattr(dialect, name) for name in ours}
+    before = {name: vars(dialect)[name] for name in ours if name in vars(dialect)}
+    vars(dialect).update(ours)
+
+    def undo() -> None:
+        for name in ours:
+            del vars(dialect)[name]
+        vars(dialect).update(before)
+
+    return undo

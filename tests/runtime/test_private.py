@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import Revision as AlembicRevision
 from alembic.script.revision import RevisionError
 from flask import Flask
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from flask_schemaflow.runtime import private
 
@@ -43,6 +44,7 @@ def test_the_names_are_there(engine: sa.Engine) -> None:
     assert hasattr(sa.CheckConstraint("x > 0"), "_type_bound")
     assert "mysql" in getattr(sa.String().with_variant(sa.Text(), "mysql"), "_variant_mapping")  # noqa: B009
     assert hasattr(alembic.autogenerate.render, "_repr_type")
+    assert {"_get_table_sql", "_get_table_pragma"} <= set(vars(SQLiteDialect))
     with repository([Node("aa", (), (), (), 0)]) as folder, engine.connect() as connection:
         env = EnvironmentContext(config_for(folder), plain(folder))
         with env:
@@ -101,3 +103,38 @@ def test_a_type_with_variants_is_known() -> None:
     assert private.has_variants(sa.String().with_variant(sa.Text(), "sqlite"))
     assert not private.has_variants(sa.String())
     assert private.has_variants(t.cast(t.Any, object()))
+
+
+def test_the_dialect_of_sqlite_is_answered(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the end, and only what is known; a dialect with its own way, or without these names, is left alone."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE a (x INT)")
+        row = (0, "y", "TEXT", 0, None, 1, 0)
+
+        def told() -> tuple[str, list[str]]:
+            inspector = sa.inspect(connection)
+            keys = inspector.get_pk_constraint("a")
+            return str(keys["name"]), [item["name"] for item in inspector.get_columns("a")]
+
+        def answered() -> t.Callable[[], None]:
+            return private.sqlite_answered(
+                engine.dialect, lambda *about: "CONSTRAINT k PRIMARY KEY (y)", lambda *about: [row]
+            )
+
+        plain = told()
+        assert plain == ("None", ["x"])
+        undo = answered()
+        assert told() == ("k", ["y"])
+        undo()
+        assert told() == plain
+        undo = private.sqlite_answered(engine.dialect, lambda *about: None, lambda *about: None)
+        assert told() == plain
+        undo()
+        monkeypatch.setattr(type(engine.dialect), "_get_table_sql", SQLiteDialect._get_table_sql, raising=False)
+        monkeypatch.setattr(type(engine.dialect), "_get_table_pragma", lambda *about: [], raising=False)
+        answered()()
+        assert not {"_get_table_sql", "_get_table_pragma"} & set(vars(engine.dialect))
+        monkeypatch.undo()
+        monkeypatch.delattr(SQLiteDialect, "_get_table_sql")
+        answered()()
+        assert not {"_get_table_sql", "_get_table_pragma"} & set(vars(engine.dialect))

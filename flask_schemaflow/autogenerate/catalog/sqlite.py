@@ -1,8 +1,9 @@
-"""The definitions of SQLite's tables, read once.
+"""The definitions of SQLite's tables, and what PRAGMAs say of them, read once.
 
 To reflect constraints SQLAlchemy reads the CREATE statement of each table several times, and SQLite looks through
 ``sqlite_master`` from its start each time: the work grows with the square of the number of tables. Here the statements
-are read once, and the query is answered from what was read.
+are read once, and the query is answered from what was read. SQLAlchemy's dialect is answered before it makes a query of
+its question, which costs more than the answer.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from sqlalchemy import event
 
 from ...patterns import pattern
 from ...runtime.guards import Scope
+from ...runtime.private import sqlite_answered
 from ...runtime.sqlite.sql_text import in_parentheses
 from ...runtime.sqlite.sql_text import text_of
 from ...runtime.sqlite.sql_text import tokens
 from ...runtime.sqlite.table_text import TableText
+from .sqlite_pragmas import Pragmas
 
 QUERY = (
     "SELECT sql FROM (SELECT * FROM sqlite_master UNION ALL SELECT * FROM sqlite_temp_master) "
@@ -36,6 +39,19 @@ class Definitions:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._known: dict[str, str] | None = None
+        self.pragmas = Pragmas(connection)
+
+    def definition(self, connection: t.Any, table: str, schema: str | None) -> str | None:
+        """What defines a table or view of the main schema; ``None`` where the database has to be asked."""
+        if schema is not None or connection is not self._connection:
+            return None
+        if self._known is None:
+            self._known = dict(reversed(connection.exec_driver_sql(_ALL).fetchall()))
+        return self._known.get(table)
+
+    def pragma(self, connection: t.Any, pragma: str, name: str, schema: str | None) -> t.Sequence[t.Any] | None:
+        """The rows of a PRAGMA about something in the main schema; ``None`` where the database has to be asked."""
+        return self.pragmas.rows(pragma, name) if schema is None and connection is self._connection else None
 
     def answer(self, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any) -> bool | None:
         """Stand in for the execution of a statement; true when that is done.
@@ -46,6 +62,7 @@ class Definitions:
             return None
         if _CHANGES.match(statement):
             self._known = None
+            self.pragmas.changed()
         if len(parameters) != 1 or " ".join(statement.split()) != QUERY:
             return None
         if self._known is None:
@@ -64,6 +81,7 @@ def know_definitions(scope: Scope) -> None:
     engine = scope.engine
     event.listen(engine, "do_execute", definitions.answer)
     scope.defer(lambda: event.remove(engine, "do_execute", definitions.answer))
+    scope.defer(sqlite_answered(engine.dialect, definitions.definition, definitions.pragma))
 
 
 def is_whole(condition: str) -> bool:

@@ -1,0 +1,66 @@
+"""What SQLite's PRAGMAs say of all tables and indexes, by one statement for each PRAGMA.
+
+SQLAlchemy sends six to ten for each table, and most of the time that takes is its own. As functions in a SELECT they
+answer for all of them at once, with the same rows.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+Rows = t.Sequence[t.Any]
+
+_ABOUT = {
+    "table_info": "table",
+    "table_xinfo": "table",
+    "foreign_key_list": "table",
+    "index_list": "table",
+    "index_info": "index",
+}
+# A virtual table has no page of its own. Its PRAGMAs fail where its module isn't loaded, and would fail for all.
+_NAMES = "SELECT name, type FROM main.sqlite_master WHERE rootpage > 0"
+# Of two tables of one name the temporary one is asked as well, where the other has no rows.
+_TEMPORARY = "SELECT 1 FROM sqlite_temp_master LIMIT 1"
+_ROWS = """
+SELECT m.name, p.* FROM main.sqlite_master AS m, pragma_{pragma}(m.name, 'main') AS p
+WHERE m.type = '{kind}' AND m.rootpage > 0
+"""
+
+
+class Pragmas:
+    """Answers for the tables and indexes that a database had when it was first asked, until something is changed."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._kinds: dict[str, str] | None = None
+        self._read: dict[str, dict[str, list[Rows]]] = {}
+        self._usable = True
+
+    def changed(self) -> None:
+        """Let the database answer from now on, if it has been read: who changes things may do so again and again."""
+        self._usable = self._usable and self._kinds is None
+
+    def rows(self, pragma: str, name: str) -> Rows | None:
+        """The rows of ``PRAGMA pragma(name)``; ``None`` where the database has to be asked."""
+        if not self._usable or pragma not in _ABOUT:
+            return None
+        if pragma not in self._read:
+            self._read[pragma] = self._all(pragma, _ABOUT[pragma])
+        return self._read[pragma].get(name)
+
+    def _all(self, pragma: str, kind: str) -> dict[str, list[Rows]]:
+        """The rows by the name that they are about, also of those that have none; nothing if that can't be told."""
+        try:
+            if self._kinds is None:
+                self._kinds = {} if self._sent(_TEMPORARY) else {name: of for name, of in self._sent(_NAMES)}
+            found: dict[str, list[Rows]] = {name: [] for name, of in self._kinds.items() if of == kind}
+            for name, *row in self._sent(_ROWS.format(pragma=pragma, kind=kind)) if found else ():
+                found[name].append(row)
+        except (sa.exc.DBAPIError, KeyError):
+            return {}  # SQLite before 3.16, or something else that only looks like it
+        return found
+
+    def _sent(self, statement: str) -> t.Sequence[t.Any]:
+        return self._connection.exec_driver_sql(statement).fetchall()

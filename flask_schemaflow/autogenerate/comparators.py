@@ -19,6 +19,8 @@ from alembic.util import DispatchPriority
 from alembic.util import PriorityDispatchResult
 
 from ..runtime.guards import Scope
+from .certainty import is_type_different
+from .certainty import only_alembic_compares
 from .check_constraints import compare_checks
 from .mirror import default_text
 from .mirror import mirror_of
@@ -64,8 +66,8 @@ def compare_type(
     """Stop a difference of types that isn't one for the database."""
     if isinstance(found.type, sa.types.NullType) or isinstance(model.type, sa.types.NullType):
         return _CONTINUE
-    if not context.migration_context.impl.compare_type(found, model):
-        return _CONTINUE
+    if not is_type_different(context, found, model):
+        return _STOP if only_alembic_compares(context, "types") else _CONTINUE
     seen = mirror_of(context).column(model)
     return _STOP if seen is not None and same_type(found, seen, context.dialect) else _CONTINUE
 

@@ -23,9 +23,11 @@ from flask import g
 
 if t.TYPE_CHECKING:
     import sqlalchemy.orm
+    from alembic.autogenerate.api import AutogenContext
 
 __all__ = [
     "active_environment",
+    "column_comparators",
     "create_version_table",
     "explained",
     "has_variants",
@@ -146,3 +148,12 @@ def sqlite_answered(
         vars(dialect).update(before)
 
     return undo
+
+
+def column_comparators(context: AutogenContext, subgroup: str) -> list[t.Callable[..., t.Any]] | None:
+    """The functions that compare one property of columns; ``None`` where that can't be told."""
+    registry = getattr(context.comparators, "_registry", None)
+    if registry is None:
+        return None
+    entries = [entry for key, given in registry.items() if key[0] == "column" for entry in given]
+    return [function for function, of in entries if of == subgroup]

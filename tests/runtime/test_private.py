@@ -11,6 +11,7 @@ import flask_sqlalchemy_lite
 import pytest
 import sqlalchemy as sa
 import sqlalchemy.orm
+from alembic.autogenerate.api import AutogenContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -138,3 +139,13 @@ def test_the_dialect_of_sqlite_is_answered(engine: sa.Engine, monkeypatch: pytes
         monkeypatch.delattr(SQLiteDialect, "_get_table_sql")
         answered()()
         assert not {"_get_table_sql", "_get_table_pragma"} & set(vars(engine.dialect))
+
+
+def test_the_comparators_of_columns_are_told(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one property, Alembic's own at least; without the name they are unknown."""
+    with engine.connect() as connection:
+        context = AutogenContext(MigrationContext.configure(connection))
+        found = private.column_comparators(context, "types")
+        assert found and {function.__module__ for function in found} == {"alembic.autogenerate.compare.types"}
+        monkeypatch.delattr(context.comparators, "_registry")
+        assert private.column_comparators(context, "types") is None

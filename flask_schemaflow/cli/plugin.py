@@ -20,7 +20,6 @@ from ..extension import EXTENSION
 from ..extension import HELP
 from ..extension import State
 from ..lazy import LazyGroup
-from .collecting import seldom
 
 NAME = "db"
 _TRIED = "flask_schemaflow.application"
@@ -106,6 +105,8 @@ def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
         return None
     info = context.ensure_object(ScriptInfo)
     if _TRIED not in info.data:
+        from .collecting import seldom
+
         info.data[_TRIED] = None
         try:
             with seldom():

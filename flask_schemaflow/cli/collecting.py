@@ -11,13 +11,16 @@ import contextlib
 import gc
 import typing as t
 
+from ..importing import for_the_whole_process
+
 
 @contextlib.contextmanager
 def only_new_garbage() -> t.Iterator[None]:
     """Within the block only the block's own garbage is looked for (:func:`gc.freeze`); afterwards all is as before."""
     gc.freeze()
     try:
-        yield
+        with for_the_whole_process():
+            yield
     finally:
         gc.unfreeze()
 

@@ -5,8 +5,9 @@ Names, positional order and defaults are Flask-Migrate's; what is new is keyword
 
 from __future__ import annotations
 
-import importlib
 import typing as t
+
+from ..importing import load
 
 if t.TYPE_CHECKING:
     from .exact import check as check
@@ -45,5 +46,5 @@ _MODULES = {
 def __getattr__(name: str) -> t.Any:
     for module, names in _MODULES.items():
         if name in names:
-            return getattr(importlib.import_module(f".{module}", __name__), name)
+            return getattr(load(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

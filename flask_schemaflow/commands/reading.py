@@ -6,11 +6,11 @@ With a folder that holds nothing out of the ordinary they import no Alembic and 
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 
 from ..extension import Directory
 from ..extension import XArg
+from ..importing import load
 from ..records import Current
 from ..records import Revision
 from ..records import Standing
@@ -131,4 +131,4 @@ def pending(
 
 
 def _exact() -> t.Any:
-    return importlib.import_module(".exact", __package__)
+    return load(".exact", __package__)

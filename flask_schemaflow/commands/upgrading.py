@@ -9,6 +9,7 @@ from flask import current_app
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
+from ..importing import load
 from ..records import Event
 from ..records import Notify
 from ..records import Report
@@ -54,9 +55,7 @@ def upgrade(
         _check_settings()
         if lightly(lambda folder: folder.is_up_to_date(binds, revision), directory):
             return Report()
-    from .running import upgrade as run
-
-    return run(
+    report: Report = load(".running", __package__).upgrade(
         directory,
         revision,
         sql,
@@ -67,6 +66,7 @@ def upgrade(
         keep_logging=keep_logging,
         backup=backup,
     )
+    return report
 
 
 def _create(binds: t.Sequence[str], notify: Notify) -> None:

@@ -1,14 +1,18 @@
-"""What the application has made isn't looked at again while a command runs."""
+"""What the application has made isn't looked at again while a command runs, nor what a command imports."""
 
 from __future__ import annotations
 
 import gc
+import pathlib
 import typing as t
 
 import pytest
 
 from flask_schemaflow.cli.collecting import only_new_garbage
 from flask_schemaflow.cli.collecting import seldom
+from flask_schemaflow.importing import load
+
+NOTES = "import gc; collects = gc.isenabled()"
 
 
 def test_only_new_garbage_is_collected() -> None:
@@ -56,3 +60,33 @@ def test_what_the_application_sets_stays(threshold: t.Callable[..., None]) -> No
     with seldom():
         gc.set_threshold(600, 7, 8)
     assert gc.get_threshold()[0] == 600
+
+
+def test_nothing_is_collected_while_a_command_imports(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards it goes on, without what was imported; also if the import fails."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "notes_a.py").write_text(NOTES)
+    (tmp_path / "notes_b.py").write_text("raise ZeroDivisionError")
+    with only_new_garbage():
+        frozen = gc.get_freeze_count()
+        assert not load("notes_a", None).collects
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+        with pytest.raises(ZeroDivisionError):
+            load("notes_b", None)
+        assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+def test_the_collector_is_the_callers(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is called from Python leaves it alone, and one that was turned off stays so."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "notes_c.py").write_text(NOTES)
+    (tmp_path / "notes_d.py").write_text(NOTES)
+    assert load("notes_c", None).collects and gc.get_freeze_count() == 0
+    gc.disable()
+    try:
+        with only_new_garbage():
+            assert not load("notes_d", None).collects
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -34,7 +34,9 @@ def load(name: str, package: str | None) -> types.ModuleType:
     """
     if not _whole_process:
         return importlib.import_module(name, package)
-    with _not_collecting():
+    from .uncoloured import colours_later
+
+    with _not_collecting(), colours_later():
         return importlib.import_module(name, package)
 
 

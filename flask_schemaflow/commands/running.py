@@ -156,6 +156,7 @@ def _upgrade_steps(environment: Environment, revision: str, heads: t.Any) -> lis
     history = environment.history_at(heads)
     if history is not None and (revision == "heads" or (revision == "head" and history.ends_once)):
         return []
+    environment.forget_history()
     from ..runtime import planning
 
     return planning.upgrade_steps(environment.script, revision, heads)

@@ -107,6 +107,10 @@ class Environment:
         history = self._history
         return history if history is not None and at and history.is_at_heads(at) else None
 
+    def forget_history(self) -> None:
+        """Let go of what the headers say, because Alembic is to read all revisions anyway."""
+        self._history = None
+
     @property
     def folder(self) -> pathlib.Path:
         """The absolute path of the migrations folder."""

@@ -44,6 +44,7 @@ WRITES_CACHES = {"PYTHONDONTWRITEBYTECODE": None}
 FOR_REVISIONS = ("runtime.backup", "runtime.headers", "runtime.journal", "runtime.locking", "runtime.revision_calls")
 FOR_ERRORS = ("errors.", "runtime.translation.", "runtime.version_control")
 FOR_REBUILDS = ("runtime.sqlite.batch", "runtime.sqlite.references", "runtime.sqlite.sql_text")
+FOR_CHANGES = ("runtime.sqlite.changing", "runtime.sqlite.catalog", "runtime.sqlite.table_text", "runtime.backup.s")
 HEAVY = (*OTHERS, *FOR_REVISIONS, *FOR_ERRORS, *FOR_REBUILDS, "autogenerate", "examination")
 
 
@@ -66,6 +67,14 @@ def test_what_only_revisions_and_errors_need_is_not_loaded(shop: Project, line: 
     loaded = shop.run_python(LOADED.format(line=line, others=OTHERS), env=WRITES_CACHES).stderr.splitlines()[-1].split()
     assert "runtime.environment" in loaded
     assert {name for name in loaded if name.startswith(HEAVY)} <= {"errors.revisions"}  # which `current --check` names
+
+
+def test_plain_revisions_load_neither_rebuilds_nor_backups(shop: Project) -> None:
+    """Revisions that make tables have no need of what changes one on SQLite, or saves a database."""
+    shop.write_revision("cc", "bb", "op.create_table('c', sa.Column('id', sa.Integer))", "op.drop_table('c')")
+    loaded = shop.run_python(LOADED.format(line="upgrade", others=OTHERS)).stderr.splitlines()[-1].split()
+    assert "runtime.sqlite.batch" in loaded and "runtime.backup.guard" in loaded
+    assert not {name for name in loaded if name.startswith(FOR_CHANGES)}
 
 
 def steps(plan: t.Callable[[], t.Iterable[t.Any]]) -> tuple[t.Any, list[str]]:

@@ -24,6 +24,7 @@ from .running import Running
 from .standing import interrupted
 from .table import Point
 from .table import Store
+from .writer import Writer
 
 _QUIET = "skip_user_error_events"
 """SQLAlchemy's reflection of MariaDB sets this option and leaves it set; errors are told to nobody then."""
@@ -100,8 +101,8 @@ class Journal(Guard):
             self._recorder = recorder = self._make_recorder(scope, step)
             try:
                 migrate(**given)
-            except BaseException:
-                with contextlib.suppress(Exception):  # whoever can't be asked any more is asked by the next run
+            except Exception:
+                with contextlib.suppress(Exception):  # a connection that is lost took the revision with it
                     recorder.broken_off()
                 raise
             recorder.end()
@@ -195,7 +196,8 @@ class Journal(Guard):
         points, tail, self._points, self._tail = self._points, self._tail, [], None
         past = Past(points, tail, running.source if points or tail else "")
         tell = functools.partial(scope.tell, "notice")
-        return Recorder(self._server, self._store, running, past, tail, tell, self._late)
+        writer = Writer(self._server, self._store, running, tail, tell)
+        return Recorder(self._server, self._store, running, past, tail, writer, self._late)
 
 
 def _is_finished(revision: str, direction: str, scope: Scope) -> bool:

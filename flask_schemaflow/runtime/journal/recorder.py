@@ -34,6 +34,7 @@ from .statements import Kind
 from .table import COMMIT
 from .table import Point
 from .table import Store
+from .writer import Writer
 
 
 @dataclasses.dataclass
@@ -51,7 +52,6 @@ class Recorder:
     """Sees to it that each statement of one revision takes effect once, however often its code runs.
 
     :param tail: the interrupted statement that has to run again, if there is one.
-    :param tell: is given sentences for a person.
     :param late: what may still wait of the revision before.
     """
 
@@ -62,11 +62,11 @@ class Recorder:
         running: Running,
         past: Past,
         tail: Point | None,
-        tell: t.Callable[[str], None],
+        writer: Writer,
         late: LateCommit | None = None,
     ) -> None:
-        self._server, self._store, self._running, self._late = server, store, running, late
-        self._past, self._tail, self._tell = past, tail, tell
+        self._server, self._store, self._running = server, store, running
+        self._past, self._writer, self._late = past, writer, late
         self._log = Log(tail.log if tail is not None else ())
         self._doing: _Doing | None = None
         self._temporary: set[str] = set()
@@ -147,9 +147,7 @@ class Recorder:
             return
         with self._aside():
             self._conclude(doing, entry)
-        self._new += 1
-        self._log.clear()
-        self._additions.made(doing.point)
+        self._passed(doing.point)
 
     def failed(self, error: BaseException) -> None:
         """A statement raised an error, which the code may catch."""
@@ -168,13 +166,10 @@ class Recorder:
             self._commit()
 
     def broken_off(self) -> None:
-        """The code has failed: write down what had no row yet, so that it is missed if the corrected file lacks it."""
+        """The code has failed: what took effect and has no row gets one, so that a corrected file is held to it."""
         if self._additions.entries:
             with self._aside():
-                self._server.run("ROLLBACK")
-                text = self._additions.entries[-1].text
-                self._write(dataclasses.replace(self._point(text, "undone"), log=tuple(self._additions.entries)))
-                self._server.run("COMMIT")
+                self._writer.leave(self.position, tuple(self._additions.entries))
 
     def end(self) -> None:
         """The code has come to its end.
@@ -185,7 +180,7 @@ class Recorder:
             if self._past.missing and not self._past.is_same:
                 raise Edited(self._past.missing)
         with self._aside():
-            self._clean()
+            self._writer.clean()
 
     # -- parts ----------------------------------------------------------------------------------------
 
@@ -219,9 +214,8 @@ class Recorder:
                 self._past.take_commit()
         elif self._log.wrote:
             with self._aside():
-                self._write(self._point(COMMIT, "done"))
-            self._new += 1
-            self._log.clear()
+                self._writer.done(self.position, COMMIT, self._log.entries)
+            self._passed(None)
 
     def _autocommits(self) -> bool:
         return not self._explicit and self._server.autocommits()
@@ -237,6 +231,12 @@ class Recorder:
             self._additions.made(self._past.last)
         return found
 
+    def _passed(self, point: Point | None) -> None:
+        """Everything up to here took effect."""
+        self._new += 1
+        self._log.clear()
+        self._additions.made(point)
+
     def _note(self, entry: Entry) -> None:
         """An addition took effect."""
         self._log.add(entry, committed=True)
@@ -251,45 +251,18 @@ class Recorder:
         return self._server.noop, ()
 
     def _announce(self, doing: _Doing) -> None:
-        self._store.create()
         if doing.way is Way.TOGETHER:
-            self._server.run("BEGIN")
-            return
-        self._clean()
-        self._say(self._server.prepare(doing.call.statement))
-        image = self._server.image(doing.call.statement)
-        doing.point = self._point(doing.call.statement, "intent", image=image, outcome=doing.call.entry)
-        self._write(doing.point)
+            self._writer.begin()
+        else:
+            statement = doing.call.statement
+            doing.point = self._writer.announce(self.position, statement, self._log.entries, doing.call.entry)
 
     def _conclude(self, doing: _Doing, entry: Entry) -> None:
-        if doing.point is None:
-            self._write(self._point(doing.call.statement, "done", outcome=entry))
-            self._server.run("COMMIT")
+        if doing.point is not None:
+            self._writer.conclude(doing.point, entry)
             return
-        if doing.point.image is None or not self._server.commits_at_schema_changes:
-            # It could not be told later, so it is made known at once. Where an image tells it, the next row does.
-            self._store.finish(doing.point.position, entry)
-            if not self._server.autocommits():
-                self._server.run("COMMIT")
-
-    def _clean(self) -> None:
-        """Remove what the interrupted statement left half made, once, before anything else is."""
-        tail, self._tail = self._tail, None
-        if tail is not None:
-            self._say(self._server.clean(tail))
-
-    def _point(self, statement: str, state: str, **rest: t.Any) -> Point:
-        session = self._server.session
-        return self._running.point(self.position, statement, state, log=self._log.entries, session=session, **rest)
-
-    def _write(self, point: Point) -> None:
-        self._store.create()
-        if not self._store.write(point):
-            raise self._running.overtaken()
-
-    def _say(self, text: str | None) -> None:
-        if text:
-            self._tell(text)
+        self._writer.done(self.position, doing.call.statement, self._log.entries, entry)
+        self._writer.end()
 
     @contextlib.contextmanager
     def _aside(self) -> t.Iterator[None]:

@@ -147,7 +147,7 @@ class Journal(Guard):
         """Where env.py had a transaction of its own, the table is dropped on another connection."""
         store = self._store
         if self._late is not None and not scope.connection.closed:
-            self._late.settle()
+            self._late.settle_quietly()
         if store is None or not store.exists or scope.connection.dialect.is_async or scope.dialect == "postgresql":
             return
 

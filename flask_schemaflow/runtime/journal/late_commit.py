@@ -81,15 +81,18 @@ class LateCommit:
 
     def _rolling_back(self, connection: t.Any) -> None:
         if self._is_mine(connection):
-            self._settle_quietly()
+            self.settle_quietly()
         self._rollback(connection)
 
     def _returned(self, dbapi_connection: t.Any, *rest: t.Any) -> None:
         if self._is_mine(dbapi_connection):
-            self._settle_quietly()
+            self.settle_quietly()
 
-    def _settle_quietly(self) -> None:
-        """A connection that doesn't answer has lost what waited, and the journal has kept it."""
+    def settle_quietly(self) -> None:
+        """A connection that doesn't answer has lost what waited, and the journal has kept it.
+
+        Whatever comes next on that connection says what is wrong with it.
+        """
         with contextlib.suppress(Exception):
             self.settle()
 

@@ -6,10 +6,13 @@ returned before. The server finishes a statement whose client is gone, so its co
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import re
+
+import sqlalchemy as sa
 
 from ...patterns import pattern
 from ..beneath import execute_beneath
@@ -101,11 +104,13 @@ class MySQL(Server):
         return found["index"] if found and found["table"] == table else ""
 
     def has(self, addition: str, table: str) -> bool:
-        """Asks for the index."""
+        """Asks for the index; a server that doesn't answer is met again by the statement itself."""
         plain = addition[1:-1].replace("``", "`") if addition[0] in "`\"" else addition
         literal = plain.replace("\\", "\\\\").replace("'", "''")
         asked = f"SHOW INDEX FROM {table} WHERE Key_name = '{literal}'".replace("%%", "%")
-        return bool(execute_beneath(self.connection, asked))
+        with contextlib.suppress(sa.exc.DBAPIError):
+            return bool(execute_beneath(self.connection, asked))
+        return False
 
     def lock_with(self, statement: str, table: str) -> str:
         """Whoever has locked some tables may use no others."""

@@ -98,7 +98,7 @@ class Recorder:
         self._settle()
         kind = classify(statement, self._temporary)
         if kind is not Kind.SCHEMA and self._late is not None:
-            self._late.settle()
+            self._late.settle_quietly()
         if kind in (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.LOCK):
             return self._control(kind, statement), parameters
         if kind is Kind.SESSION:

@@ -83,6 +83,9 @@ def journal_table(dialect: str, schema: str | None) -> sa.Table:
     )
 
 
+_NO_VALUES: t.Mapping[str, t.Any] = types.MappingProxyType({})
+
+
 class Prepared:
     """A statement that is compiled once; SQLAlchemy looks even a cached one up at twice the price of sending it.
 
@@ -96,16 +99,26 @@ class Prepared:
         self._fixed: dict[str, t.Any] = compiled.params
         self._order: t.Sequence[str] | None = compiled.positiontup
 
-    def run(self) -> None:
-        """Send it as it is."""
-        self._connection.exec_driver_sql(self._text, self._ordered({}))
+    def run(self, values: t.Mapping[str, t.Any] = _NO_VALUES) -> int:
+        """Send it with these values for its columns; the number of rows that it met."""
+        return self._connection.exec_driver_sql(self._text, self._ordered(values)).rowcount
 
-    def run_beneath(self, values: t.Mapping[str, t.Any]) -> int:
-        """Send it with these values for its columns, past SQLAlchemy; the number of rows that it met."""
-        with cursor_beneath(self._connection, self._text) as cursor:
-            return self.run_by(cursor, values)
+    def run_quickly(self, values: t.Mapping[str, t.Any]) -> int:
+        """Send it past SQLAlchemy, and what fails so once more in sight of those who wait, repeat or explain.
 
-    def run_by(self, cursor: t.Any, values: t.Mapping[str, t.Any] = types.MappingProxyType({})) -> int:
+        On PostgreSQL that would be no use, because an error ends the transaction.
+        """
+        if self._connection.dialect.name == "postgresql":
+            return self.run(values)
+        try:
+            with cursor_beneath(self._connection, self._text) as cursor:
+                return self.run_by(cursor, values)
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.DBAPIError:
+            return self.run(values)
+
+    def run_by(self, cursor: t.Any, values: t.Mapping[str, t.Any] = _NO_VALUES) -> int:
         """Send it by a cursor of the driver."""
         cursor.execute(self._text, self._ordered(values))
         return int(cursor.rowcount)
@@ -180,9 +193,9 @@ class Store:
         self._end, self._revision = point.position + 1, point.revision
         left = self._left.pop(point.position, None)
         if left is not None:
-            return bool(self._replace.run_beneath(values | {"at": point.position, "was": left}))
+            return bool(self._replace.run_quickly(values | {"at": point.position, "was": left}))
         try:
-            self._insert.run_beneath(values)
+            self._insert.run_quickly(values)
         except sa.exc.IntegrityError:
             return False
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_schemaflow.errors import SchemaflowError
+from flask_schemaflow.records import Event
 from tests.support.application import Project
 
 from .conftest import MakeShop
@@ -96,6 +97,25 @@ def test_a_refusal_that_the_code_expects_commits_too(two: Shop) -> None:
         two.upgrade()
     assert version(two.project) == [("r1",)]
     assert two.rows("first") == []
+
+
+def test_a_connection_that_is_lost_meanwhile(two: Shop) -> None:
+    """The version goes with it, and the journal knows; the error is that of the statement which found out."""
+    two.write("r2", 'op.execute("INSERT INTO first (id) VALUES (1)")', "r1")
+    find = "SELECT min(id) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+
+    def cut(event: Event) -> None:
+        if event.kind == "begin" and event.number == 2:
+            [(session,)] = two.project.execute(find)
+            two.project.execute(f"KILL {session}")
+
+    with pytest.raises(SchemaflowError, match="The connection to the database broke"):
+        two.run("upgrade", notify=cut)
+    assert version(two.project) == []
+    assert two.status().interrupted.startswith("Revision r1 was interrupted in its upgrade after 1 statement")
+    two.upgrade()
+    assert version(two.project) == [("r2",)]
+    assert two.rows("first") == [{"id": 1, "n": None}]
 
 
 def test_the_next_revision_sees_what_waits_elsewhere_only(two: Shop) -> None:

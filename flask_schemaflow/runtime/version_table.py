@@ -176,9 +176,7 @@ def _makes_table(call: Call) -> bool:
 
 
 def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
-    columns = sa.inspect(scope.connection).get_columns(scope.version_table, schema=scope.version_table_schema)
-    widths = {column["name"]: getattr(column["type"], "length", None) for column in columns}
-    width = widths.get("version_num")
+    width = _width(scope)
     longest = max(written, key=len, default="")
     if width is None or len(longest) <= width:
         return
@@ -194,12 +192,25 @@ def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
     )
 
 
+def _width(scope: Scope) -> int | None:
+    """How many characters the column takes; ``None`` if there is no limit.
+
+    Where the standard's catalog is at hand it is asked: reflecting the table costs as much as several revisions.
+    """
+    if scope.dialect in _LOCKS_ROWS:
+        width = _of_column(scope, "character_maximum_length")
+        return None if width is None else int(width)
+    columns = sa.inspect(scope.connection).get_columns(scope.version_table, schema=scope.version_table_schema)
+    widths = {column["name"]: getattr(column["type"], "length", None) for column in columns}
+    return widths.get("version_num")
+
+
 def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[str]) -> None:
     alike: dict[str, list[str]] = {}
     for found in sorted({*known, *written}):
         alike.setdefault(found.casefold(), []).append(found)
     pair = next((twins[:2] for found in sorted(written) if len(twins := alike[found.casefold()]) > 1), None)
-    collation = _collation(scope) if pair else ""
+    collation = str(_of_column(scope, "collation_name") or "") if pair else ""
     if pair is None or not collation.endswith("_ci"):
         return
     binary = f"{collation.partition('_')[0]}_bin"
@@ -211,13 +222,14 @@ def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[
     )
 
 
-def _collation(scope: Scope) -> str:
+def _of_column(scope: Scope, what: str) -> t.Any:
+    """What ``information_schema`` says of the column; ``None`` where it is told nothing."""
+    schema = scope.version_table_schema or sa.inspect(scope.connection).default_schema_name
     query = sa.text(
-        "SELECT collation_name FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE()) "
-        "AND table_name = :name AND column_name = 'version_num'"
+        f"SELECT {what} FROM information_schema.columns "
+        "WHERE table_schema = :schema AND table_name = :name AND column_name = 'version_num'"
     )
-    names = {"schema": scope.version_table_schema, "name": scope.version_table}
-    return str(scope.connection.execute(query, names).scalar() or "")
+    return scope.connection.execute(query, {"schema": schema, "name": scope.version_table}).scalar()
 
 
 def _verify(scope: Scope, when: str, lock_too: bool = False) -> None:

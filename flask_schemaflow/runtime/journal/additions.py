@@ -6,6 +6,8 @@ interruption was made by this revision. Each row that needn't be written spares 
 
 from __future__ import annotations
 
+import typing as t
+
 from .entries import Entry
 from .servers import Server
 from .table import Point
@@ -15,19 +17,28 @@ class Additions:
     """The additions to one table that follow its CREATE TABLE without anything in between.
 
     :param is_again: whether an interrupted run may have made some already.
-    :ivar entries: those that took effect since the last point.
     """
 
     def __init__(self, server: Server, is_again: bool) -> None:
         self._server = server
         self._is_again = is_again
         self._table = ""
-        self.entries: list[Entry] = []
+        self._made: list[t.Callable[[], Entry]] = []
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Those that took effect since the last point."""
+        return tuple(make() for make in self._made)
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self._made)
 
     def made(self, point: Point | None) -> None:
         """A point took effect; from now on, additions to the table that it made count."""
         self._table = self._server.makes(point) if point is not None else ""
-        self.entries.clear()
+        self._made.clear()
 
     def leave(self) -> str:
         """A statement comes; unless it is an addition and says so by :meth:`keep`, this was it.
@@ -37,9 +48,13 @@ class Additions:
         table, self._table = self._table, ""
         return table
 
-    def keep(self, table: str) -> None:
-        """An addition to ``table`` took effect, and more may follow."""
+    def keep(self, table: str, entry: t.Callable[[], Entry]) -> None:
+        """An addition to ``table`` took effect, and more may follow.
+
+        :param entry: makes its entry, which is hardly ever wanted.
+        """
         self._table = table
+        self._made.append(entry)
 
     def is_there(self, statement: str, table: str) -> bool:
         """Whether an interrupted run has made this addition."""

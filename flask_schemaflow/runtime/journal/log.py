@@ -19,7 +19,7 @@ class Log:
 
     def __init__(self, first: t.Sequence[Entry] = ()) -> None:
         self._entries = list(first)
-        self._plain: list[t.Callable[[], Entry]] = []
+        self._plain: list[tuple[t.Callable[[], Entry], bool]] = []
         self._size = sum(entries.size(entry) for entry in first)
         self.wrote = False
 
@@ -34,28 +34,26 @@ class Log:
         """Whether results are still wanted."""
         return self._size < entries.CHARACTERS
 
-    def add_later(self, make: t.Callable[[], Entry]) -> None:
+    def add_later(self, make: t.Callable[[], Entry], committed: bool = False) -> None:
         """Note a statement that changed something and returned nothing; it is put into words if they are wanted.
 
         On PostgreSQL they hardly ever are: the log is forgotten with the transaction that it tells of.
+        :param committed: whether it took effect by itself, and waits for no commit.
         """
-        self.wrote = True
-        self._plain.append(make)
+        self.wrote = self.wrote or not committed
+        self._plain.append((make, committed))
         if len(self._plain) >= _AT_ONCE:
             self._take_in()
 
-    def add(self, entry: Entry, committed: bool = False) -> None:
-        """Note a statement.
-
-        :param committed: whether it took effect by itself, and waits for no commit.
-        """
+    def add(self, entry: Entry) -> None:
+        """Note a statement."""
         self._take_in()
-        self._add(entry, committed)
+        self._add(entry)
 
     def _take_in(self) -> None:
         waiting, self._plain = self._plain, []
-        for make in waiting:
-            self._add(make())
+        for make, committed in waiting:
+            self._add(make(), committed)
 
     def _add(self, entry: Entry, committed: bool = False) -> None:
         self.wrote = self.wrote or (entry.writes and not committed)

@@ -46,6 +46,7 @@ class _Doing:
     recalled: Entry | None = None
     point: Point | None = None
     added: str = ""
+    is_noted: bool = False
 
 
 class Recorder:
@@ -83,7 +84,7 @@ class Recorder:
     @property
     def count(self) -> int:
         """The number of statements that took effect for good."""
-        return self.position + len(self._additions.entries)
+        return self.position + self._additions.count
 
     @property
     def is_done(self) -> bool:
@@ -109,12 +110,9 @@ class Recorder:
             recalled = self._recall(call, way)
         doing = _Doing(call, way, recalled)
         if table and way is Way.ALONE and self._server.adds_to(statement, table):
-            doing.added = table
-            if recalled is not None:
-                self._additions.entries.append(recalled)
-            elif self._additions.is_there(statement, table):
+            doing.added, doing.is_noted = table, recalled is not None
+            if recalled is None and self._additions.is_there(statement, table):
                 doing.recalled = dataclasses.replace(call.entry, rowcount=0)
-                self._note(doing.recalled)
         elif recalled is None and way is not Way.PENDING:
             with self._aside():
                 self._announce(doing)
@@ -130,12 +128,11 @@ class Recorder:
         if doing.way is Way.ALONE and self._late is not None:
             self._late.passed()
         if doing.added:
-            self._additions.keep(doing.added)
+            self._keep(doing)
         if doing.recalled is not None:
             cursors.replay(doing.recalled, cursor, context, self._server.error_class())
             return
         if doing.added:
-            self._note(dataclasses.replace(doing.call.entry, **cursors.counts(cursor)))
             return
         if doing.way is Way.PENDING and doing.call.is_plain and cursor.description is None:
             counted = cursors.counts(cursor)
@@ -167,9 +164,9 @@ class Recorder:
 
     def broken_off(self) -> None:
         """The code has failed: what took effect and has no row gets one, so that a corrected file is held to it."""
-        if self._additions.entries:
+        if self._additions.count:
             with self._aside():
-                self._writer.leave(self.position, tuple(self._additions.entries))
+                self._writer.leave(self.position, self._additions.entries)
 
     def end(self) -> None:
         """The code has come to its end.
@@ -237,10 +234,15 @@ class Recorder:
         self._log.clear()
         self._additions.made(point)
 
-    def _note(self, entry: Entry) -> None:
-        """An addition took effect."""
-        self._log.add(entry, committed=True)
-        self._additions.entries.append(entry)
+    def _keep(self, doing: _Doing) -> None:
+        """An addition took effect, now or before."""
+
+        def entry() -> Entry:
+            return dataclasses.replace(doing.call.entry, rowcount=0)
+
+        self._additions.keep(doing.added, entry)
+        if not doing.is_noted:
+            self._log.add_later(entry, committed=True)
 
     def _instead(self, recalled: Entry, context: t.Any) -> tuple[str, t.Any]:
         style = getattr(context, "execute_style", None)

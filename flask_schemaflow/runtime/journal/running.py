@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import pathlib
 import typing as t
 
 from ...errors.running import AppliedPartChanged
@@ -38,7 +37,8 @@ class Running:
     def source(self) -> str:
         """A digest of the file, which tells its versions apart; empty if it can't be read."""
         try:
-            content = pathlib.Path(self.path).read_bytes()
+            with open(self.path, "rb", buffering=0) as file:
+                content = file.read()
         except OSError:
             return ""
         return hashlib.sha1(content, usedforsecurity=False).hexdigest()

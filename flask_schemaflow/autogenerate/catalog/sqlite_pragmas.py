@@ -6,6 +6,7 @@ answer for all of them at once, with the same rows.
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 import sqlalchemy as sa
@@ -29,6 +30,12 @@ WHERE m.type = '{kind}' AND m.rootpage > 0
 """
 
 
+_KEPT = 50
+"""The answers about so many tables are kept; SQLAlchemy asks several times about one and goes on to the next."""
+
+_AT_ONCE = 500
+
+
 class Pragmas:
     """Answers for the tables and indexes that a database had when it was first asked, until something is changed."""
 
@@ -36,6 +43,7 @@ class Pragmas:
         self._connection = connection
         self._kinds: dict[str, str] | None = None
         self._read: dict[str, dict[str, list[Rows]]] = {}
+        self._used: dict[str, collections.deque[str]] = {}
         self._usable = True
 
     def changed(self) -> None:
@@ -48,19 +56,27 @@ class Pragmas:
             return None
         if pragma not in self._read:
             self._read[pragma] = self._all(pragma, _ABOUT[pragma])
-        return self._read[pragma].get(name)
+        found = self._read[pragma]
+        used = self._used.setdefault(pragma, collections.deque())
+        if name in found and (not used or used[-1] != name):
+            used.append(name)
+            if len(used) > _KEPT:
+                found.pop(used.popleft(), None)
+        return found.get(name)
 
     def _all(self, pragma: str, kind: str) -> dict[str, list[Rows]]:
         """The rows by the name that they are about, also of those that have none; nothing if that can't be told."""
         try:
             if self._kinds is None:
-                self._kinds = {} if self._sent(_TEMPORARY) else {name: of for name, of in self._sent(_NAMES)}
+                self._kinds = {} if any(self._sent(_TEMPORARY)) else {name: of for name, of in self._sent(_NAMES)}
             found: dict[str, list[Rows]] = {name: [] for name, of in self._kinds.items() if of == kind}
-            for name, *row in self._sent(_ROWS.format(pragma=pragma, kind=kind)) if found else ():
-                found[name].append(row)
+            for row in self._sent(_ROWS.format(pragma=pragma, kind=kind)) if found else ():
+                found[row[0]].append(row[1:])
         except (sa.exc.DBAPIError, KeyError):
             return {}  # SQLite before 3.16, or something else that only looks like it
         return found
 
-    def _sent(self, statement: str) -> t.Sequence[t.Any]:
-        return self._connection.exec_driver_sql(statement).fetchall()
+    def _sent(self, statement: str) -> t.Iterator[t.Any]:
+        """The rows, of which never many are there at once."""
+        for some in self._connection.exec_driver_sql(statement).partitions(_AT_ONCE):
+            yield from some

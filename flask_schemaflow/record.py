@@ -32,7 +32,10 @@ class Record:
 
     def __init__(self, *values: t.Any, **named: t.Any) -> None:
         names = self.__match_args__
-        given = {**dict(zip(names, values, strict=False)), **named}
+        given = dict(zip(names, values, strict=False)) | named
+        if len(given) == len(names) == len(values) + len(named) and given.keys() == set(names):
+            vars(self).update({name: given[name] for name in names})
+            return
         if len(values) > len(names) or len(given) < len(values) + len(named) or not given.keys() <= set(names):
             raise TypeError(f"{type(self).__name__} takes {', '.join(names)}, each once")
         for name in names:

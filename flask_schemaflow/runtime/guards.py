@@ -205,11 +205,13 @@ class Guards:
         classes = {name: _load(name) for name in DEFAULT_GUARDS if name not in _FOR_STEPS and may_apply(name, scope)}
         self._waiting = {name: cls() for name, cls in classes.items() if cls.applies(scope)}
         self._guards: dict[str, Guard] = {}
+        self._having: dict[str, list[t.Callable[..., None]]] = {}  # of those, who has a method of its own
 
     def begin(self) -> None:
         """Call ``before_configure`` of each; where one refuses, those behind it never hear of the run."""
         for name, guard in self._waiting.items():
             self._guards[name] = guard
+            self._having.clear()
             self.scope.defer(functools.partial(guard.close, self.scope))
             guard.before_configure(self.scope)
 
@@ -218,12 +220,17 @@ class Guards:
         if steps:
             begun = {name: self._guards.get(name) or self._for_steps(name) for name in DEFAULT_GUARDS}
             self._guards = {name: guard for name, guard in begun.items() if guard is not None}
+            self._having.clear()
         self.call("plan", steps)
 
     def call(self, method: str, *args: t.Any) -> None:
         """Call one method of every guard that has begun."""
-        for guard in self._guards.values():
-            getattr(guard, method)(self.scope, *args)
+        if method not in self._having:
+            general = getattr(Guard, method)
+            guards = [guard for guard in self._guards.values() if getattr(type(guard), method) is not general]
+            self._having[method] = [getattr(guard, method) for guard in guards]
+        for function in self._having[method]:
+            function(self.scope, *args)
 
     def _for_steps(self, name: str) -> Guard | None:
         if name not in _FOR_STEPS or not may_apply(name, self.scope):

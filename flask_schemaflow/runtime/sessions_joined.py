@@ -29,6 +29,7 @@ class SharedSession(Guard):
 
     def __init__(self) -> None:
         self._joined: JoinedSession | None = None
+        self._sessions: Sessions | None = None
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
@@ -47,19 +48,21 @@ class SharedSession(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Have the revision's code run with a session that joins."""
+        if self._sessions is None:
+            sessions = sessions_of(scope.state.db)
+            if sessions is None or _has_joined(sessions, scope.connection):
+                return
+            self._sessions = sessions
+            self._joined = JoinedSession(sessions.make(), scope.connection, self._migrated)
+        current, joined_session = self._sessions, self._joined
         migrate = step.migration_fn
 
         @functools.wraps(migrate)
         def joined(**given: t.Any) -> None:
-            sessions = sessions_of(scope.state.db)
-            if sessions is None or _has_joined(sessions, scope.connection):
+            assert joined_session is not None
+            with joined_session.current_in(current):
                 migrate(**given)
-                return
-            if self._joined is None:
-                self._joined = JoinedSession(sessions.make(), scope.connection, self._migrated)
-            with self._joined.current_in(sessions):
-                migrate(**given)
-                if self._joined.pending:
+                if joined_session.pending:
                     scope.tell("notice", _dropped(step))
 
         step.migration_fn = joined

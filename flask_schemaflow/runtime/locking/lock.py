@@ -71,14 +71,14 @@ class MigrationLock(Guard):
         self._verify(scope, "before anything was run")
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
-        """Check again between the revision's code and its version row."""
+        """Check again between the revision's code and its version row, unless the version is asked for with it."""
+        if scope.lock_held:
+            return
         migrate = step.migration_fn
 
         @functools.wraps(migrate)
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
-            if scope.lock_held:
-                return  # it is asked for with the version
             if step is self._last or not self._verified_lately(scope):
                 self._verify(scope, "before the version was written")
 

@@ -35,11 +35,12 @@ class LateCommit:
         dialect: t.Any = scope.connection.dialect
         self._commit, self._rollback = dialect.do_commit, dialect.do_rollback
         for name, function in (("do_commit", self._committing), ("do_rollback", self._rolling_back)):
+            scope.defer(functools.partial(_put_back, dialect, name, vars(dialect).get(name)))
             setattr(dialect, name, function)
-            scope.defer(functools.partial(delattr, dialect, name))
         # A pool may be told not to roll back what it gets back.
-        event.listen(scope.engine.pool, "reset", self._returned)
-        scope.defer(lambda: event.remove(scope.engine.pool, "reset", self._returned))
+        pool = scope.engine.pool
+        event.listen(pool, "reset", self._returned)
+        scope.defer(lambda: event.remove(pool, "reset", self._returned))
 
     def arm(self) -> None:
         """Let the next commit wait."""
@@ -98,3 +99,11 @@ class LateCommit:
 
     def _is_mine(self, connection: t.Any) -> bool:
         return connection is not None and getattr(connection, "dbapi_connection", connection) is self._driver
+
+
+def _put_back(dialect: t.Any, name: str, before: t.Any) -> None:
+    """Undo what was set on a dialect, for which env.py may have configured Alembic twice."""
+    if before is None:
+        delattr(dialect, name)
+    else:
+        setattr(dialect, name, before)

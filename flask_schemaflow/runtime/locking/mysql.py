@@ -92,7 +92,8 @@ class WorkingLock:
         self._name = "schemaflow." + digest("work", str(connection.engine.url.database), name)
         self._dbapi_id = id(connection.connection.dbapi_connection)
         self.identity = self.held = ""
-        event.listen(connection.engine.pool, "reset", self._returned)
+        self._pool = connection.engine.pool  # an engine that is disposed of meanwhile gets another one
+        event.listen(self._pool, "reset", self._returned)
 
     def try_acquire(self) -> bool:
         return bool(self._ask(f"SELECT GET_LOCK('{self._name}', 0)") == 1)
@@ -109,7 +110,7 @@ class WorkingLock:
         return True  # the connection that could lose it is the one whose statements would fail
 
     def release(self) -> None:
-        event.remove(self._connection.engine.pool, "reset", self._returned)
+        event.remove(self._pool, "reset", self._returned)
         if not self._connection.closed:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
                 self._ask(f"SELECT RELEASE_LOCK('{self._name}')")

@@ -6,7 +6,9 @@ import pytest
 
 from flask_schemaflow.errors import SchemaflowError
 from flask_schemaflow.records import Event
+from tests.conftest import MakeDatabase
 from tests.support.application import Project
+from tests.support.servers import Kind
 
 from .conftest import MakeShop
 from .conftest import Shop
@@ -150,6 +152,32 @@ def test_a_transaction_of_env_py_is_left_to_it(shop: MakeShop, mariadb_url: str,
     made.upgrade()
     assert version(made.project) == [("r2",)]
     assert made.tables() == {"alembic_version", "t0", "t1", "t2"}
+
+
+TWICE = """
+from alembic import context
+from flask import current_app
+
+for table in ("one", "two"):
+    with current_app.extensions["migrate"].db.engine.connect() as connection:
+        context.configure(connection=connection, version_table=table)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+def test_an_env_py_that_uses_one_engine_twice(shop: MakeShop, make_database: MakeDatabase, kind: Kind) -> None:
+    """Each of its version tables is written, and the engine is as before."""
+    made = shop(make_database(kind), "single 4.1.0")
+    (made.project.migrations / "env.py").write_text(TWICE)
+    for number in range(3):
+        body = f"op.execute('CREATE TABLE IF NOT EXISTS t{number} (id INTEGER)')"
+        made.write(f"r{number}", body, f"r{number - 1}" if number else None)
+    made.upgrade()
+    for table in ("one", "two"):
+        assert made.project.execute(f"SELECT version_num FROM {table}") == [("r2",)]
+    assert made.tables() == {"one", "two", "t0", "t1", "t2"}
 
 
 INDEXED = MAKE.format("item") + '\nop.create_index("ix_a", "item", ["n"])\nop.create_index("it\'s %", "item", ["id"])\n'

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from .. import errors
 from .beneath import execute_beneath
 from .guards import Guard
+from .guards import is_stamp
 from .guards import Scope
 
 _MYSQL = ("mysql", "mariadb")
@@ -62,7 +63,7 @@ class CallersConnection(Guard):
 
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Refuse where the first CREATE or ALTER would commit what the caller has done before."""
-        if scope.dialect in _MYSQL and any(hasattr(step, "revision") for step in steps):
+        if scope.dialect in _MYSQL and not all(is_stamp(step) for step in steps):
             _refuse_implicit_commit(scope)
 
 

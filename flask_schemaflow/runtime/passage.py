@@ -24,6 +24,7 @@ from ..records import silent
 from ..records import Step
 from ..targets import Target
 from .guards import Guards
+from .guards import is_stamp
 from .guards import Mode
 from .guards import Scope
 from .guards import StartOver
@@ -176,7 +177,7 @@ class Passage:
         from .dispatch import migration_for
 
         for step in steps:
-            if hasattr(step, "revision") and hasattr(step, "migration_fn"):
+            if not is_stamp(step) and hasattr(step, "migration_fn"):
                 direction = "upgrade" if step.is_upgrade else "downgrade"
                 step.migration_fn = migration_for(step.revision.module, direction, self._bind)
 

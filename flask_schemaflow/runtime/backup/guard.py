@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..guards import Guard
+from ..guards import is_stamp
 from ..guards import Scope
 
 
@@ -25,7 +26,7 @@ class BackupFirst(Guard):
 
         :raises BackupError: when it can't be saved.
         """
-        revisions = [step for step in steps if hasattr(step, "revision")]
+        revisions = [step for step in steps if not is_stamp(step)]
         name = scope.database
         if not revisions or any(made.database == name for made in scope.backups):
             return

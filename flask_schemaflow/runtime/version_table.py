@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from .. import errors
 from .guards import Guard
+from .guards import is_stamp
 from .guards import Scope
 
 if t.TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _tables_made(steps: t.Iterable[t.Any], bind: str | None) -> t.Iterator[tuple
     from .translation.places import place
 
     for step in steps:
-        if not (hasattr(step, "revision") and step.is_upgrade):
+        if is_stamp(step) or not step.is_upgrade:
             return
         function = function_for(step.revision.module, "upgrade", bind)
         try:
@@ -195,11 +196,12 @@ def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
 def _width(scope: Scope) -> int | None:
     """How many characters the column takes; ``None`` if there is no limit.
 
-    Where the standard's catalog is at hand it is asked: reflecting the table costs as much as several revisions.
+    Where the standard's catalog is at hand it is asked: reflecting the table costs as much as several revisions. It
+    knows the default schema's table only, and PostgreSQL may find it in another one.
     """
-    if scope.dialect in _LOCKS_ROWS:
-        width = _of_column(scope, "character_maximum_length")
-        return None if width is None else int(width)
+    found = _of_column(scope, "character_maximum_length") if scope.dialect in _LOCKS_ROWS else None
+    if found is not None:
+        return None if found[0] is None else int(found[0])
     columns = sa.inspect(scope.connection).get_columns(scope.version_table, schema=scope.version_table_schema)
     widths = {column["name"]: getattr(column["type"], "length", None) for column in columns}
     return widths.get("version_num")
@@ -210,7 +212,8 @@ def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[
     for found in sorted({*known, *written}):
         alike.setdefault(found.casefold(), []).append(found)
     pair = next((twins[:2] for found in sorted(written) if len(twins := alike[found.casefold()]) > 1), None)
-    collation = str(_of_column(scope, "collation_name") or "") if pair else ""
+    row = _of_column(scope, "collation_name") if pair else None
+    collation = str(row[0] or "") if row else ""
     if pair is None or not collation.endswith("_ci"):
         return
     binary = f"{collation.partition('_')[0]}_bin"
@@ -222,14 +225,14 @@ def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[
     )
 
 
-def _of_column(scope: Scope, what: str) -> t.Any:
-    """What ``information_schema`` says of the column; ``None`` where it is told nothing."""
+def _of_column(scope: Scope, what: str) -> sa.Row[t.Any] | None:
+    """The row of ``information_schema`` about the column; ``None`` where it has none."""
     schema = scope.version_table_schema or sa.inspect(scope.connection).default_schema_name
     query = sa.text(
         f"SELECT {what} FROM information_schema.columns "
         "WHERE table_schema = :schema AND table_name = :name AND column_name = 'version_num'"
     )
-    return scope.connection.execute(query, {"schema": schema, "name": scope.version_table}).scalar()
+    return scope.connection.execute(query, {"schema": schema, "name": scope.version_table}).first()
 
 
 def _verify(scope: Scope, when: str, lock_too: bool = False) -> None:

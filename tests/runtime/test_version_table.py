@@ -110,6 +110,17 @@ def test_the_columns_own_length_counts(shop: MakeShop, postgres_url: str) -> Non
         flask_schemaflow.stamp(revision="aaa1")
 
 
+def test_a_table_that_the_search_path_finds_is_measured(shop: MakeShop, postgres_url: str) -> None:
+    """It need not be in the schema where new tables go."""
+    made = shop(postgres_url)
+    made.write_revision("aaa1")
+    upgrade(made)
+    made.execute("CREATE SCHEMA first")
+    made.execute(f'ALTER DATABASE "{sa.make_url(made.url).database}" SET search_path = first, public')
+    made.write_revision(LONG, "aaa1", TABLE)
+    assert "takes 32" in refused(made, RevisionIdTooLong).message
+
+
 def test_sqlite_takes_ids_of_any_length(shop: MakeShop, sqlite_url: str) -> None:
     """SQLite doesn't mind the length of a column, so neither does the guard."""
     made = shop(sqlite_url)

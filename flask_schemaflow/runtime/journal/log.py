@@ -38,6 +38,7 @@ class Log:
         """Note a statement that changed something and returned nothing; it is put into words if they are wanted.
 
         On PostgreSQL they hardly ever are: the log is forgotten with the transaction that it tells of.
+
         :param committed: whether it took effect by itself, and waits for no commit.
         """
         self.wrote = self.wrote or not committed

@@ -25,6 +25,7 @@ class Record:
 
     __match_args__: t.ClassVar[tuple[str, ...]] = ()
     """The names, in their order."""
+    _known: t.ClassVar[tuple[dict[str, t.Any], frozenset[str]]]
 
     def __init_subclass__(cls) -> None:
         own = cls.__dict__.get("__annotations__") or cls.__annotations__
@@ -32,16 +33,22 @@ class Record:
 
     def __init__(self, *values: t.Any, **named: t.Any) -> None:
         names = self.__match_args__
-        given = dict(zip(names, values, strict=False)) | named
-        if len(given) == len(names) == len(values) + len(named) and given.keys() == set(names):
-            vars(self).update({name: given[name] for name in names})
-            return
-        if len(values) > len(names) or len(given) < len(values) + len(named) or not given.keys() <= set(names):
+        given = dict(zip(names, values, strict=False)) | named if values else named
+        defaults, needed = self._form()
+        found = defaults | given  # in the order of the names
+        if len(found) > len(names) or len(given) < len(values) + len(named):
             raise TypeError(f"{type(self).__name__} takes {', '.join(names)}, each once")
-        for name in names:
-            if name not in given and not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__} needs {name}")
-            vars(self)[name] = given[name] if name in given else getattr(type(self), name)
+        if not needed <= given.keys():
+            raise TypeError(f"{type(self).__name__} needs {', '.join(sorted(needed - given.keys()))}")
+        self.__dict__.update(found)
+
+    @classmethod
+    def _form(cls) -> tuple[dict[str, t.Any], frozenset[str]]:
+        """What the values are where none are given, and which must be."""
+        if "_known" not in cls.__dict__:
+            needed = frozenset(name for name in cls.__match_args__ if not hasattr(cls, name))
+            cls._known = {name: getattr(cls, name, None) for name in cls.__match_args__}, needed
+        return cls._known
 
     def __setattr__(self, name: str, value: t.Any) -> None:
         raise AttributeError(f"{name!r} of a record can't be set; changed({name}=...) gives another one")

@@ -6,10 +6,11 @@ those may see it.
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
 
 import sqlalchemy as sa
+
+ResultT = t.TypeVar("ResultT")
 
 
 def execute_beneath(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
@@ -17,18 +18,20 @@ def execute_beneath(connection: sa.Connection, statement: str) -> list[tuple[t.A
 
     :raises sqlalchemy.exc.DBAPIError: what the driver raised, as SQLAlchemy would wrap it.
     """
-    with cursor_beneath(connection, statement) as cursor:
+
+    def run(cursor: t.Any) -> list[tuple[t.Any, ...]]:
         cursor.execute(statement)
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
+    return with_cursor(connection, statement, run)
 
-@contextlib.contextmanager
-def cursor_beneath(connection: sa.Connection, statement: str) -> t.Iterator[t.Any]:
-    """A cursor of the driver for one statement, whose errors are those of :func:`execute_beneath`."""
+
+def with_cursor(connection: sa.Connection, statement: str, run: t.Callable[[t.Any], ResultT]) -> ResultT:
+    """What ``run`` returns, given a cursor of the driver for one statement; its errors are wrapped likewise."""
     dbapi: t.Any = connection.dialect.dbapi
     cursor = connection.connection.cursor()
     try:
-        yield cursor
+        return run(cursor)
     except dbapi.Error as error:
         raise _wrapped(statement, error) from error
     finally:

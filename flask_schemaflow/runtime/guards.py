@@ -81,6 +81,7 @@ class Scope:
     :ivar idle: whether a first look found nothing to do; then no lock is taken and nothing is set.
     :ivar resumes: whether the first step was begun by an earlier run that was interrupted.
     :ivar lock_held: an SQL expression that is true while the lock is held, for who asks the database anyway.
+    :ivar version_may_wait: whether the version that is written next needn't be committed before the next revision.
     :ivar version_waits: whether the version is written, and locked, and not committed yet.
     :ivar half_done: the revision of which a part is committed, where the rest was rolled back.
     """
@@ -112,7 +113,7 @@ class Scope:
         self.targets = targets
         self.context: MigrationContext | None = None
         self.heads: frozenset[str] | None = None
-        self.idle = self.resumes = self.version_waits = False
+        self.idle = self.resumes = self.version_waits = self.version_may_wait = False
         self.half_done = self.lock_held = ""
         self.cleanup = contextlib.ExitStack()
 
@@ -195,6 +196,12 @@ def is_stamp(step: t.Any) -> bool:
     """Whether one of Alembic's steps writes a version without running code; its ``info``, made anew each time, says so
     too."""
     return not hasattr(step, "revision")
+
+
+def run_within(step: t.Any, function: t.Callable[..., None]) -> None:
+    """Have a step run its code through ``function``, under the name that Alembic shows for it."""
+    function.__name__ = step.migration_fn.__name__
+    step.migration_fn = function
 
 
 class Guards:

@@ -253,13 +253,19 @@ def _done(**given: t.Any) -> None:
 
 
 def _record(step: t.Any, bind: str | None) -> Step:
+    if not is_stamp(step):
+        return Step(
+            bind or "default",
+            step.revision.revision,
+            step.revision.doc or "",
+            "upgrade" if step.is_upgrade else "downgrade",
+            before=tuple(step.from_revisions),
+            after=tuple(step.to_revisions),
+        )
     info = step.info
     revision = info.up_revision
     name = revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base"
-    direction: t.Literal["upgrade", "downgrade", "stamp"] = "stamp"
-    if not info.is_stamp:
-        direction = "upgrade" if info.is_upgrade else "downgrade"
-    elif not info.is_upgrade:
+    if not info.is_upgrade:
         # What the database is at from now on; the revision above is what it was at.
         revision = next(iter(info.destination_revisions), None)
         name = ", ".join(info.destination_revision_ids) or "base"
@@ -267,7 +273,7 @@ def _record(step: t.Any, bind: str | None) -> Step:
         database=bind or "default",
         revision=name,
         message=revision.doc or "" if revision is not None else "",
-        direction=direction,
+        direction="stamp",
         before=tuple(info.source_revision_ids),
         after=tuple(info.destination_revision_ids),
     )

@@ -11,15 +11,18 @@ aside in favour of Alembic's own classes under a release that wasn't checked.)
 from __future__ import annotations
 
 import contextlib
+import operator
 import typing as t
 
 import sqlalchemy as sa
 from alembic import context as _context
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from flask import g
+from sqlalchemy.sql.expression import UpdateBase
 
 if t.TYPE_CHECKING:
     import sqlalchemy.orm
@@ -34,11 +37,13 @@ __all__ = [
     "is_effective_head",
     "is_type_bound",
     "lite_sessions",
+    "meet_version_writes",
     "session_connections",
     "sqlite_answered",
     "stamping",
     "type_text",
     "variants_of",
+    "version_table",
 ]
 
 
@@ -69,12 +74,56 @@ def is_effective_head(revision: Script) -> bool:
 
 def create_version_table(context: MigrationContext) -> None:
     """Make the version table; without it a table with Alembic's default column."""
-    table = getattr(context, "_version", None)
+    table = version_table(context)
     if table is None:
         column = sa.Column("version_num", sa.String(32), primary_key=True)
         table = sa.Table(context.version_table, sa.MetaData(), column, schema=context.version_table_schema)
     assert context.connection is not None
     table.create(context.connection)
+
+
+def version_table(context: MigrationContext) -> sa.Table | None:
+    """The version table as Alembic writes to it; ``None`` without the name."""
+    return t.cast("sa.Table | None", getattr(context, "_version", None))
+
+
+def meet_version_writes(
+    context: MigrationContext, replace: t.Callable[[str, str], t.Any], before: t.Callable[[], None]
+) -> t.Callable[[], None] | None:
+    """Have Alembic ask ``replace`` to put one version in the place of another, until what is given back is called.
+
+    What ``replace`` declines with ``None`` Alembic does itself; ``before`` comes ahead of all else that it writes to
+    the version table. Without the names, and where somebody else sends the statements, ``None`` is given back at once.
+    """
+    impl, table = context.impl, version_table(context)
+    send: t.Any = getattr(DefaultImpl, "_exec", None)
+    if table is None or send is None or getattr(type(impl), "_exec", None) is not send or "_exec" in vars(impl):
+        return None
+
+    def met(construct: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:
+        if isinstance(construct, UpdateBase) and construct.table is table:
+            versions = _versions(construct) if isinstance(construct, sa.Update) else None
+            if versions is None:
+                before()
+            elif (replaced := replace(*versions)) is not None:
+                return replaced
+        return send(impl, construct, *rest, **options)
+
+    setattr(impl, "_exec", met)  # noqa: B010 - an instance attribute that shadows the method
+    return lambda: delattr(impl, "_exec")
+
+
+def _versions(update: sa.Update) -> tuple[str, str] | None:
+    """What ``SET version_num = 'new' WHERE version_num = 'old'`` looks for, and what it sets; else ``None``."""
+    values, where = getattr(update, "_values", None), update.whereclause
+    if not values or len(values) != 1 or not isinstance(where, sa.BinaryExpression):
+        return None
+    ((column, new),) = values.items()
+    if where.operator is not operator.eq or getattr(column, "name", column) != getattr(where.left, "name", None):
+        return None
+    found = [str(part.name) for part in (where.right, new) if getattr(part, "is_literal", False)]
+    quoted = [text[1:-1] for text in found if len(text) > 1 and text[0] == text[-1] == "'"]
+    return (quoted[0], quoted[1]) if len(quoted) == 2 else None
 
 
 def is_type_bound(constraint: sa.Constraint) -> bool:

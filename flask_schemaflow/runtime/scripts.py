@@ -135,8 +135,9 @@ def _run(header: Header) -> types.ModuleType:
     """
     folder, name = os.path.split(header.path)
     module = util.load_python_file(folder, name)
-    if not _agrees(module, header):
-        module = _run_source(header.path)
+    if _agrees(module, header):
+        return module
+    module = _run_source(header.path)
     if not _agrees(module, header):
         raise errors.RevisionChanged(
             f"The file {name} no longer has the revision identifiers that were read from it.",
@@ -158,5 +159,4 @@ def _agrees(module: types.ModuleType, header: Header) -> bool:
     from .header_names import ABSENT
     from .header_names import NAMES
 
-    found = tuple(getattr(module, name, ABSENT) for name in NAMES)
-    return found == header.assigned
+    return header.assigned == tuple([getattr(module, name, ABSENT) for name in NAMES])

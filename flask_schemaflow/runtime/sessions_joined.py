@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import typing as t
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from .guards import Guard
+from .guards import run_within
 from .guards import Scope
 from .sessions import Sessions
 from .sessions import sessions_of
@@ -57,15 +57,14 @@ class SharedSession(Guard):
         current, joined_session = self._sessions, self._joined
         migrate = step.migration_fn
 
-        @functools.wraps(migrate)
         def joined(**given: t.Any) -> None:
             assert joined_session is not None
             with joined_session.current_in(current):
                 migrate(**given)
-                if joined_session.pending:
+                if joined_session.leaves_work:
                     scope.tell("notice", _dropped(step))
 
-        step.migration_fn = joined
+        run_within(step, joined)
 
 
 class JoinedSession:
@@ -83,7 +82,7 @@ class JoinedSession:
 
         self._session, self._connection = session, connection
         setattr(session, "get_bind", _joining(session.get_bind, migrated))  # noqa: B010 - of this one session
-        self.pending = _Pending(session)
+        self._pending = _Pending(session)
         self._savepoints = Savepoints(connection)
         event.listen(connection, "commit", self._settle)
 
@@ -94,11 +93,20 @@ class JoinedSession:
         try:
             yield
         finally:
-            with contextlib.suppress(sa.exc.SQLAlchemyError):
-                self._session.close()
-            self.pending.forget()
+            if self._session.in_transaction() or self._session.identity_map:
+                self._empty()
             self._savepoints.forget()
             sessions.swap(before)
+
+    @property
+    def leaves_work(self) -> bool:
+        """Whether there is work that was not committed; a session that nobody touches is in no transaction."""
+        return self._session.in_transaction() and bool(self._pending)
+
+    def _empty(self) -> None:
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            self._session.close()
+        self._pending.forget()
 
     def close(self) -> None:
         """The run is over."""

@@ -11,7 +11,10 @@ from sqlalchemy import event
 from .. import errors
 from .guards import Guard
 from .guards import is_stamp
+from .guards import run_within
 from .guards import Scope
+from .version_fence import Fence
+from .version_fence import table_name
 
 if t.TYPE_CHECKING:
     from .revision_calls import Call
@@ -31,6 +34,7 @@ class VersionTable(Guard):
     def __init__(self) -> None:
         self._made = False
         self._looked_in: sa.RootTransaction | sa.NestedTransaction | None = None
+        self._fence: Fence | None = None
 
     def before_configure(self, scope: Scope) -> None:
         """Notice whether Alembic has to make the version table; an empty one that was there had rows once."""
@@ -41,6 +45,10 @@ class VersionTable(Guard):
         event.listen(sa.Table, "after_create", created)
         scope.defer(lambda: event.remove(sa.Table, "after_create", created))
 
+    def after_configure(self, scope: Scope) -> None:
+        """Meet what Alembic writes."""
+        self._fence = Fence(scope)
+
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Refuse what would fail, or worse, succeed.
 
@@ -50,7 +58,11 @@ class VersionTable(Guard):
         """
         if not steps:
             return
-        written = {found for step in steps for found in step.info.destination_revision_ids}
+        written = {
+            found
+            for step in steps
+            for found in (step.info.destination_revision_ids if is_stamp(step) else step.to_revisions)
+        }
         if scope.dialect != "sqlite":  # which neither minds lengths nor confuses cases
             _refuse_long(scope, written)
         if scope.dialect in _MYSQL:
@@ -61,18 +73,19 @@ class VersionTable(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Look before the code runs, and again before the version is written."""
+        fence = self._fence
+        assert fence is not None
         if not (scope.version_waits or self._holds_rows(scope)):
-            _verify(scope, "before this run did anything more")
+            fence.check("before this run did anything more")
             self._looked_in = scope.connection.get_transaction() if scope.heads else None
         migrate = step.migration_fn
 
-        @functools.wraps(migrate)
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
             if not self._holds_rows(scope):
-                _verify(scope, "before the version was written", lock_too=True)
+                fence.code_ran()
 
-        step.migration_fn = fenced
+        run_within(step, fenced)
 
     def _holds_rows(self, scope: Scope) -> bool:
         """Whether the rows were read, and so locked, in this very transaction, where DDL doesn't end one."""
@@ -188,7 +201,7 @@ def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
     raise errors.RevisionIdTooLong(
         f"The revision id {longest} has {len(longest)} characters; the version table of the "
         f"{scope.bind or 'default'} database takes {width}.",
-        hint=f"Widen its column:\n    ALTER TABLE {_table(scope)} {change};\n"
+        hint=f"Widen its column:\n    ALTER TABLE {table_name(scope)} {change};\n"
         "or give the revision a shorter id, in its file and where others name it.",
     )
 
@@ -221,7 +234,7 @@ def _refuse_alike(scope: Scope, written: t.Collection[str], known: t.Collection[
         f"The revision ids {pair[0]} and {pair[1]} differ only by case, and the version table of the "
         f"{scope.bind or 'default'} database (collation {collation}) can't tell them apart.",
         hint="Give one of them another id, in its file and where others name it, or let the column tell cases apart:\n"
-        f"    ALTER TABLE {_table(scope)} MODIFY version_num VARCHAR(32) COLLATE {binary} NOT NULL;",
+        f"    ALTER TABLE {table_name(scope)} MODIFY version_num VARCHAR(32) COLLATE {binary} NOT NULL;",
     )
 
 
@@ -233,39 +246,3 @@ def _of_column(scope: Scope, what: str) -> sa.Row[t.Any] | None:
         "WHERE table_schema = :schema AND table_name = :name AND column_name = 'version_num'"
     )
     return scope.connection.execute(query, {"schema": schema, "name": scope.version_table}).first()
-
-
-def _verify(scope: Scope, when: str, lock_too: bool = False) -> None:
-    """The rows are those that this run read or wrote last, and with ``lock_too`` nobody else may write them."""
-    found, is_locked = _stored(scope, scope.lock_held if lock_too else "")
-    if not is_locked:
-        from .locking.lock import lost
-
-        raise lost(scope, when)
-    if scope.heads is None or found == scope.heads:
-        return
-    raise errors.ChangedMeanwhile(
-        f"The {scope.bind or 'default'} database was at {_names(scope.heads)} and is now at {_names(found)}: "
-        f"somebody else migrated it {when}.",
-        hint="Run the command again; it does what is left.",
-    )
-
-
-def _stored(scope: Scope, condition: str) -> tuple[frozenset[str], bool]:
-    """The version rows as they are committed, locked until the transaction ends, and whether ``condition`` holds."""
-    from .beneath import execute_beneath
-
-    locking = " FOR UPDATE" if scope.dialect in _LOCKS_ROWS else ""
-    asked = condition or "1"
-    rows = execute_beneath(scope.connection, f"SELECT version_num, {asked} FROM {_table(scope)}{locking}")
-    told = rows or ([(None, *row) for row in execute_beneath(scope.connection, f"SELECT {asked}")] if condition else [])
-    return frozenset(row[0] for row in rows), all(row[1] for row in told)
-
-
-def _table(scope: Scope) -> str:
-    quote = scope.connection.dialect.identifier_preparer.quote
-    return ".".join(quote(part) for part in (scope.version_table_schema, scope.version_table) if part)
-
-
-def _names(heads: t.Iterable[str]) -> str:
-    return ", ".join(sorted(heads)) or "no revision"

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from ...errors.running import UnfinishedRevision
 from ..guards import Guard
 from ..guards import is_stamp
+from ..guards import run_within
 from ..guards import Scope
 from ..second_connection import run_apart
 from .decisions import resume_at
@@ -47,7 +48,7 @@ class Journal(Guard):
         self._tail: Point | None = None
         self._last: t.Any = None
         self._late: LateCommit | None = None
-        self._is_inside = self._may_wait = False
+        self._is_inside = False
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
@@ -93,10 +94,9 @@ class Journal(Guard):
             return
         if self._late is not None and self._late.is_armed:
             self._late.disarm()
-        self._may_wait = False
+        scope.version_may_wait = False
         migrate = step.migration_fn
 
-        @functools.wraps(migrate)
         def recorded(**given: t.Any) -> None:
             self._recorder = recorder = self._make_recorder(scope, step)
             try:
@@ -106,15 +106,15 @@ class Journal(Guard):
                     recorder.broken_off()
                 raise
             recorder.end()
-            self._may_wait = recorder.is_done and step is not self._last
+            scope.version_may_wait = self._late is not None and recorder.is_done and step is not self._last
             self._recorder = None
 
-        step.migration_fn = recorded
+        run_within(step, recorded)
 
     def version_written(self, scope: Scope, step: t.Any) -> None:
         """The rows go with the transaction that writes the version, and on PostgreSQL the table does, too."""
         assert self._store is not None
-        if self._late is not None and self._may_wait:
+        if self._late is not None and scope.version_may_wait:
             self._late.arm()
             return
         self._store.clear()

@@ -33,7 +33,7 @@ _DROPS = pattern(rf"DROP\s+(?P<kind>TABLES?|VIEW)\s+(?:IF\s+EXISTS\s+)?(?P<names
 _RENAME = pattern(r"RENAME\s+TABLES?\s+(?:IF\s+EXISTS\s+)?(?P<pairs>.*)", re.I | re.S)
 _PAIR = pattern(rf"({_NAME})(?:\s+(?:NO)?WAIT(?:\s+\d+)?)?\s+TO\s+({_NAME})", re.I)
 _INDEX = pattern(rf"(?:CREATE|DROP)\s+.*?\bINDEX\b.*?\bON\s+(?P<names>{_NAME})", re.I | re.S)
-_MADE = pattern(rf"CREATE\s+TABLE\s+(?P<name>{_NAME})", re.I)
+_MADE = pattern(rf"CREATE\s+TABLE\s+(?!IF\s+NOT\b)(?P<name>{_NAME})", re.I)
 _ADDED = pattern(
     rf"CREATE\s+(?:(?:UNIQUE|FULLTEXT|SPATIAL)\s+)?INDEX\s+(?P<index>{_PART})\s+ON\s+(?P<table>{_NAME})", re.I
 )
@@ -79,6 +79,8 @@ class MySQL(Server):
         if not found:
             return None
         images = [self._definition(*target) for target in found]
+        if images == [""]:
+            return _NONE
         return None if None in images else json.dumps(images)
 
     def outcome(self, point: Point) -> Outcome:
@@ -156,6 +158,9 @@ def targets(statement: str) -> list[Target]:
     text = bare(statement)
     if _EXCHANGES.search(text):
         return []
+    made = _MADE.match(text)
+    if made:
+        return [("TABLE", made["name"])]
     renames = _RENAME.match(text)
     if renames:
         names = [name for pair in _PAIR.findall(renames["pairs"]) for name in pair]

@@ -49,6 +49,18 @@ class _Doing:
     is_noted: bool = False
 
 
+class _Aside:
+    """A block in which what is sent is none of the revision's."""
+
+    is_entered = False
+
+    def __enter__(self) -> None:
+        self.is_entered = True
+
+    def __exit__(self, *error: object) -> None:
+        self.is_entered = False
+
+
 class Recorder:
     """Sees to it that each statement of one revision takes effect once, however often its code runs.
 
@@ -72,7 +84,7 @@ class Recorder:
         self._doing: _Doing | None = None
         self._temporary: set[str] = set()
         self._explicit = False  # a transaction that the code began by a statement of its own
-        self._busy = False
+        self._aside = _Aside()
         self._new = 0
         self._additions = Additions(server, is_again=tail is not None or not past.is_over)
 
@@ -93,7 +105,7 @@ class Recorder:
 
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """A statement is about to run; what to send in its place."""
-        if self._busy:
+        if self._aside.is_entered:
             return statement, parameters
         table = self._additions.leave()
         self._settle()
@@ -106,15 +118,14 @@ class Recorder:
             return statement, parameters
         call = Call(statement, parameters, kind is not Kind.READ)
         way = self._server.way(kind, statement, self._autocommits()) if call.writes else Way.PENDING
-        with self._named():
-            recalled = self._recall(call, way)
+        recalled = None if self._past.is_over else self._recall(call, way)
         doing = _Doing(call, way, recalled)
         if table and way is Way.ALONE and self._server.adds_to(statement, table):
             doing.added, doing.is_noted = table, recalled is not None
             if recalled is None and self._additions.is_there(statement, table):
                 doing.recalled = dataclasses.replace(call.entry, rowcount=0)
         elif recalled is None and way is not Way.PENDING:
-            with self._aside():
+            with self._aside:
                 self._announce(doing)
         self._doing = doing
         return (statement, parameters) if doing.recalled is None else self._instead(doing.recalled, context)
@@ -122,7 +133,7 @@ class Recorder:
     def after(self, cursor: t.Any, context: t.Any) -> None:
         """A statement ran."""
         doing = self._doing
-        if self._busy or doing is None:
+        if self._aside.is_entered or doing is None:
             return
         self._doing = None
         if doing.way is Way.ALONE and self._late is not None:
@@ -138,34 +149,35 @@ class Recorder:
             counted = cursors.counts(cursor)
             self._log.add_later(lambda: dataclasses.replace(doing.call.entry, **counted))
             return
-        entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
-        if doing.way is Way.PENDING:
-            self._log.add(entry)
-            return
-        with self._aside():
-            self._conclude(doing, entry)
+        if doing.point is None or self._writer.must_conclude(doing.point):
+            entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
+            if doing.way is Way.PENDING:
+                self._log.add(entry)
+                return
+            with self._aside:
+                self._conclude(doing, entry)
         self._passed(doing.point)
 
     def failed(self, error: BaseException) -> None:
         """A statement raised an error, which the code may catch."""
         doing, self._doing = self._doing, None
-        if self._busy or doing is None or doing.recalled is not None:
+        if self._aside.is_entered or doing is None or doing.recalled is not None:
             return
         if doing.way is Way.TOGETHER:
-            with self._aside(), contextlib.suppress(sa.exc.DBAPIError):
+            with self._aside, contextlib.suppress(sa.exc.DBAPIError):
                 self._server.run("ROLLBACK")
         self._log.add(cursors.failure(doing.call.entry, error))
 
     def committing(self) -> None:
         """The connection's transaction is about to be committed while the code runs."""
-        if not self._busy and not self._server.autocommits():
+        if not self._aside.is_entered and not self._server.autocommits():
             self._settle()
             self._commit()
 
     def broken_off(self) -> None:
         """The code has failed: what took effect and has no row gets one, so that a corrected file is held to it."""
         if self._additions.count:
-            with self._aside():
+            with self._aside:
                 self._writer.leave(self.position, self._additions.entries)
 
     def end(self) -> None:
@@ -173,10 +185,11 @@ class Recorder:
 
         :raises AppliedPartChanged: when it left out what it did before.
         """
-        with self._named():
-            if self._past.missing and not self._past.is_same:
-                raise Edited(self._past.missing)
-        with self._aside():
+        if not self._past.is_over:
+            with self._named():
+                if self._past.missing and not self._past.is_same:
+                    raise Edited(self._past.missing)
+        with self._aside:
             self._writer.clean()
 
     # -- parts ----------------------------------------------------------------------------------------
@@ -190,7 +203,7 @@ class Recorder:
         if doing is None or doing.recalled is not None or doing.call.writes:
             return
         if self._server.commits_at_schema_changes:
-            with self._aside():
+            with self._aside:
                 error = self._server.refusal(doing.call.statement, doing.call.parameters)
             if error is not None:
                 self._log.add(cursors.failure(doing.call.entry, error))
@@ -210,7 +223,7 @@ class Recorder:
             with self._named():
                 self._past.take_commit()
         elif self._log.wrote:
-            with self._aside():
+            with self._aside:
                 self._writer.done(self.position, COMMIT, self._log.entries)
             self._passed(None)
 
@@ -218,13 +231,10 @@ class Recorder:
         return not self._explicit and self._server.autocommits()
 
     def _recall(self, call: Call, way: Way) -> Entry | None:
-        if self._past.is_over:
-            return None
-        if way is Way.PENDING:
-            return self._past.take(call)
         before = self._past.position
-        found = self._past.take_point(call)
-        if self._past.position > before:
+        with self._named():
+            found = self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
+        if way is not Way.PENDING and self._past.position > before:
             self._additions.made(self._past.last)
         return found
 
@@ -256,8 +266,9 @@ class Recorder:
         if doing.way is Way.TOGETHER:
             self._writer.begin()
         else:
-            statement = doing.call.statement
-            doing.point = self._writer.announce(self.position, statement, self._log.entries, doing.call.entry)
+            call = doing.call
+            outcome = call.entry if call.parameters else None  # the statement alone says as much
+            doing.point = self._writer.announce(self.position, call.statement, self._log.entries, outcome)
 
     def _conclude(self, doing: _Doing, entry: Entry) -> None:
         if doing.point is not None:
@@ -265,15 +276,6 @@ class Recorder:
             return
         self._writer.done(self.position, doing.call.statement, self._log.entries, entry)
         self._writer.end()
-
-    @contextlib.contextmanager
-    def _aside(self) -> t.Iterator[None]:
-        """What is sent here is none of the revision's."""
-        self._busy = True
-        try:
-            yield
-        finally:
-            self._busy = False
 
     @contextlib.contextmanager
     def _named(self) -> t.Iterator[None]:

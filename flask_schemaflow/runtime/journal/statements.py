@@ -59,6 +59,8 @@ class Kind(enum.Enum):
 
 def bare(statement: str) -> str:
     """The statement without the comments and parentheses before its first word."""
+    if statement[:1].isalpha():
+        return statement
     return _COMMENTS.sub("", statement)
 
 

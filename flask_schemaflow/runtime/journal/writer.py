@@ -24,7 +24,7 @@ class Writer:
         self._server, self._store, self._running = server, store, running
         self._tail, self._tell = tail, tell
 
-    def announce(self, position: int, statement: str, log: tuple[Entry, ...], outcome: Entry) -> Point:
+    def announce(self, position: int, statement: str, log: tuple[Entry, ...], outcome: Entry | None) -> Point:
         """The row of a statement that takes effect by itself comes before it."""
         self._store.create()
         self.clean()
@@ -34,15 +34,15 @@ class Writer:
         self._write(point)
         return point
 
-    def conclude(self, point: Point, outcome: Entry) -> None:
-        """An announced statement has run.
+    def must_conclude(self, point: Point) -> bool:
+        """Whether the end of an announced statement is to be written down; an image tells it later just as well."""
+        return point.image is None or not self._server.commits_at_schema_changes
 
-        Where it could not be told later, it is made known at once; where an image tells it, the next row does.
-        """
-        if point.image is None or not self._server.commits_at_schema_changes:
-            self._store.finish(point.position, outcome)
-            if not self._server.autocommits():
-                self._server.run("COMMIT")
+    def conclude(self, point: Point, outcome: Entry) -> None:
+        """An announced statement has run, which :meth:`must_conclude`."""
+        self._store.finish(point.position, outcome)
+        if not self._server.autocommits():
+            self._server.run("COMMIT")
 
     def begin(self) -> None:
         """The row of a statement that the driver would commit comes after it, in one transaction."""

@@ -12,6 +12,7 @@ from ...errors.database import LockLost
 from ...errors.database import LockUnavailable
 from ...redaction import scrub
 from ..guards import Guard
+from ..guards import run_within
 from ..guards import Scope
 from ..second_connection import execute_aside
 from ..second_connection import has_second
@@ -76,13 +77,12 @@ class MigrationLock(Guard):
             return
         migrate = step.migration_fn
 
-        @functools.wraps(migrate)
         def fenced(**kwargs: t.Any) -> None:
             migrate(**kwargs)
             if step is self._last or not self._verified_lately(scope):
                 self._verify(scope, "before the version was written")
 
-        step.migration_fn = fenced
+        run_within(step, fenced)
 
     def close(self, scope: Scope) -> None:
         """Let others go on."""

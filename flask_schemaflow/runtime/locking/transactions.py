@@ -76,6 +76,6 @@ class Transactions:
 
 def commits_implicitly(statement: str) -> bool:
     """Whether MariaDB or MySQL may commit the transaction by itself for this statement."""
-    while (stripped := _COMMENT.sub("", statement, count=1)) != statement:
-        statement = stripped
+    while comment := _COMMENT.match(statement):
+        statement = statement[comment.end() :]
     return _WITHIN.match(statement) is None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import types
 import typing as t
 
 import sqlalchemy as sa
@@ -97,7 +98,7 @@ def meet_version_writes(
     """
     impl, table = context.impl, version_table(context)
     send: t.Any = getattr(DefaultImpl, "_exec", None)
-    if table is None or send is None or getattr(type(impl), "_exec", None) is not send or "_exec" in vars(impl):
+    if table is None or send is None or impl._exec != types.MethodType(send, impl):
         return None
 
     def met(construct: t.Any, *rest: t.Any, **options: t.Any) -> t.Any:

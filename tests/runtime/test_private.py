@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 import sqlalchemy.orm
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
@@ -46,6 +47,8 @@ def test_the_names_are_there(engine: sa.Engine) -> None:
     assert "mysql" in getattr(sa.String().with_variant(sa.Text(), "mysql"), "_variant_mapping")  # noqa: B009
     assert hasattr(alembic.autogenerate.render, "_repr_type")
     assert {"_get_table_sql", "_get_table_pragma"} <= set(vars(SQLiteDialect))
+    assert hasattr(DefaultImpl, "_exec")
+    assert getattr(sa.update(sa.table("t", sa.column("a"))).values(a=1), "_values")  # noqa: B009
     with repository([Node("aa", (), (), (), 0)]) as folder, engine.connect() as connection:
         env = EnvironmentContext(config_for(folder), plain(folder))
         with env:

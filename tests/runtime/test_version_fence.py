@@ -8,6 +8,7 @@ import typing as t
 
 import pytest
 import sqlalchemy as sa
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 
@@ -147,11 +148,14 @@ def test_what_alembic_composes_is_recognized() -> None:
 
 
 def test_somebody_elses_way_of_sending_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An implementation that sends statements in a way of its own is not stood in for."""
+    """An implementation that sends statements in a way of its own is not stood in for, nor one without the names."""
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         own = type(context.impl)
         monkeypatch.setattr(own, "_exec", lambda self, construct, *rest, **options: None, raising=False)
+        assert private.meet_version_writes(context, lambda old, new: None, lambda: None) is None
+        monkeypatch.undo()
+        monkeypatch.delattr(DefaultImpl, "_exec")
         assert private.meet_version_writes(context, lambda old, new: None, lambda: None) is None
     engine.dispose()

@@ -25,7 +25,7 @@ def only_new_garbage() -> t.Iterator[None]:
         gc.unfreeze()
 
 
-_SELDOM = 10_000
+_SELDOM = 3_000
 """How many objects there have to be more than before until garbage is looked for; Python's own number is 700 or 2000.
 
 It bounds what garbage in circles may take up, so it isn't higher than what saves nearly all of the time.

@@ -11,6 +11,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+AnswerT = t.TypeVar("AnswerT")
 Rows = t.Sequence[t.Any]
 
 _ABOUT = {
@@ -33,7 +34,34 @@ WHERE m.type = '{kind}' AND m.rootpage > 0
 _KEPT = 50
 """The answers about so many tables are kept; SQLAlchemy asks several times about one and goes on to the next."""
 
+_FEW = {"table_info": 2}
+"""So many answers the database gives: whether there is a version table is asked by another PRAGMA than all the rest."""
+
 _AT_ONCE = 500
+
+
+class Passing(t.Generic[AnswerT]):
+    """Answers that are read together and forgotten one by one, when enough others were asked for.
+
+    :param read: all of them, by what they are about; is called again when a second round of questions begins.
+    """
+
+    def __init__(self, read: t.Callable[[], dict[str, AnswerT]]) -> None:
+        self._read = read
+        self._left = read()
+        self._names = frozenset(self._left)
+        self._used: collections.deque[str] = collections.deque()
+
+    def get(self, name: str) -> AnswerT | None:
+        """The answer; ``None`` if there is none, or not any more."""
+        if name not in self._left and name in self._names and len(self._left) <= _KEPT + len(self._names) // 10:
+            self._left = self._read()
+            self._used.clear()
+        if name in self._left and (not self._used or self._used[-1] != name):
+            self._used.append(name)
+            if len(self._used) > _KEPT:
+                self._left.pop(self._used.popleft(), None)
+        return self._left.get(name)
 
 
 class Pragmas:
@@ -42,8 +70,8 @@ class Pragmas:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._kinds: dict[str, str] | None = None
-        self._read: dict[str, dict[str, list[Rows]]] = {}
-        self._used: dict[str, collections.deque[str]] = {}
+        self._answers: dict[str, Passing[list[Rows]]] = {}
+        self._asked: collections.Counter[str] = collections.Counter()
         self._usable = True
 
     def changed(self) -> None:
@@ -54,15 +82,12 @@ class Pragmas:
         """The rows of ``PRAGMA pragma(name)``; ``None`` where the database has to be asked."""
         if not self._usable or pragma not in _ABOUT:
             return None
-        if pragma not in self._read:
-            self._read[pragma] = self._all(pragma, _ABOUT[pragma])
-        found = self._read[pragma]
-        used = self._used.setdefault(pragma, collections.deque())
-        if name in found and (not used or used[-1] != name):
-            used.append(name)
-            if len(used) > _KEPT:
-                found.pop(used.popleft(), None)
-        return found.get(name)
+        self._asked[pragma] += 1
+        if self._asked[pragma] <= _FEW.get(pragma, 0):
+            return None
+        if pragma not in self._answers:
+            self._answers[pragma] = Passing(lambda: self._all(pragma, _ABOUT[pragma]))
+        return self._answers[pragma].get(name)
 
     def _all(self, pragma: str, kind: str) -> dict[str, list[Rows]]:
         """The rows by the name that they are about, also of those that have none; nothing if that can't be told."""

@@ -123,7 +123,7 @@ def _is_temporary(text: str, temporary: set[str]) -> bool:
     if made:
         temporary.add(made.group(1).lower())
         return True
-    target = _TARGET.match(text)
+    target = _TARGET.match(text) if temporary else None
     return bool(target and target.group(1).lower() in temporary)
 
 

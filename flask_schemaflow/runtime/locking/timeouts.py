@@ -64,10 +64,11 @@ class PostgresTimeout:
         self._is_pooled: bool | None = None
 
     def apply(self, statement: str) -> None:
+        if self._in_transaction:
+            return
         if not autocommits(self._connection):
-            if not self._in_transaction:
-                self._in_transaction = True
-                run_below(self._connection.connection, f"SET LOCAL lock_timeout = {self._milliseconds}")
+            self._in_transaction = True
+            run_below(self._connection.connection, f"SET LOCAL lock_timeout = {self._milliseconds}")
         elif _CONCURRENTLY.search(statement):
             self.restore()
         elif self._before is None and not self._pooled():

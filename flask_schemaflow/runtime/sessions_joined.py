@@ -94,19 +94,16 @@ class JoinedSession:
             yield
         finally:
             if self._session.in_transaction() or self._session.identity_map:
-                self._empty()
+                with contextlib.suppress(sa.exc.SQLAlchemyError):
+                    self._session.close()
+            self._pending.forget()
             self._savepoints.forget()
             sessions.swap(before)
 
     @property
     def leaves_work(self) -> bool:
         """Whether there is work that was not committed; a session that nobody touches is in no transaction."""
-        return self._session.in_transaction() and bool(self._pending)
-
-    def _empty(self) -> None:
-        with contextlib.suppress(sa.exc.SQLAlchemyError):
-            self._session.close()
-        self._pending.forget()
+        return self._pending.is_flushed or (self._session.in_transaction() and bool(self._pending))
 
     def close(self) -> None:
         """The run is over."""
@@ -161,21 +158,21 @@ class _Pending:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._flushed = False
+        self.is_flushed = False
         event.listen(session, "after_flush", lambda session, context: self._set(True))
         event.listen(session, "after_commit", lambda session: self._set(False))
         event.listen(session, "after_rollback", lambda session: self._set(False))
 
     def _set(self, flushed: bool) -> None:
-        self._flushed = flushed
+        self.is_flushed = flushed
 
     def forget(self) -> None:
         """The session is empty again."""
-        self._flushed = False
+        self.is_flushed = False
 
     def __bool__(self) -> bool:
         session = self._session
-        return self._flushed or bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+        return self.is_flushed or bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
 
 
 def _dropped(step: t.Any) -> str:

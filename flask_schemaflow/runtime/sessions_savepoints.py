@@ -26,9 +26,8 @@ class Savepoints:
         self._connection = connection
         self._names: list[str] = []
         self._watches = connection.dialect.name in ("mysql", "mariadb")
-        self._listens = False
         if self._watches:
-            event.listen(connection, "savepoint", self._first)
+            event.listen(connection, "after_cursor_execute", self._executed)
 
     def forget(self) -> None:
         """The session that set them is closed."""
@@ -37,15 +36,7 @@ class Savepoints:
     def close(self) -> None:
         """Look after them no longer."""
         if self._watches:
-            event.remove(self._connection, "savepoint", self._first)
-        if self._listens:
             event.remove(self._connection, "after_cursor_execute", self._executed)
-
-    def _first(self, connection: sa.Connection, name: str | None) -> None:
-        """Most revisions set none; from the first one on each statement is looked at."""
-        if not self._listens:
-            self._listens = True
-            event.listen(connection, "after_cursor_execute", self._executed)
 
     def _executed(self, connection: sa.Connection, cursor: t.Any, statement: str, *rest: t.Any) -> None:
         found = _SAVEPOINT.match(statement)  # SQLAlchemy's events of savepoints don't tell their names

@@ -14,7 +14,8 @@ from . import private
 from .beneath import execute_beneath
 from .guards import Scope
 
-_LOCKS_ROWS = ("postgresql", "mysql", "mariadb")
+_MYSQL = ("mysql", "mariadb")
+_LOCKS_ROWS = ("postgresql", *_MYSQL)
 _COUNTS_ROWS = ("sqlite", "postgresql")
 _WRITTEN = "before the version was written"
 _PLAIN = pattern(r"[\w-]+", re.ASCII)
@@ -79,7 +80,7 @@ class Fence:
             self._check_if_due()
         statement = self._comparing if self._is_due else self._plain
         replaced = connection.exec_driver_sql(statement.replace(_OLD, old).replace(_NEW, new))
-        if replaced.rowcount == 1:
+        if replaced.rowcount:
             self._is_due = False
         self._check_if_due()
         return replaced
@@ -91,7 +92,15 @@ class Fence:
         MariaDB takes longer to count the rows than to change one, so there it asks for the one and for the lock. That
         other rows came is found out when a version doesn't wait any more, at the latest with the last one.
         """
-        return bool(self._comparing) and (self._scope.dialect in _COUNTS_ROWS or self._scope.version_may_wait)
+        if self._scope.dialect in _COUNTS_ROWS:
+            return True
+        return self._scope.version_may_wait and bool(self._comparing) and not self._is_replayed
+
+    @functools.cached_property
+    def _is_replayed(self) -> bool:
+        """Whether replicas run statements by their text: nobody holds the lock there, and they would find no row."""
+        asked = "SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"
+        return self._scope.dialect in _MYSQL and bool(execute_beneath(self._scope.connection, asked)[0][0])
 
     @functools.cached_property
     def _table(self) -> sa.Table:

@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 import flask_schemaflow
 from flask_schemaflow.runtime import private
+from flask_schemaflow.runtime.version_fence import Fence
 from tests.conftest import MakeDatabase
 from tests.conftest import MakeProject
 from tests.support.application import Project
@@ -113,6 +114,20 @@ def test_one_statement_asks_and_writes(
     written = [text for text in seen if re.match("UPDATE alembic_version", text)]
     assert len(written) == 2, seen
     assert re.search(expected, written[0])
+
+
+def test_where_replicas_run_the_text_the_lock_is_asked_for_apart(
+    project: MakeProject, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody holds the lock on a replica, so it must not stand in a statement that is run there once more."""
+    made = made_project(project, make_database("mariadb"), monkeypatch)
+    monkeypatch.setattr(Fence, "_is_replayed", True)
+    with made.app().app_context():
+        flask_schemaflow.upgrade(revision="aaa1")
+        with statements() as seen:
+            flask_schemaflow.upgrade(revision="ddd4")
+    written = [text for text in seen if re.match("UPDATE alembic_version", text)]
+    assert len(written) == 2 and not any("LOCK" in text for text in written)
 
 
 def test_what_alembic_composes_is_recognized() -> None:

@@ -56,6 +56,7 @@ class Passing(t.Generic[AnswerT]):
         """The answer; ``None`` if there is none, or not any more."""
         if name not in self._left and name in self._names and len(self._left) <= _KEPT + len(self._names) // 10:
             self._left = self._read()
+            self._names = frozenset(self._left)
             self._used.clear()
         if name in self._left and (not self._used or self._used[-1] != name):
             self._used.append(name)

@@ -90,11 +90,11 @@ class Journal(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Have the revision's code run under the eyes of a recorder."""
+        scope.version_may_wait = False
         if is_stamp(step):
             return
         if self._late is not None and self._late.is_armed:
             self._late.disarm()
-        scope.version_may_wait = False
         migrate = step.migration_fn
 
         def recorded(**given: t.Any) -> None:

@@ -40,7 +40,7 @@ def test_garbage_is_looked_for_less_often(threshold: t.Callable[..., None]) -> N
     """Within the block, and not afterwards, whatever happened in it."""
     threshold(500, 7, 8)
     with pytest.raises(KeyError), seldom():
-        assert gc.get_threshold()[:2] == (10_000, 7)
+        assert gc.get_threshold()[:2] == (3_000, 7)
         raise KeyError
     assert gc.get_threshold()[:2] == (500, 7)
 

@@ -266,10 +266,14 @@ def test_what_the_session_committed_is_rolled_back_with_the_revision(
         assert db.session.execute(sa.text("SELECT title FROM book")).scalars().all() == ["Emma"]
 
 
-def test_work_that_was_not_committed_is_dropped_and_told(library: MakeLibrary, database_url: str) -> None:
-    """As ever without a commit; but it is said."""
+@pytest.mark.parametrize("closed", ["", "\ndb.session.close()"], ids=["left", "closed"])
+def test_work_that_was_not_committed_is_dropped_and_told(
+    library: MakeLibrary, database_url: str, closed: str
+) -> None:
+    """As ever without a commit; but it is said, and of no later revision, which only reads."""
     made = library(database_url)
-    made.write_revision("bb2", "bb1", f"{USE}db.session.add(Book(id=2, title='Lost'))\ndb.session.flush()")
+    made.write_revision("bb2", "bb1", f"{USE}db.session.add(Book(id=2, title='Lost'))\ndb.session.flush(){closed}")
+    made.write_revision("bb3", "bb2", f"{USE}assert db.session.query(Book).count() == 1")
     told: list[str] = []
 
     def notify(event: Event) -> None:

@@ -61,7 +61,7 @@ class SharedSession(Guard):
             assert joined_session is not None
             with joined_session.current_in(current):
                 migrate(**given)
-                if joined_session.leaves_work:
+                if joined_session.pending:
                     scope.tell("notice", _dropped(step))
 
         run_within(step, joined)
@@ -82,7 +82,7 @@ class JoinedSession:
 
         self._session, self._connection = session, connection
         setattr(session, "get_bind", _joining(session.get_bind, migrated))  # noqa: B010 - of this one session
-        self._pending = _Pending(session)
+        self.pending = _Pending(session)
         self._savepoints = Savepoints(connection)
         event.listen(connection, "commit", self._settle)
 
@@ -96,14 +96,9 @@ class JoinedSession:
             if self._session.in_transaction() or self._session.identity_map:
                 with contextlib.suppress(sa.exc.SQLAlchemyError):
                     self._session.close()
-            self._pending.forget()
+            self.pending.forget()
             self._savepoints.forget()
             sessions.swap(before)
-
-    @property
-    def leaves_work(self) -> bool:
-        """Whether there is work that was not committed; a session that nobody touches is in no transaction."""
-        return self._pending.is_flushed or (self._session.in_transaction() and bool(self._pending))
 
     def close(self) -> None:
         """The run is over."""
@@ -158,21 +153,23 @@ class _Pending:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.is_flushed = False
+        self._flushed = False
         event.listen(session, "after_flush", lambda session, context: self._set(True))
         event.listen(session, "after_commit", lambda session: self._set(False))
         event.listen(session, "after_rollback", lambda session: self._set(False))
 
     def _set(self, flushed: bool) -> None:
-        self.is_flushed = flushed
+        self._flushed = flushed
 
     def forget(self) -> None:
         """The session is empty again."""
-        self.is_flushed = False
+        self._flushed = False
 
     def __bool__(self) -> bool:
         session = self._session
-        return self.is_flushed or bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+        if self._flushed or not session.in_transaction():  # a session that nobody touches is in none
+            return self._flushed
+        return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
 
 
 def _dropped(step: t.Any) -> str:

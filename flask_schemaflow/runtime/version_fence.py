@@ -14,8 +14,7 @@ from . import private
 from .beneath import execute_beneath
 from .guards import Scope
 
-_MYSQL = ("mysql", "mariadb")
-_LOCKS_ROWS = ("postgresql", *_MYSQL)
+_LOCKS_ROWS = ("postgresql", "mysql", "mariadb")
 _COUNTS_ROWS = ("sqlite", "postgresql")
 _WRITTEN = "before the version was written"
 _PLAIN = pattern(r"[\w-]+", re.ASCII)
@@ -94,13 +93,13 @@ class Fence:
         """
         if self._scope.dialect in _COUNTS_ROWS:
             return True
-        return self._scope.version_may_wait and bool(self._comparing) and not self._is_replayed
+        return self._scope.version_may_wait and not self._is_replayed
 
     @functools.cached_property
     def _is_replayed(self) -> bool:
         """Whether replicas run statements by their text: nobody holds the lock there, and they would find no row."""
         asked = "SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"
-        return self._scope.dialect in _MYSQL and bool(execute_beneath(self._scope.connection, asked)[0][0])
+        return bool(execute_beneath(self._scope.connection, asked)[0][0])
 
     @functools.cached_property
     def _table(self) -> sa.Table:
@@ -118,13 +117,13 @@ class Fence:
 
     @functools.cached_property
     def _comparing(self) -> str:
-        """Finds nothing unless the row is the only one, and the lock held; empty where it can't ask for that."""
+        """Finds nothing unless the lock is held, and where counting costs little, the row is the only one."""
         held = self._scope.lock_held
         conditions: list[t.Any] = [sa.literal_column(held)] if held else []
         if self._scope.dialect in _COUNTS_ROWS:
             rows = sa.select(sa.func.count()).select_from(self._table.alias()).scalar_subquery()
             conditions.append(rows == sa.literal_column("1"))
-        return self._compiled(*conditions) if self._scope.dialect in _LOCKS_ROWS + _COUNTS_ROWS else ""
+        return self._compiled(*conditions)
 
     def _compiled(self, *conditions: t.Any) -> str:
         table = self._table

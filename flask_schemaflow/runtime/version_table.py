@@ -58,11 +58,7 @@ class VersionTable(Guard):
         """
         if not steps:
             return
-        written = {
-            found
-            for step in steps
-            for found in (step.info.destination_revision_ids if is_stamp(step) else step.to_revisions)
-        }
+        written = {found for step in steps for found in step.to_revisions}
         if scope.dialect != "sqlite":  # which neither minds lengths nor confuses cases
             _refuse_long(scope, written)
         if scope.dialect in _MYSQL:

@@ -11,7 +11,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-AnswerT = t.TypeVar("AnswerT")
 Rows = t.Sequence[t.Any]
 
 _ABOUT = {
@@ -40,19 +39,19 @@ _FEW = {"table_info": 2}
 _AT_ONCE = 500
 
 
-class Passing(t.Generic[AnswerT]):
+class Passing:
     """Answers that are read together and forgotten one by one, when enough others were asked for.
 
     :param read: all of them, by what they are about; is called again when a second round of questions begins.
     """
 
-    def __init__(self, read: t.Callable[[], dict[str, AnswerT]]) -> None:
+    def __init__(self, read: t.Callable[[], dict[str, list[Rows]]]) -> None:
         self._read = read
         self._left = read()
         self._names = frozenset(self._left)
         self._used: collections.deque[str] = collections.deque()
 
-    def get(self, name: str) -> AnswerT | None:
+    def get(self, name: str) -> Rows | None:
         """The answer; ``None`` if there is none, or not any more."""
         if name not in self._left and name in self._names and len(self._left) <= _KEPT + len(self._names) // 10:
             self._left = self._read()
@@ -71,7 +70,7 @@ class Pragmas:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._kinds: dict[str, str] | None = None
-        self._answers: dict[str, Passing[list[Rows]]] = {}
+        self._answers: dict[str, Passing] = {}
         self._asked: collections.Counter[str] = collections.Counter()
         self._usable = True
 

@@ -93,9 +93,9 @@ def next_of(entry: Entry) -> Entry:
     return dataclasses.replace(entry, times=entry.times - 1, lastrowid=lastrowid)
 
 
-def dumps(entries: t.Sequence[Entry]) -> str:
+def dumps(entries: t.Iterable[Entry]) -> str:
     """Entries as text."""
-    return "[]" if not entries else json.dumps([_plain(entry) for entry in entries], separators=(",", ":"))
+    return json.dumps([_plain(entry) for entry in entries], separators=(",", ":"))
 
 
 def loads(text: str | None) -> list[Entry]:

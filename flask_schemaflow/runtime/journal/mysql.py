@@ -79,8 +79,6 @@ class MySQL(Server):
         if not found:
             return None
         images = [self._definition(*target) for target in found]
-        if images == [""]:
-            return _NONE
         return None if None in images else json.dumps(images)
 
     def outcome(self, point: Point) -> Outcome:
@@ -158,7 +156,7 @@ def targets(statement: str) -> list[Target]:
     text = bare(statement)
     if _EXCHANGES.search(text):
         return []
-    made = _MADE.match(text)
+    made = _MADE.match(text)  # the commonest, for which the others needn't be compiled
     if made:
         return [("TABLE", made["name"])]
     renames = _RENAME.match(text)

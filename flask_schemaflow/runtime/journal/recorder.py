@@ -149,13 +149,15 @@ class Recorder:
             counted = cursors.counts(cursor)
             self._log.add_later(lambda: dataclasses.replace(doing.call.entry, **counted))
             return
-        if doing.point is None or self._writer.must_conclude(doing.point):
-            entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
-            if doing.way is Way.PENDING:
-                self._log.add(entry)
-                return
-            with self._aside:
-                self._conclude(doing, entry)
+        if doing.point is not None and not self._writer.must_conclude(doing.point):
+            self._passed(doing.point)
+            return
+        entry = cursors.record(cursor, context, doing.call.entry, keep=self._log.has_room)
+        if doing.way is Way.PENDING:
+            self._log.add(entry)
+            return
+        with self._aside:
+            self._conclude(doing, entry)
         self._passed(doing.point)
 
     def failed(self, error: BaseException) -> None:
@@ -233,8 +235,10 @@ class Recorder:
     def _recall(self, call: Call, way: Way) -> Entry | None:
         before = self._past.position
         with self._named():
-            found = self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
-        if way is not Way.PENDING and self._past.position > before:
+            if way is Way.PENDING:
+                return self._past.take(call)
+            found = self._past.take_point(call)
+        if self._past.position > before:
             self._additions.made(self._past.last)
         return found
 

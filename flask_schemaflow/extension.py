@@ -1,29 +1,31 @@
-"""The extension object and what it leaves on an application.
+"""The extension object and its state on an application.
 
-:class:`Migrate` holds options and does no work; :class:`State` is what one application has, and
-it is ``app.extensions["migrate"]``, the name that every env.py since 2013 reads. Registering
-writes no file, opens no connection, touches no logger and imports nothing heavy, because every
-web worker does it and none of them migrates.
+:class:`Migrate` holds options and does no work; :class:`State` is the state of one application, and it is
+``app.extensions["migrate"]``, the name that every env.py since 2013 reads. Registering writes no file, opens no
+connection, touches no logger and imports nothing heavy, because every web worker does it and none of them migrates.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
+import sys
 import typing as t
 
 from flask import current_app
 from flask import Flask
 from flask import has_app_context
 
-from .lazy import LazyGroup
+from ._lazy import resolve
+from .lazy_group import LazyGroup
 
 if t.TYPE_CHECKING:
     from .records import Revision
-    from .runtime.config import Config
+    from .revisions.config import Config
     from .settings import Settings
     from .targets import Target
+    from .targets import Tenant
 
+    Tenants = t.Callable[[], t.Iterable[Tenant]] | t.Iterable[Tenant] | str | None
     Callback = t.Callable[[Config], Config]
     CallbackT = t.TypeVar("CallbackT", bound=Callback)
 
@@ -31,18 +33,21 @@ Directory = t.Union[str, "os.PathLike[str]"]
 XArg = str | t.Sequence[str] | None
 
 EXTENSION = "migrate"
-HELP = "Perform database migrations."
+HELP = "Manage database migrations."
 
 
 class State:
-    """What Flask-SchemaFlow knows about one application; ``app.extensions["migrate"]``.
+    """The state of one application; ``app.extensions["migrate"]``.
 
     :param migrate: the :class:`Migrate` that was registered.
     :param db: the database object, or ``None`` until one is given.
     :param directory: the migrations folder as it was given.
-    :param configure_args: what goes to Alembic's ``context.configure()``.
+    :param configure_args: arguments for Alembic's ``context.configure()``.
     :param command: the name of the command group.
     :param models: metadata given apart from ``db``.
+    :param tenants: the tenants, or a function that returns them.
+    :param accept: called with each connection that env.py passes to Alembic, before anything is read or written there;
+        raises to refuse it. Tests set it.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class State:
         configure_args: dict[str, t.Any],
         command: str = "db",
         models: t.Any = None,
+        tenants: Tenants = None,
+        accept: t.Callable[[t.Any], None] | None = None,
     ) -> None:
         self.migrate = migrate
         self.db = db
@@ -60,6 +67,8 @@ class State:
         self.configure_args = configure_args
         self.command = command
         self.models = models
+        self.tenants = tenants
+        self.accept = accept
 
     @property
     def metadata(self) -> t.Any:
@@ -77,24 +86,29 @@ class State:
         return Settings.from_config(current_app.config)
 
     def targets(self) -> list[Target]:
-        """The databases of the application, the default one first.
+        """Return the databases of the application, the default one first; within a tenant's block the tenant's alone.
 
-        :raises DatabaseMissing: when ``Migrate`` was made without a db.
+        :raises DatabaseMissing: if ``Migrate`` was created without a db.
         """
+        from .targets import current_tenant
         from .targets import find_targets
+
+        tenant = current_tenant()
+        if tenant is not None:
+            return [tenant]
 
         if self.db is None:
             from .errors.setup import DatabaseMissing
 
             raise DatabaseMissing(
                 "Migrate was registered without a database object.",
-                hint="Pass it where the extension is made: Migrate(app, db), or migrate.init_app(app, db).",
+                hint="Pass it to the extension: Migrate(app, db), or migrate.init_app(app, db).",
             )
         return find_targets(self.db, self.models)
 
 
 class Migrate:
-    """Adds the ``flask db`` commands to an application.
+    """The extension, which adds the ``flask db`` commands to an application.
 
     :param app: the application; without it call :meth:`init_app` later.
     :param db: the object that holds engines and metadata, usually a Flask-SQLAlchemy ``SQLAlchemy``.
@@ -105,9 +119,11 @@ class Migrate:
     :param render_as_batch: whether ``migrate`` writes batch operations, which SQLite needs.
     :param metadata: the models' metadata where ``db`` has none (Flask-SQLAlchemy-Lite): a ``MetaData``, several,
         or a mapping from bind to either.
-    :param context_options: anything else that Alembic's ``context.configure()`` takes.
+    :param tenants: a function that yields a :class:`Tenant` for each schema or database with tables like the default
+        database's, or its name as ``module:function``; ``SCHEMAFLOW_TENANTS`` by default.
+    :param context_options: other arguments of Alembic's ``context.configure()``.
 
-    One instance serves many applications; options given to :meth:`init_app` are that application's alone.
+    One instance serves many applications; options given to :meth:`init_app` hold for that application only.
     """
 
     def __init__(
@@ -120,14 +136,16 @@ class Migrate:
         render_as_batch: bool = True,
         *,
         metadata: t.Any = None,
+        tenants: Tenants = None,
         **context_options: t.Any,
     ) -> None:
         self.db = db
-        self.directory = os.fspath(directory)
+        self.directory: str = os.fspath(directory)
         self.command = command
         self.metadata = metadata
+        self.tenants = tenants
         self.configure_callbacks: list[Callback] = []
-        self.alembic_ctx_kwargs = {
+        self.alembic_ctx_kwargs: dict[str, t.Any] = {
             **context_options,
             "compare_type": compare_type,
             "render_as_batch": render_as_batch,
@@ -145,14 +163,14 @@ class Migrate:
         render_as_batch: bool | None = None,
         *,
         metadata: t.Any = None,
+        tenants: Tenants = None,
         **context_options: t.Any,
     ) -> None:
-        """Register on ``app``; what is given here wins over the constructor, for this application only.
+        """Register on ``app``; options given here win over the constructor's, for this application only.
 
-        Nothing else is done: no file is read, no connection opened, no logger touched. The parameters are those
-        of :class:`Migrate`.
+        The parameters are those of :class:`Migrate`.
 
-        :raises AlreadyRegistered: when the application has a ``Migrate`` with a db already.
+        :raises AlreadyRegistered: if the application has a ``Migrate`` with a db already.
         """
         self._refuse_second(app)
         options = {**self.alembic_ctx_kwargs, **context_options}
@@ -167,13 +185,17 @@ class Migrate:
             configure_args=options,
             command=command or self.command,
             models=self.metadata if metadata is None else metadata,
+            tenants=self.tenants if tenants is None else tenants,
         )
         app.extensions[EXTENSION] = state
-        app.cli.add_command(LazyGroup(state.command, source="flask_schemaflow.cli:db", help=HELP))
+        app.cli.add_command(LazyGroup(state.command, source="flask_schemaflow.cli.group:db", help=HELP))
         app.shell_context_processor(_shell_names)
+        from . import hooks  # here, so that commands of applications without Migrate don't load it
+
+        hooks.install(app)
 
     def _refuse_second(self, app: Flask) -> None:
-        """``Migrate(app)`` followed by ``init_app(app, db)`` is one registration in two steps, not two."""
+        """Refuse a second registration; ``Migrate(app)`` and then ``init_app(app, db)`` are two steps of one."""
         present = app.extensions.get(EXTENSION)
         if present is None or (getattr(present, "migrate", None) is self and present.db is None):
             return
@@ -200,14 +222,24 @@ class Migrate:
         return config
 
     def pending(self, binds: t.Sequence[str] = ()) -> list[Revision]:
-        """What an upgrade of the current application's databases would apply; cheap enough for a health endpoint.
+        """Return the revisions that an upgrade would apply; cheap enough for a health endpoint.
 
         :param binds: the names of the databases; all by default.
-        :returns: the revisions in order, each once; empty when nothing is pending.
-        :raises DatabaseError: when a database can't be reached.
+        :returns: the revisions in order, each once; empty if nothing is pending.
+        :raises DatabaseError: if a database can't be reached.
         """
-        found: list[Revision] = importlib.import_module("flask_schemaflow.commands").pending(binds=binds)
-        return found
+        pending: t.Callable[..., list[Revision]] = resolve("flask_schemaflow.commands:pending")
+        return pending(binds=binds)
+
+    def drifted(self, binds: t.Sequence[str] = ()) -> list[str]:
+        """Return the tables that changed since the last upgrade, without a revision; for a health endpoint.
+
+        :param binds: the names of the databases; all by default.
+        :returns: ``database.table`` of each; ``flask db drift`` says what is different.
+        :raises DatabaseError: if a database can't be reached.
+        """
+        status: t.Callable[..., t.Any] = resolve("flask_schemaflow.commands:status")
+        return [f"{record.database}.{table}" for record in status(binds=binds) for table in record.drifted]
 
     def get_config(
         self,
@@ -215,29 +247,28 @@ class Migrate:
         x_arg: str | t.Sequence[str] | None = None,
         opts: t.Sequence[str] | None = None,
     ) -> Config:
-        """Alembic's configuration of this application's migrations folder.
+        """Return Alembic's configuration of this application's migrations folder.
 
-        :param directory: another folder than the registered one.
+        :param directory: the migrations folder, if it isn't the registered one.
         :param x_arg: ``-x`` values for env.py.
         :param opts: names of options that env.py finds set in ``config.cmd_opts``.
         """
-        from .runtime.config import load_config
-
+        load_config: t.Callable[..., Config] = resolve("flask_schemaflow.revisions.config:load_config")
         return load_config(current_state(), directory, x_arg, opts)
 
 
 def current_state(app: Flask | None = None) -> State:
-    """What the current application (or ``app``) has registered.
+    """Return the state of the current application, or of ``app``.
 
-    :raises NoApplicationContext: when no application is current.
-    :raises NotRegistered: when the application has no ``Migrate``.
-    :raises AnotherExtension: when it has one of another package.
+    :raises NoApplicationContext: if no application is current.
+    :raises NotRegistered: if the application has no ``Migrate``.
+    :raises AnotherExtension: if it has one of another package.
     """
     if app is None and not has_app_context():
         from .errors.setup import NoApplicationContext
 
         raise NoApplicationContext(
-            "No application is current here, so its databases are unknown.",
+            "No application context is active.",
             hint="Call it inside `with app.app_context():`.",
         )
     found = (app or current_app).extensions.get(EXTENSION)
@@ -249,16 +280,54 @@ def current_state(app: Flask | None = None) -> State:
     name = (app or current_app).name
     if found is not None:
         raise AnotherExtension(
-            f"On the application {name!r}, the name `migrate` belongs to {type(found).__module__.partition('.')[0]}.",
+            f"The application {name!r} already uses {type(found).__module__.partition('.')[0]} as its `migrate` "
+            "extension.",
             hint="Replace its import, and keep the rest: from flask_schemaflow import Migrate",
         )
     raise NotRegistered(
         f"The application {name!r} has no Flask-SchemaFlow.",
-        hint="Where the application is made, add:\n    from flask_schemaflow import Migrate\n    Migrate(app, db)",
+        hint="In your application factory, add:\n    from flask_schemaflow import Migrate\n    Migrate(app, db)",
     )
 
 
 def _shell_names() -> dict[str, t.Any]:
-    from .shell import Inspector
+    return {"schemaflow": resolve("flask_schemaflow.shell:Inspector")(current_state())}
 
-    return {"schemaflow": Inspector(current_state())}
+
+_WITH_VALUE = ("-A", "--app", "-e", "--env-file")
+
+
+def is_migrating(command: str = "db") -> bool:
+    """Return whether a command of ``flask db`` runs, also while it only loads the application, or a migration does.
+
+    An application that reads a table while it is made can leave that out then, because the first migration has
+    yet to make the table::
+
+        if not is_migrating():
+            load_settings_from_database()
+
+    :param command: the name of the command group, where ``Migrate(..., command=...)`` gave it another one.
+    """
+    running = sys.modules.get(f"{__package__}.runtime.environment")
+    if running is not None and running.is_running():
+        return True
+    if os.path.basename(sys.argv[0]).removesuffix(".exe") == "alembic":
+        return True
+    return _is_flask(sys.argv[0]) and _first_argument(sys.argv[1:]) == command
+
+
+def _is_flask(program: str) -> bool:
+    """Return whether the program is ``flask``, or ``python -m flask``, which runs a file of that package."""
+    folder, name = os.path.split(program)
+    stem = name.removesuffix(".exe").removesuffix("-script.py")
+    return stem == "flask" or (name == "__main__.py" and os.path.basename(folder) == "flask")
+
+
+def _first_argument(arguments: list[str]) -> str:
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument in _WITH_VALUE:
+            next(waiting, None)
+        elif not argument.startswith("-"):
+            return argument
+    return ""

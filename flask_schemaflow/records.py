@@ -1,19 +1,45 @@
-"""What commands return: records that say what was written, applied or found.
+"""Records that commands return: what they wrote, applied or found.
 
-They hold plain values, so that they can be printed, compared in a test or turned into JSON
-without a database at hand.
+They hold plain values, so that they can be printed, compared in a test or turned into JSON without a database.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
-
-from .record import Record
 
 if t.TYPE_CHECKING:
     import datetime
 
+    from .backfills.table import BackfillStatus
 
+
+
+RecordT = t.TypeVar("RecordT", bound="Record")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The base of records: frozen dataclasses of plain values."""
+
+    def changed(self: RecordT, **values: t.Any) -> RecordT:
+        """Return a copy with other values under these names."""
+        return dataclasses.replace(self, **values)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return the values by name, those of inner records too; ready for JSON but for dates."""
+        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, Record):
+        return value.as_dict()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
 class Revision(Record):
     """One revision file.
 
@@ -22,6 +48,7 @@ class Revision(Record):
     :param down: the ids of the revisions it follows, more than one for a merge.
     :param path: the file.
     :param created: the date in its docstring, if there is one.
+    :param is_known: false for an id in a version table that no file of the folder has; then only the id is known.
     """
 
     id: str
@@ -37,6 +64,7 @@ class Revision(Record):
     is_current: bool = False
     doc: str = ""
     children: tuple[str, ...] = ()
+    is_known: bool = True
 
     @property
     def is_merge_point(self) -> bool:
@@ -52,10 +80,11 @@ class Revision(Record):
         return f"{self.id} {self.message}".rstrip()
 
 
+@dataclasses.dataclass(frozen=True)
 class Step(Record):
     """One revision that was applied to, or reverted from, one database.
 
-    :param seconds: how long it took, wall time.
+    :param seconds: wall time.
     """
 
     database: str
@@ -67,15 +96,52 @@ class Step(Record):
     after: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class AppliedRevision(Record):
+    """The record in a database of one applied revision.
+
+    :param applied_at: UTC, without a time zone.
+    :param seconds: wall time of its code.
+    :param applied_by: ``user@host``, as far as the system knew them.
+    :param digest: a hash of the file's operations then; ``status`` names files that were edited since.
+    """
+
+    revision: str
+    applied_at: datetime.datetime
+    seconds: float = 0.0
+    applied_by: str = ""
+    digest: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LogEntry(Record):
+    """One applied revision of one database, as ``log`` lists it.
+
+    :param applied_at: UTC, without a time zone.
+    :param seconds: wall time of its code.
+    :param applied_by: ``user@host``, as far as the system knew them.
+    :param edited: whether its operations were edited since.
+    """
+
+    database: str
+    revision: str
+    message: str
+    applied_at: datetime.datetime
+    seconds: float = 0.0
+    applied_by: str = ""
+    edited: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Backup(Record):
     """A database that was saved before it was changed.
 
     :param path: the file, readable by its owner alone.
     :param size: of the file, in bytes.
-    :param revisions: what the database was at.
+    :param revisions: the current revisions of the database then.
     :param made: when, UTC.
-    :param restore: the command that brings the database back, for a shell; asks for a password where one is needed.
-    :param seconds: how long it took, wall time.
+    :param restore: the shell command that restores the database; it asks for a password if one is needed.
+    :param seconds: wall time.
     """
 
     database: str
@@ -88,45 +154,74 @@ class Backup(Record):
 
     def __str__(self) -> str:
         at = ", ".join(self.revisions) or "no revision"
-        size, unit = float(self.size), "bytes"
-        for larger in ("kB", "MB", "GB", "TB"):
-            if size < 1000:
-                break
-            size, unit = size / 1000, larger
-        figure = f"{size:.0f}" if unit == "bytes" else f"{size:.1f}"
+        power = min((len(str(self.size)) - 1) // 3, 4)
+        size = f"{self.size / 1000**power:.{min(power, 1)}f} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
         when = f"{self.made:%Y-%m-%d %H:%M:%S} UTC"
-        return f"Saved the {self.database} database at {at} ({figure} {unit}, {when}): {self.path}"
+        return f"Saved the {self.database} database at {at} ({size}, {when}): {self.path}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Loss(Record):
+    """The losses of a downgrade in one database.
+
+    :param revisions: the revisions to be reverted, in that order.
+    :param details: tables and columns with rows, a line each.
+    """
+
+    database: str
+    revisions: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return len(self.revisions) > 1 or bool(self.details)
+
+    def __str__(self) -> str:
+        names = ", ".join(self.revisions)
+        lines = "".join(f"\n    {line}" for line in self.details)
+        count = len(self.revisions)
+        drops = f" and drops{lines}" if self.details else ""
+        return f"{self.database}: reverts {count} revision{'' if count == 1 else 's'} ({names}){drops}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Report(Record):
-    """What upgrade, downgrade or stamp did.
+    """The result of upgrade, downgrade or stamp.
 
     :param steps: one entry a revision and database, in the order in which they ran.
-    :param sql: the script that offline mode wrote to no file of its own.
+    :param sql: the script of offline mode, if it wrote no files.
     :param files: the scripts that offline mode wrote, one a database.
-    :param backups: what was saved before.
+    :param backups: the backups made before.
+    :param ahead: the databases that were left unchanged because no file has their current revision.
     """
 
     steps: tuple[Step, ...] = ()
     sql: str = ""
     files: tuple[str, ...] = ()
     backups: tuple[Backup, ...] = ()
+    ahead: tuple[str, ...] = ()
 
     @property
     def revisions(self) -> tuple[str, ...]:
         """The ids that were applied or reverted."""
         return tuple(step.revision for step in self.steps)
 
+    def __repr__(self) -> str:
+        counts = [f"{len(self.steps)} steps"] + [f"sql of {len(self.sql)} characters"] * bool(self.sql)
+        files = [f"files={self.files!r}"] * bool(self.files) + [f"{len(self.backups)} backups"] * bool(self.backups)
+        shown = [*self.revisions[:3], "..."] if len(self.steps) > 4 else self.revisions
+        return f"Report({', '.join([*counts, *files])}: {', '.join(shown) or 'none'})"
 
+
+@dataclasses.dataclass(frozen=True)
 class Written(Record):
-    """What init, revision, migrate or merge wrote.
+    """The result of init, revision, migrate or merge.
 
     :param paths: the files, in the order in which they were written.
-    :param revisions: the new revisions; empty when there was nothing to write.
-    :param notices: what the reader should know: drops with the rows at stake, risks.
-    :param operations: what they do, a line each.
-    :param source: the text of the file when it was only to be shown.
-    :param difference: what changed in a file that was written anew, as a unified diff.
+    :param revisions: the new revisions; empty if there was nothing to write.
+    :param notices: sentences for the reader: drops with the number of rows, risks.
+    :param operations: the operations of the revisions, a line each.
+    :param source: the text of the file, with ``dry_run``.
+    :param difference: the changes in a file that was replaced, as a unified diff.
     """
 
     paths: tuple[str, ...] = ()
@@ -140,6 +235,7 @@ class Written(Record):
         return bool(self.paths or self.source)
 
 
+@dataclasses.dataclass(frozen=True)
 class Difference(Record):
     """One difference between the models and a database, as ``check`` finds it.
 
@@ -158,16 +254,22 @@ class Difference(Record):
         return self.description
 
 
+@dataclasses.dataclass(frozen=True)
 class Standing(Record):
-    """Where one database stands.
+    """The status of one database.
 
     :param current: the ids in its version table.
-    :param pending: what an upgrade would apply, in order.
-    :param applied: what it has, newest first.
-    :param unknown: ids in its version table that no file has.
+    :param pending: the revisions that an upgrade would apply, in order. With an unknown revision, which may contain
+        any other, only those that follow a current revision of the folder.
+    :param applied: the applied revisions, newest first.
+    :param unknown: ids in its version table that no file has; such a database is ahead of the code.
     :param heads: the heads of the folder.
     :param interrupted: a revision of which a part took effect that can't be rolled back, as a sentence; or empty.
-    :param left: the lines of that revision that were at work or are still to come.
+    :param left: the lines of that revision that were running or did not run yet.
+    :param history: when, by whom and from which text revisions were applied, as far as the database records it.
+    :param edited: applied revisions whose operations were edited since.
+    :param drifted: tables that changed since the last upgrade or downgrade, without a revision.
+    :param unversioned: the models' tables in a database of which the folder has no revision.
     """
 
     database: str
@@ -179,21 +281,28 @@ class Standing(Record):
     heads: tuple[str, ...] = ()
     interrupted: str = ""
     left: tuple[str, ...] = ()
+    history: tuple[AppliedRevision, ...] = ()
+    edited: tuple[str, ...] = ()
+    unversioned: tuple[str, ...] = ()
+    drifted: tuple[str, ...] = ()
+    backfills: tuple[BackfillStatus, ...] = ()
 
     @property
     def up_to_date(self) -> bool:
         """Whether an upgrade would find nothing to do."""
-        return not (self.pending or self.unknown or self.interrupted)
+        return not (self.pending or self.interrupted)
 
     def __str__(self) -> str:
         at = ", ".join(self.current) or "no revision"
+        at += " (ahead of this code)" if self.unknown else ""
         pending = ", ".join(revision.id for revision in self.pending)
         broken = f", interrupted: {self.interrupted}" if self.interrupted else ""
         return f"{self.database}: at {at}, " + (f"pending: {pending}" if pending else "nothing pending") + broken
 
 
+@dataclasses.dataclass(frozen=True)
 class Current(Record):
-    """The revisions one database is at."""
+    """The current revisions of one database."""
 
     database: str
     url: str
@@ -208,15 +317,72 @@ class Current(Record):
         return f"{self.database}: " + (", ".join(str(revision) for revision in self.revisions) or "at no revision")
 
 
-class Finding(Record):
-    """Something that ``doctor`` has to say.
+@dataclasses.dataclass(frozen=True)
+class DataStep(Record):
+    """A statement of a revision that changes rows, or may.
 
-    :param level: ``error`` for what makes a command fail, ``warning`` for what should be changed, ``note`` for what
-        is as it should be.
-    :param code: names the kind of finding, for ever; that of an error where a command would end with it.
+    :param line: in the revision's file; 0 if its source can't be read.
+    :param source: the statement, as it is in the file.
+    :param text: the call, on one line.
+    """
+
+    database: str
+    revision: str
+    line: int
+    source: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.revision} (line {self.line}): {self.text}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift(Record):
+    """One part of a database that its revisions would make otherwise.
+
+    :param database: ``default`` or the name of a bind.
+    :param kind: of the part in the database: ``missing``, ``extra`` or ``different``.
+    :param part: in words: ``column users.email``.
+    :param history: what the revisions make of it; ``-`` for nothing.
+    :param found: what the database has.
+    :param models: what the models say; ``?`` if they can't be created on a scratch database.
+    """
+
+    database: str
+    kind: t.Literal["missing", "extra", "different"]
+    part: str
+    history: str
+    found: str
+    models: str
+
+    def __str__(self) -> str:
+        return f"{self.part} is {self.kind}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drifted(Record):
+    """The result of drift.
+
+    :param differences: what differs, by database and part.
+    :param written: the revision that accepts or repairs it, if one was asked for.
+    """
+
+    differences: tuple[Drift, ...] = ()
+    written: Written = dataclasses.field(default_factory=Written)
+
+    def __bool__(self) -> bool:
+        return bool(self.differences)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding(Record):
+    """A finding of ``doctor``.
+
+    :param level: ``error`` if a command would fail, ``warning`` if a change is advised, ``note`` if all is right.
+    :param code: the kind of finding, which never changes; the code of the error with which a command would end.
     :param message: one sentence that names the thing.
     :param hint: the next step, a command or code to paste.
-    :param details: what belongs to it, indented.
+    :param details: context, printed as an indented block.
     """
 
     level: t.Literal["error", "warning", "note"]
@@ -229,12 +395,12 @@ class Finding(Record):
         return self.message
 
 
+@dataclasses.dataclass(frozen=True)
 class Renewal(Record):
-    """A file of the migrations folder that the packaged one can take the place of.
+    """A file of the migrations folder that the packaged one can replace.
 
-    :param path: the file.
-    :param difference: what would change, as a unified diff.
-    :param own: what in it is the project's own and would be lost, a line each; empty where nobody changed the file.
+    :param difference: the change, as a unified diff.
+    :param own: the project's own code in it, which would be lost, a line each; empty if nobody changed the file.
     :param text: the new contents.
     """
 
@@ -244,6 +410,7 @@ class Renewal(Record):
     text: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
 class Template(Record):
     """A repository template that ``init -t`` takes."""
 
@@ -251,24 +418,28 @@ class Template(Record):
     synopsis: str
 
 
+@dataclasses.dataclass(frozen=True)
 class Event(Record):
-    """Something that happens during a run, told to who asked for it.
+    """Something that happens during a run; ``notify`` is called with it.
 
-    :param kind: ``begin`` and ``end`` of a step, ``waiting`` for a lock, ``retry``, ``backup``, or ``notice``.
+    :param kind: ``begin`` and ``end`` of a step, ``rows`` that it has written, ``waiting`` for a lock, ``retry``,
+        ``backup``, or ``notice``.
     :param text: a sentence for a person; empty for steps.
-    :param backup: what was saved, once it is.
+    :param backup: the backup, once it is complete.
+    :param rows: how many rows the statements of the running step have written so far, for the kind ``rows``.
     """
 
-    kind: t.Literal["begin", "end", "waiting", "retry", "notice", "backup", "aftermath"]
+    kind: t.Literal["begin", "end", "rows", "waiting", "retry", "notice", "backup", "aftermath"]
     text: str = ""
     step: Step | None = None
     number: int = 0
     total: int = 0
     backup: Backup | None = None
+    rows: int = 0
 
 
 Notify = t.Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """The listener of a caller who wants to hear nothing."""
+    """Ignore an event."""

@@ -1,10 +1,9 @@
-"""Keeps passwords out of everything that a person or a log could read.
+"""Mask passwords in everything that a person or a log could read.
 
-A database URL has its password in many places: before the ``@``, in the query string, escaped
-or not. Every message that mentions a URL goes through :func:`safe_url`, every foreign text
-(an exception of a driver, a query of another session) through :func:`scrub`. What remains is what no
-pattern finds: a piece of a password with a bare ``@``, which a driver took for the name of a host.
-:func:`masker` knows the URLs of the application and finds that too.
+A database URL has its password in many places: before the ``@``, in the query string, escaped or not. Every message
+that mentions a URL goes through :func:`safe_url`, every text from elsewhere (an exception of a driver, a query of
+another session) through :func:`scrub`. No pattern finds a piece of a password with a bare ``@``, which a driver took
+for a host name. :func:`masker` knows the URLs of the application and finds that too.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from __future__ import annotations
 import re
 import typing as t
 import urllib.parse
-
-from .patterns import pattern
 
 MASK = "***"
 _KEYS = ("SQLALCHEMY_DATABASE_URI", "SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
@@ -23,26 +20,29 @@ _SECRET = (
 )
 # What follows a host rather than a user: its port, and an @ only in the query.
 _PORT_AND_QUERY = r"\d{1,5}/[^\s@?]*\?[A-Za-z_]\w*="
-_USERINFO = pattern(
+_USERINFO = re.compile(
     rf"(?P<head>(?<![\w+.-])[A-Za-z][\w+.-]*://[^\s:/?#]*:)(?!{_PORT_AND_QUERY})(?P<password>[^\s']*)(?=@[^\s@/]*(?:[/?\s'\"]|$))"
 )
-_QUERY = pattern(rf"(?P<head>[?&;]\w{{0,40}}{_SECRET}\w{{0,40}}=)[^&;\s'\"]*", re.I)
+_QUERY = re.compile(rf"(?P<head>[?&;]\w{{0,40}}{_SECRET}\w{{0,40}}=)[^&;\s'\"]*", re.I)
+# After a colon and a blank, two words in a row: `InvalidTokenError: Your token`. A second one with a value of its own,
+# `password: hunter user: shop`, is another setting.
+_PROSE = r"(?<=:\s)[A-Z]?[a-z']+\s+[A-Za-z][\w']*(?![\w']|\s*[:=])"
 # `password=x`, `'password': 'x'`, `PASSWORD: str = "x"`; neither `password = hashed(...)` nor `password: Mapped[str]`,
 # whose right side is code, nor what MySQL says of a password: whether there was one.
-_KEYWORD = pattern(
+_KEYWORD = re.compile(
     rf"(?P<head>(?<!\w)\w{{0,40}}{_SECRET}\w{{0,40}}['\"]?(?:\s*:\s*[\w.\[\] |]+(?=\s=))?\s*[=:]\s*)"
-    r"(?!(?:YES|NO|None)\b)(?!(?<=[=:]\s)[A-Za-z_][\w.]*[(\[])"
+    rf"(?!(?:YES|NO|None|True|False)\b)(?!(?<=[=:]\s)[A-Za-z_][\w.]*[(\[])(?!{_PROSE})"
     r"(?P<value>'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|[^\s,;&)'\"]+)",
     re.I,
 )
-_SQL = pattern(
+_SQL = re.compile(
     r"(?P<head>\b(?:PASSWORD|IDENTIFIED\s+(?:BY(?:\s+PASSWORD)?|(?:WITH|VIA)\s+\S+\s+(?:BY|AS|USING)))\s+E?"
     r"|\bPASSWORD\s*\(\s*)(?:'(?:[^'\\]|\\.|'')*(?:'|$)|\"[^\"]*(?:\"|$)|\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|$))",
     re.I | re.S,
 )
-_URL = pattern(r"\s*(?P<scheme>[\w+.-]+)://(?P<user>[^:/]*):(?P<rest>.*@.*)", re.S)
-_MALFORMED = pattern(r"(?P<head>\s*(?:[\w+.-]+:/)?[^:/@]*):(?P<password>[^/].*)@", re.S)
-_REAL_QUERY = pattern(r"\?[A-Za-z_][\w.-]*=[^?]*\Z")
+_URL = re.compile(r"\s*(?P<scheme>[\w+.-]+)://(?P<user>[^:/]*):(?P<rest>.*@.*)", re.S)
+_MALFORMED = re.compile(r"(?P<head>\s*(?:[\w+.-]+:/)?[^:/@]*):(?P<password>[^/].*)@", re.S)
+_REAL_QUERY = re.compile(r"\?[A-Za-z_][\w.-]*=[^?]*\Z")
 # A URL of these signs alone, after its scheme, has neither login nor query; to look into it takes longer than this.
 _NOTHING_TO_HIDE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-~+% ")
 
@@ -50,9 +50,9 @@ Mask = t.Callable[[str], str]
 
 
 def safe_url(url: t.Any) -> str:
-    """The URL fit to be shown: password and secret query parameters replaced by ``***``.
+    """Return the URL with ``***`` in place of the password and secret query parameters.
 
-    A bare ``@`` in a password makes everybody misread the URL; the last one counts here.
+    A bare ``@`` in a password makes every parser misread the URL; here the last one counts.
 
     :param url: a string or a SQLAlchemy ``URL``.
     """
@@ -65,12 +65,12 @@ def safe_url(url: t.Any) -> str:
 
 
 def is_misread(url: t.Any) -> bool:
-    """Whether a SQLAlchemy ``URL`` has a piece of the password for its host or database."""
+    """Return true if a SQLAlchemy ``URL`` has a piece of the password as its host or database."""
     return url.password is not None and "@" in f"{url.host or ''}{url.database or ''}"
 
 
 def scrub(text: str) -> str:
-    """``text`` without the passwords of URLs, connection strings and SQL that may stand in it."""
+    """Return ``text`` without the passwords of URLs, connection strings and SQL in it."""
     text = _USERINFO.sub(rf"\g<head>{MASK}", text)
     text = _QUERY.sub(rf"\g<head>{MASK}", text)
     text = _SQL.sub(rf"\g<head>'{MASK}'", text)
@@ -78,10 +78,10 @@ def scrub(text: str) -> str:
 
 
 def masker(urls: t.Iterable[t.Any]) -> Mask:
-    """A function that finds the passwords of these URLs, and their pieces, wherever they stand in a text.
+    """Return a function that masks the passwords of these URLs, and their pieces, anywhere in a text.
 
-    A password that is an ordinary word, or stands in the URL's open parts too, is left: to mask each ``upgrade`` or
-    ``localhost`` would tell the password rather than hide it.
+    A password that is an ordinary word, or is in the URL's open parts too, stays: to mask each ``upgrade`` or
+    ``localhost`` would reveal the password rather than hide it.
     """
     patterns = sorted({found for url in urls for found in _patterns(url)}, key=len, reverse=True)
     known = re.compile("|".join(patterns)) if patterns else None
@@ -93,7 +93,7 @@ def masker(urls: t.Iterable[t.Any]) -> Mask:
 
 
 def configured_urls(config: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.Any]]:
-    """The settings of an application that hold URLs, and these: strings, ``URL`` objects, or by mistake anything."""
+    """Yield the settings of an application that hold URLs, with the values: strings, ``URL`` objects, or anything."""
     for key in _KEYS:
         value = config.get(key)
         if isinstance(value, t.Mapping):
@@ -104,7 +104,7 @@ def configured_urls(config: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, t.An
 
 
 def _split(url: t.Any) -> tuple[str, str, str]:
-    """What stands before the password, the password, and what comes after its ``@``; the password may be empty."""
+    """Return the text before the password, the password, and the text after its ``@``; it may be empty."""
     text = _text(url)
     found = _URL.fullmatch(text)
     rest, query = (found["rest"], "") if found is not None else ("", "")
@@ -118,7 +118,7 @@ def _split(url: t.Any) -> tuple[str, str, str]:
 
 
 def _text(url: t.Any) -> str:
-    """The URL as a string; the parts of an object just as they are, so that what was misread comes together again."""
+    """Return the URL as a string; the parts of an object unquoted, so that misread parts come together again."""
     if getattr(url, "render_as_string", None) is None:
         return str(url)
     query = "?" + type(url).create(url.drivername, query=url.query).render_as_string().partition("?")[2]
@@ -141,7 +141,7 @@ def _patterns(url: t.Any) -> t.Iterator[str]:
     yield from (_as_word(form) for form in forms if _is_unusual(form) and form.lower() not in shown)
     if "@" in password:
         pieces = {piece for piece in re.split(r"[@:/?#]", password) if piece and piece.lower() not in shown}
-        yield from (_as_word(piece) for piece in pieces if _is_unusual(piece))
+        yield from (_as_word(piece) for piece in pieces if _is_unusual(piece) and not piece.isalpha())
         # A driver puts a name that it could not find between quotes.
         yield from (rf"(?<=['\"]){re.escape(piece)}(?=['\"@:/])" for piece in pieces)
 

@@ -1,24 +1,25 @@
 """The ``SCHEMAFLOW_*`` settings of an application: one table, checked once, frozen.
 
-Every setting is one field of :class:`Settings` and one line of :data:`SETTINGS`, which says what
-it takes and what it does; the page of settings in the documentation is made from that table.
-They are read when a command needs them and not when the extension is registered, because
-applications often fill ``app.config`` afterwards.
+Every setting is one field of :class:`Settings`, with its values and its meaning; the documentation's page of settings
+is generated from them. Settings are read when a command needs them, not when
+the extension is registered, because applications often fill ``app.config`` afterwards.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing as t
 
 from .errors import SchemaflowError
-from .record import Record
+from .records import Record
 
 PREFIX = "SCHEMAFLOW_"
 
 
+@dataclasses.dataclass(frozen=True)
 class Setting(Record):
-    """One setting: how its value is read, its default, and what it does for the reader."""
+    """One setting: how its value is read, its default, and its meaning for the reader."""
 
     parse: t.Callable[[t.Any], t.Any]
     default: t.Any
@@ -41,26 +42,19 @@ def _count(value: t.Any) -> int:
 def _flag(value: t.Any) -> bool:
     if isinstance(value, bool):
         return value
-    words = {
-        "1": True,
-        "true": True,
-        "yes": True,
-        "on": True,
-        "0": False,
-        "false": False,
-        "no": False,
-        "off": False,
-    }
-    return words[str(value).strip().lower()]
+    word = str(value).strip().lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError(value)
+    return word in ("1", "true", "yes", "on")
 
 
-def _choice(*choices: str) -> t.Callable[[t.Any], str]:
+def _oneof(*choices: str) -> _Values:
     def parse(value: t.Any) -> str:
         if value not in choices:
             raise ValueError(value)
         return str(value)
 
-    return parse
+    return parse, "one of " + ", ".join(f'"{choice}"' for choice in choices)
 
 
 def _names(value: t.Any) -> tuple[str, ...]:
@@ -80,121 +74,147 @@ def _text(value: t.Any) -> str | None:
     return value
 
 
-def _oneof(*choices: str) -> dict[str, t.Any]:
-    return {"parse": _choice(*choices), "expects": "one of " + ", ".join(f'"{c}"' for c in choices)}
+def _source(value: t.Any) -> t.Any:
+    if isinstance(value, str) and ":" not in value:
+        raise ValueError(value)
+    if value is not None and not callable(value):
+        iter(value)
+    return value
 
 
-_FLAG: dict[str, t.Any] = {"parse": _flag, "expects": "true or false"}
-_SECONDS: dict[str, t.Any] = {"parse": _seconds, "expects": "a number of seconds, zero or more"}
-_COUNT: dict[str, t.Any] = {"parse": _count, "expects": "a whole number, zero or more"}
-
-SETTINGS: dict[str, Setting] = {
-    "lock": Setting(
-        **_oneof("auto", "lease", "off"),
-        default="auto",
-        meaning="How processes that migrate one database wait for each other: the database's own lock, "
-        "a lease row (for Galera and proxies that break session locks), or not at all.",
-    ),
-    "lock_wait": Setting(
-        **_SECONDS,
-        default=600.0,
-        meaning="How long a process waits for another one's migration before it gives up.",
-    ),
-    "lock_timeout": Setting(
-        **_SECONDS,
-        default=4.0,
-        meaning="How long one statement may queue for a table's lock before it gives way to the application. "
-        "0 leaves the server's own limit.",
-    ),
-    "lock_retries": Setting(
-        **_COUNT, default=5, meaning="How often a run that gave way is tried again, with growing pauses."
-    ),
-    "lease_seconds": Setting(
-        **_SECONDS,
-        default=10.0,
-        meaning="After how long without a sign of life a lease row's holder counts as dead.",
-    ),
-    "transaction": Setting(
-        **_oneof("run", "revision"),
-        default="run",
-        meaning="On SQLite, whether all pending revisions are applied in one transaction or each in its own.",
-    ),
-    "safe_batch": Setting(
-        **_FLAG,
-        default=True,
-        meaning="On SQLite, whether batch mode keeps what Alembic's own rebuild of a table loses.",
-    ),
-    "journal": Setting(
-        **_FLAG,
-        default=True,
-        meaning="Whether an interrupted revision is resumed where the database can't roll it back (MariaDB, MySQL, "
-        "PostgreSQL's autocommit blocks).",
-    ),
-    "share_session": Setting(
-        **_FLAG,
-        default=True,
-        meaning="Whether db.session, used inside a revision, joins the migration's transaction.",
-    ),
-    "backup": Setting(
-        **_oneof("never", "destructive", "always"),
-        default="never",
-        meaning="When upgrade and downgrade save the database first.",
-    ),
-    "backup_directory": Setting(
-        parse=_path,
-        expects="a path",
-        default=None,
-        meaning="Where backups go: by default backups/ in the instance folder, where relative paths start.",
-    ),
-    "renames": Setting(
-        **_oneof("ask", "certain", "never"),
-        default="ask",
-        meaning="What migrate does about possible renames: accept the certain ones and ask about the rest, accept the "
-        "certain ones only, or drop and add as Alembic does.",
-    ),
-    "ignore_tables": Setting(
-        parse=_names,
-        expects='a list of patterns such as "audit_*" or "gis.*"',
-        default=(),
-        meaning="Tables in the database that belong to somebody else: migrate and check leave them alone.",
-    ),
-    "verify": Setting(
-        **_oneof("auto", "always", "never"),
-        default="auto",
-        meaning="Whether a new revision is proved on a scratch copy of the schema before it is kept: where that costs "
-        "little, always, or never.",
-    ),
-    "verify_database_url": Setting(
-        parse=_text,
-        expects="a database URL",
-        default=None,
-        meaning="An empty database to prove new revisions on; by default one is made beside the application's.",
-    ),
-    "logging": Setting(
-        **_FLAG, default=True, meaning="Whether the command line applies the logging section of alembic.ini."
-    ),
-}
+_Values = tuple[t.Callable[[t.Any], t.Any], str]
+_FLAG: _Values = (_flag, "true or false")
+_SECONDS: _Values = (_seconds, "a number of seconds, zero or more")
+_COUNT: _Values = (_count, "a whole number, zero or more")
 
 
+def _setting(default: t.Any, values: _Values, meaning: str) -> t.Any:
+    return dataclasses.field(default=default, metadata={"setting": Setting(values[0], default, values[1], meaning)})
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings(Record):
     """The settings of one application, checked. Read it as ``app.extensions["migrate"].settings``."""
 
-    lock: str = "auto"
-    lock_wait: float = 600.0
-    lock_timeout: float = 4.0
-    lock_retries: int = 5
-    lease_seconds: float = 10.0
-    transaction: str = "run"
-    safe_batch: bool = True
-    journal: bool = True
-    share_session: bool = True
-    backup: str = "never"
-    backup_directory: str | None = None
-    renames: str = "ask"
-    ignore_tables: tuple[str, ...] = ()
-    verify: str = "auto"
-    verify_database_url: str | None = None
-    logging: bool = True
+    lock: str = _setting(
+        "auto",
+        _oneof("auto", "lease", "off"),
+        "Lock that stops two processes from migrating a database at once: the database's own lock, a lease row "
+        "(for Galera and proxies that break session locks), or none.",
+    )
+    lock_wait: float = _setting(600.0, _SECONDS, "Seconds to wait for another process's migration.")
+    lock_timeout: float = _setting(
+        4.0,
+        _SECONDS,
+        "Seconds that a statement waits for a table lock before it is cancelled and retried. 0 keeps the server's "
+        "own limit.",
+    )
+    lock_retries: int = _setting(5, _COUNT, "Number of retries after a lock timeout. The pauses grow.")
+    protected: bool = _setting(
+        False,
+        _FLAG,
+        "Whether a downgrade that reverts several revisions, or drops rows, needs ``--yes`` (from Python: "
+        "``yes=True``) in scripts, too. On a terminal the command always asks.",
+    )
+    record_applied: bool = _setting(
+        True,
+        _FLAG,
+        "Record in the table ``schemaflow_revisions`` when and by whom each revision was applied, and a digest of its "
+        "file. ``log`` and ``status`` show it.",
+    )
+    lease_seconds: float = _setting(10.0, _SECONDS, "Seconds after which an unrenewed lease row expires.")
+    transaction: str = _setting(
+        "run",
+        _oneof("run", "revision"),
+        "On SQLite, use one transaction per run or per revision.",
+    )
+    safe_batch: bool = _setting(True, _FLAG, "On SQLite, preserve in batch mode what Alembic's table rebuild loses.")
+    journal: bool = _setting(
+        True,
+        _FLAG,
+        "Resume interrupted revisions that the database can't roll back (MariaDB, MySQL, PostgreSQL's autocommit "
+        "blocks).",
+    )
+    share_session: bool = _setting(True, _FLAG, "Let db.session in a revision use the migration's transaction.")
+    ahead: str = _setting(
+        "warn",
+        _oneof("warn", "error"),
+        "What upgrade and status --check do if no file has the current revision of a database, as after a rollback of "
+        "a deployment: succeed with a notice, or fail.",
+    )
+    lint: str = _setting(
+        "auto",
+        _oneof("auto", "off", "warn", "stop"),
+        "What ``upgrade`` does about pending revisions with findings of level error: ignore them, print them, or stop. "
+        "``auto`` prints them on a terminal and asks, and ignores them elsewhere.",
+    )
+    lint_after: str | None = _setting(
+        None,
+        (_text, "a revision id, or None"),
+        "Last revision of an old history: ``lint`` ignores it and all revisions before it.",
+    )
+    lint_seconds: float = _setting(
+        2.0, _SECONDS, "Seconds of work under a lock that ``lint`` accepts."
+    )
+    backfills: str = _setting(
+        "refuse",
+        _oneof("refuse", "run"),
+        "What upgrade does before a revision that follows an unfinished backfill: refuse, or run the backfill first.",
+    )
+    backup: str = _setting(
+        "never",
+        _oneof("never", "destructive", "always"),
+        "When to back up the database before upgrade and downgrade.",
+    )
+    backup_directory: str | None = _setting(
+        None,
+        (_path, "a path"),
+        "Folder for backups. Default: backups/ in the instance folder. Relative paths start there.",
+    )
+    renames: str = _setting(
+        "ask",
+        _oneof("ask", "certain", "never"),
+        "Treatment of possible renames: accept certain ones and ask about others, accept certain ones only, or "
+        "drop and add as Alembic does.",
+    )
+    ignore_tables: tuple[str, ...] = _setting(
+        (),
+        (_names, 'a list of patterns such as "audit_*" or "gis.*"'),
+        "Tables that migrate and check ignore.",
+    )
+    database_defaults: str = _setting(
+        "note",
+        _oneof("note", "error"),
+        "What check does about a server default that only the database has, for example if the model has a Python "
+        "default: report it as a note, or fail.",
+    )
+    verify: str = _setting(
+        "auto",
+        _oneof("auto", "always", "never"),
+        "When to test a new revision on a scratch copy: if cheap, always or never.",
+    )
+    verify_database_url: str | None = _setting(
+        None,
+        (_text, "a database URL"),
+        "Empty database for these tests. By default one is created next to the application's.",
+    )
+    tenants: t.Any = _setting(
+        None,
+        (_source, 'a function, its name as "module:function", or a list of tenants'),
+        "The tenants, or a function that yields them. ``Migrate(tenants=...)`` overrides it.",
+    )
+    tenant_template: str | None = _setting(
+        None,
+        (_text, "the name of a tenant"),
+        "Tenant that ``create-tenant`` clones, with its rows. Without it, all revisions run.",
+    )
+    pending: str = _setting(
+        "page",
+        _oneof("page", "warn", "off"),
+        "How pending migrations are reported in development: a page with a button in debug mode, a warning in the log, "
+        "or not at all. ``flask run`` prints a line with the first two.",
+    )
+    logging: bool = _setting(True, _FLAG, "Apply the logging section of alembic.ini on the command line.")
 
     @classmethod
     def from_config(cls, config: t.Mapping[str, t.Any]) -> Settings:
@@ -205,6 +225,9 @@ class Settings(Record):
         """
         found = {key: value for key, value in config.items() if key.startswith(PREFIX)}
         return cls(**{_field(key): _parse(key, value) for key, value in found.items()})
+
+
+SETTINGS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
 
 
 def _field(key: str) -> str:
@@ -224,9 +247,9 @@ def _parse(key: str, value: t.Any) -> t.Any:
     try:
         return setting.parse(value)
     except (ValueError, TypeError, KeyError, OverflowError):
-        shown = "its value" if "URL" in key else repr(value)
-        message = f"{key} must be {setting.expects}; {shown} is not."
-        raise _invalid(message, f"Correct app.config[{key!r}]; the default is {setting.default!r}.") from None
+        shown = f"of type {type(value).__name__}" if "URL" in key else repr(value)
+        message = f"{key} must be {setting.expects}, not {shown}."
+        raise _invalid(message, f"Fix app.config[{key!r}]; the default is {setting.default!r}.") from None
 
 
 def _invalid(message: str, hint: str) -> SchemaflowError:

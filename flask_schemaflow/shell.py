@@ -1,10 +1,10 @@
-"""What ``flask shell`` sees: a name ``schemaflow`` that answers questions about the databases."""
+"""The name ``schemaflow`` in ``flask shell``, which answers questions about the databases."""
 
 from __future__ import annotations
 
-import importlib
 import typing as t
 
+from ._lazy import resolve
 from .extension import State
 from .records import Current
 from .records import Difference
@@ -39,27 +39,27 @@ class Inspector:
         return "schemaflow: status() current() heads() history() pending() diff() sql('head')"
 
     def status(self) -> list[Standing]:
-        """Where each database stands."""
+        """Return where each database stands."""
         return Listing(_commands().status())
 
     def current(self) -> list[Current]:
-        """The revisions that each database is at."""
+        """Return the revisions that each database is at."""
         return Listing(_commands().current())
 
     def heads(self) -> list[Revision]:
-        """The newest revisions of the folder."""
+        """Return the newest revisions of the folder."""
         return Listing(_commands().heads())
 
     def history(self) -> list[Revision]:
-        """All revisions, newest first."""
+        """Return all revisions, newest first."""
         return Listing(_commands().history())
 
     def pending(self) -> list[Revision]:
-        """What an upgrade would apply, in order."""
+        """Return the revisions that an upgrade would apply, in order."""
         return Listing(_commands().pending())
 
     def diff(self) -> list[Difference]:
-        """What ``migrate`` would write operations for."""
+        """Return the differences that ``migrate`` would write operations for."""
         from .errors.revisions import DifferencesFound
 
         try:
@@ -68,9 +68,9 @@ class Inspector:
             return Listing(error.differences)
 
     def sql(self, revision: str = "head") -> str:
-        """The SQL of an upgrade to ``revision``, or of a range ``from:to``."""
+        """Return the SQL of an upgrade to ``revision``, or of a range ``from:to``."""
         return Script(_commands().upgrade(revision=revision, sql=True).sql)
 
 
 def _commands() -> t.Any:
-    return importlib.import_module("flask_schemaflow.commands")
+    return resolve("flask_schemaflow.commands")

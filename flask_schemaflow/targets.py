@@ -1,17 +1,19 @@
-"""Which databases an application has: each one a :class:`Target` of engine and metadata.
+"""The databases of an application: each one a :class:`Target` of engine and metadata.
 
-The object that is passed as ``db`` may be Flask-SQLAlchemy 3, Flask-SQLAlchemy-Lite, Alchemical,
-or anything with ``engine`` or ``engines`` and ``metadata`` or ``metadatas``. They differ in how
-they name the default database and whether they hold the models' metadata; after this module
-nobody needs to know.
+The ``db`` object may be Flask-SQLAlchemy 3, Flask-SQLAlchemy-Lite, Alchemical, or anything with ``engine`` or
+``engines`` and ``metadata`` or ``metadatas``. They differ in how they name the default database and whether they hold
+the models' metadata; no other module needs to know.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import dataclasses
 import typing as t
 
 from .errors import SchemaflowError
-from .record import Record
+from .records import Record
 
 if t.TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -21,12 +23,13 @@ if t.TYPE_CHECKING:
 DEFAULT = "default"
 
 
+@dataclasses.dataclass(frozen=True)
 class Target(Record):
     """One database to migrate.
 
     :param bind: the name of the bind, ``None`` for the default database.
     :param engine: a SQLAlchemy ``Engine`` or ``AsyncEngine``.
-    :param metadatas: what its schema should be; empty when the application has no models for it.
+    :param metadatas: the models' metadata; empty if the application has no models for it.
     """
 
     bind: str | None
@@ -57,14 +60,96 @@ class Target(Record):
         return f"Target(bind={self.bind!r})"  # an engine's URL may hold passwords
 
 
+@dataclasses.dataclass(frozen=True)
+class Tenant(Record):
+    """A part of the application's data with tables of its own: a schema, a database, or a schema of another database.
+
+    :param name: what people call it; commands take it, and reports show it.
+    :param schema: its schema, on PostgreSQL.
+    :param url: its database's URL; the application's default database if there is none.
+    :param search_path: schemas in which PostgreSQL looks for names that the tenant's schema hasn't, such as the
+        one of extensions. A revision that changes a table finds it there, too.
+    :param size: how big it is, in any unit, for ``--order largest``.
+    :raises InvalidTenant: without a name, or with neither schema nor URL.
+    """
+
+    name: str
+    schema: str | None = None
+    url: str | None = dataclasses.field(default=None, repr=False)  # which may hold a password
+    search_path: tuple[str, ...] = ()
+    size: float = 0.0
+
+    def __post_init__(self) -> None:
+        render = getattr(self.url, "render_as_string", None)  # of SQLAlchemy's URL
+        if render is not None:
+            object.__setattr__(self, "url", render(hide_password=False))
+        if isinstance(self.search_path, str):
+            object.__setattr__(self, "search_path", (self.search_path,))
+        object.__setattr__(self, "search_path", tuple(self.search_path))
+        if not (isinstance(self.name, str) and self.name.strip()):
+            raise _invalid_tenant(f"A tenant needs a name, not {self.name!r}.")
+        if not (self.schema or self.url):
+            raise _invalid_tenant(f"The tenant {self.name!r} has neither a schema nor a URL.")
+
+    @property
+    def place(self) -> str:
+        """Its schema and database, without a password."""
+        from .redaction import safe_url
+
+        parts = [f"schema {self.schema}"] if self.schema else []
+        return " of ".join([*parts, *([safe_url(self.url)] if self.url else [])])
+
+
+def _invalid_tenant(message: str) -> SchemaflowError:
+    from .errors.setup import InvalidTenant
+
+    return InvalidTenant(message, hint='Write Tenant("acme", schema="acme") or Tenant("acme", url="postgresql://...").')
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class TenantTarget(Target):
+    """A tenant as the database to migrate.
+
+    :param tenant: the tenant.
+    :param replaced: the engine of the application's default database, in whose place the tenant's stands.
+    :param is_behind: whether its versions were read a moment ago and lack something, so that nobody need ask again.
+    """
+
+    tenant: Tenant
+    replaced: Engine | AsyncEngine
+    is_behind: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.tenant.name
+
+
+_current: contextvars.ContextVar[TenantTarget | None] = contextvars.ContextVar("schemaflow_tenant", default=None)
+
+
+def current_tenant() -> TenantTarget | None:
+    """Return the tenant that this thread or task works on, ``None`` if it works on the application's own databases."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def instead_of_databases(target: TenantTarget) -> t.Iterator[None]:
+    """Have commands in the block work on a tenant instead of the application's databases."""
+    token = _current.set(target)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def find_targets(db: t.Any, metadata: t.Any = None) -> list[Target]:
-    """All databases of ``db``, the default one first. Must run in the application's context.
+    """Return all databases of ``db``, the default one first; call it in the application's context.
 
     :param db: the object passed to ``Migrate``.
     :param metadata: the models' metadata where ``db`` has none: a ``MetaData``, several of
         them, or a mapping from bind to either.
-    :raises DatabaseNotInitialised: when ``db.init_app(app)`` was never called.
-    :raises UnusableDatabase: when no engine can be found in ``db``.
+    :raises DatabaseNotInitialised: if ``db.init_app(app)`` was never called.
+    :raises UnusableDatabase: if ``db`` has no engine.
     """
     engines = _engines(db)
     metadatas = _metadatas(db, metadata)
@@ -73,9 +158,9 @@ def find_targets(db: t.Any, metadata: t.Any = None) -> list[Target]:
 
 
 def choose(targets: t.Sequence[Target], names: t.Sequence[str] | None) -> list[Target]:
-    """The targets that were asked for by name; all of them when no name is given.
+    """Return the targets with these names; all of them when no name is given.
 
-    :raises UnknownBind: names the slip and lists the names there are.
+    :raises UnknownBind: names the typo and lists the existing names.
     """
     if not names:
         return list(targets)
@@ -92,6 +177,13 @@ def choose(targets: t.Sequence[Target], names: t.Sequence[str] | None) -> list[T
 
 
 def _engines(db: t.Any) -> dict[str | None, t.Any]:
+    if isinstance(db, type):
+        from .errors.setup import UnusableDatabase
+
+        raise UnusableDatabase(
+            f"Migrate was given the class {db.__name__} instead of an object of it.",
+            hint=f"Create one, db = {db.__name__}(), and pass that: Migrate(app, db)",
+        )
     try:
         found = _mapping(db, "engines") or {}
         found.update(_mapping(db, "async_engines") or {})
@@ -103,9 +195,8 @@ def _engines(db: t.Any) -> dict[str | None, t.Any]:
         from .errors.setup import DatabaseNotInitialised
 
         raise DatabaseNotInitialised(
-            "The db object that was passed to Migrate was never initialised with this application "
-            "(or is not the one that was).",
-            hint="Call db.init_app(app) where the application is made, before its first command.",
+            "The db object passed to Migrate is not initialised with this application (or is not the one that was).",
+            hint="Call db.init_app(app) in your application factory, before the first command.",
             details=str(error).strip().splitlines()[0],
         ) from error
     return {_bind(key): engine for key, engine in found.items()}

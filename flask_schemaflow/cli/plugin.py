@@ -2,7 +2,7 @@
 
 ``flask`` asks its plugins first and the application afterwards, so a plain group here would take the place of a ``db``
 that the application or another extension has. This one loads the application, hands over to the group which is there,
-and stays for the cases in which nobody else could answer: no application, one that can't be loaded, one without
+and stays for the cases without another group: no application, one that can't be loaded, one without
 ``Migrate``. It is imported by each command of ``flask``, so it imports nothing that Flask has not.
 """
 
@@ -19,7 +19,7 @@ from flask.cli import ScriptInfo
 from ..extension import EXTENSION
 from ..extension import HELP
 from ..extension import State
-from ..lazy import LazyGroup
+from ..lazy_group import LazyGroup
 
 NAME = "db"
 _TRIED = "flask_schemaflow.application"
@@ -32,10 +32,12 @@ class PluginGroup(LazyGroup):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: t.Any
     ) -> click.Context:
+        """Create the context of the application's group, or of ours."""
         found = self._found(args, parent) if parent is not None else None
         return (found or self.load()).make_context(info_name, args, parent, **extra)
 
     def get_short_help_str(self, limit: int = 45) -> str:
+        """Return the short help of the group that will answer."""
         found = self._known()
         return found.get_short_help_str(limit) if found is not None else super().get_short_help_str(limit)
 
@@ -55,7 +57,7 @@ class PluginGroup(LazyGroup):
         return found or (_other_plugin() if app is None or EXTENSION not in app.extensions else None)
 
     def _found(self, args: list[str], parent: click.Context) -> click.Command | None:
-        """The application's own group; ``None`` where it has none."""
+        """Return the application's own group, or ``None``."""
         app = _quietly_loaded(parent)
         other = _other_plugin() if app is None or EXTENSION not in app.extensions else None
         if other is not None:
@@ -70,7 +72,7 @@ class PluginGroup(LazyGroup):
 
 
 def _entered(app: Flask, parent: click.Context) -> click.Command | None:
-    """The application's group, with the application current as it is for each of its commands."""
+    """Return the application's group, with the application current as for each of its commands."""
     found = app.cli.get_command(parent, NAME)
     other = _other_name(app)
     if found is None and other is not None and not parent.resilient_parsing:
@@ -86,34 +88,34 @@ def _entered(app: Flask, parent: click.Context) -> click.Command | None:
 
 
 def _other_plugin() -> click.Command | None:
-    """A command of another distribution that is looked up before applications too, as ours is."""
+    """Return a command of another distribution that ``flask`` finds before applications too, as it finds ours."""
     found = importlib.metadata.entry_points(group="flask.commands", name=NAME)
     other = next((entry for entry in found if not entry.value.startswith(f"{__name__}:")), None)
     return None if other is None else t.cast(click.Command, other.load())
 
 
 def _other_name(app: Flask) -> str | None:
-    """The name of the application's group, where it is not ours."""
+    """Return the name of the application's group, if it is not ours."""
     state = app.extensions.get(EXTENSION)
     return state.command if isinstance(state, State) and state.command != NAME else None
 
 
 def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
-    """The application, for lists of commands, which say themselves when it can't be loaded; tried once."""
+    """Load the application once, for lists of commands, which report by themselves that it can't be loaded."""
     context = context or click.get_current_context(silent=True)
     if context is None:
         return None
     info = context.ensure_object(ScriptInfo)
     if _TRIED not in info.data:
-        from .collecting import seldom
+        from .boundary import fewer_collections
 
         info.data[_TRIED] = None
         try:
-            with seldom():
+            with fewer_collections():
                 info.data[_TRIED] = info.load_app()
         except Exception as error:
             info.data[_FAILURE] = error
     return t.cast("Flask | None", info.data[_TRIED])
 
 
-db = PluginGroup(NAME, source="flask_schemaflow.cli:db", help=HELP)
+db = PluginGroup(NAME, source="flask_schemaflow.cli.group:db", help=HELP)

@@ -7,44 +7,57 @@ from __future__ import annotations
 
 import typing as t
 
-from ..importing import load
+from .._lazy import resolve
 
 if t.TYPE_CHECKING:
-    from .exact import check as check
-    from .exact import show as show
-    from .examining import doctor as doctor
-    from .examining import renew as renew
-    from .examining import renewals as renewals
-    from .reading import branches as branches
-    from .reading import current as current
-    from .reading import heads as heads
-    from .reading import history as history
-    from .reading import pending as pending
-    from .reading import status as status
+    from .alembic_answers import check as check
+    from .alembic_answers import show as show
+    from .database import downgrade as downgrade
+    from .database import ensure_version as ensure_version
+    from .database import stamp as stamp
+    from .database import upgrade as upgrade
+    from .inspection import branches as branches
+    from .inspection import current as current
+    from .inspection import heads as heads
+    from .inspection import history as history
+    from .inspection import log as log
+    from .inspection import pending as pending
+    from .inspection import status as status
+    from .linting import lint as lint
+    from .linting import plan as plan
+    from .linting import sizes as sizes
+    from .pictures import erd as erd
+    from .pictures import graph as graph
+    from .repository import doctor as doctor
     from .repository import edit as edit
     from .repository import init as init
     from .repository import list_templates as list_templates
-    from .running import downgrade as downgrade
-    from .running import ensure_version as ensure_version
-    from .running import stamp as stamp
-    from .upgrading import upgrade as upgrade
-    from .writing import merge as merge
-    from .writing import migrate as migrate
-    from .writing import revision as revision
+    from .repository import renew as renew
+    from .repository import renewals as renewals
+    from .revisions import merge as merge
+    from .revisions import migrate as migrate
+    from .revisions import revision as revision
+    from .squashing import prune as prune
+    from .squashing import squash as squash
+    from .upkeep import baseline as baseline
+    from .upkeep import drift as drift
+    from .upkeep import rebase as rebase
 
 _MODULES = {
-    "exact": ("check", "show"),
-    "examining": ("doctor", "renew", "renewals"),
-    "reading": ("branches", "current", "heads", "history", "pending", "status"),
-    "repository": ("edit", "init", "list_templates"),
-    "running": ("downgrade", "ensure_version", "stamp"),
-    "upgrading": ("upgrade",),
-    "writing": ("merge", "migrate", "revision"),
+    "alembic_answers": ("check", "show"),
+    "inspection": ("branches", "current", "heads", "history", "log", "pending", "status"),
+    "linting": ("lint", "plan", "sizes"),
+    "pictures": ("erd", "graph"),
+    "repository": ("doctor", "edit", "init", "list_templates", "renew", "renewals"),
+    "database": ("downgrade", "ensure_version", "stamp", "upgrade"),
+    "revisions": ("merge", "migrate", "revision"),
+    "squashing": ("prune", "squash"),
+    "upkeep": ("baseline", "drift", "rebase"),
 }
 
 
 def __getattr__(name: str) -> t.Any:
     for module, names in _MODULES.items():
         if name in names:
-            return getattr(load(f".{module}", __name__), name)
+            return resolve(f"{__name__}.{module}:{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

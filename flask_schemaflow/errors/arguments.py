@@ -2,76 +2,60 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from . import SchemaflowError
 
-__all__ = [
-    "ArgumentError",
-    "EditorMissing",
-    "InvalidArgument",
-    "InvalidLabel",
-    "InvalidRevisionId",
-    "InvalidVersionPath",
-]
 
-
-class ArgumentError(SchemaflowError):
+class ArgumentError(SchemaflowError, code="SF700"):
     """A command got an argument that it can't use.
 
-    Cause: see the more specific errors of this family.
-    Cure: see there.
+    Cause: base class of this family.
+    Cure: see the specific error.
     """
 
-    code: t.ClassVar[str] = "SF700"
 
-
-class InvalidArgument(ArgumentError):
+class InvalidArgument(ArgumentError, code="SF701", exit_code=2):
     """An argument can't be used.
 
     Cause: the message names it.
-    Cure: correct it.
+    Cure: fix it.
     """
 
-    code: t.ClassVar[str] = "SF701"
-    exit_code: t.ClassVar[int] = 2
 
-
-class InvalidRevisionId(InvalidArgument):
+class InvalidRevisionId(InvalidArgument, code="SF702"):
     """The id given with ``--rev-id`` can't be used.
 
-    Cause: it is taken, too long, or has characters that don't belong in an id.
+    Cause: it is taken, too long, or has invalid characters.
     Cure: use letters, digits and underscores, 32 at most.
     """
 
-    code: t.ClassVar[str] = "SF702"
 
-
-class InvalidLabel(InvalidArgument):
+class InvalidLabel(InvalidArgument, code="SF703"):
     """The label given with ``--branch-label`` can't be used.
 
-    Cause: it is taken, or has characters that mean something else.
+    Cause: it is taken, or has characters with a special meaning.
     Cure: use letters, digits and underscores.
     """
 
-    code: t.ClassVar[str] = "SF703"
 
-
-class InvalidVersionPath(InvalidArgument):
-    """The folder given with ``--version-path`` is none of the folder's version locations.
+class InvalidVersionPath(InvalidArgument, code="SF704"):
+    """The folder given with ``--version-path`` is not a version location.
 
     Cause: revisions are only found where ``version_locations`` in alembic.ini says.
     Cure: use one of the paths that the message lists, or add it there.
     """
 
-    code: t.ClassVar[str] = "SF704"
 
-
-class EditorMissing(ArgumentError):
-    """No editor could be started.
+class EditorMissing(ArgumentError, code="SF705"):
+    """The editor did not start.
 
     Cause: neither ``VISUAL`` nor ``EDITOR`` names a program that is installed.
-    Cure: ``export EDITOR=nano``, or open the file that the message names.
+    Cure: set an installed editor, ``export EDITOR=nano``, or open the file that the message names.
     """
 
-    code: t.ClassVar[str] = "SF705"
+
+class OutputNotWritable(ArgumentError, code="SF706"):
+    """The file given with ``--output`` can't be written.
+
+    Cause: its folder doesn't exist, or you have no permission to write there.
+    Cure: name another file.
+    """

@@ -1,132 +1,118 @@
-"""SF6xx: autogenerate stopped before it wrote anything."""
+"""SF6xx: autogenerate stopped, and nothing was written."""
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from . import SchemaflowError
 
 if t.TYPE_CHECKING:
-    from ..autogenerate.questions import Question
-
-__all__ = [
-    "AutogenerateError",
-    "EverythingDropped",
-    "InvalidAnswer",
-    "ModelsNotImported",
-    "NotUpdatable",
-    "Undecided",
-    "UnusedAnswer",
-    "NamesMissing",
-    "VerificationFailed",
-]
+    from ..questions import Question
 
 
-class AutogenerateError(SchemaflowError):
-    """Autogenerate stopped before it wrote anything.
+class AutogenerateError(SchemaflowError, code="SF600"):
+    """Autogenerate stopped. Nothing was written.
 
-    Cause: see the more specific errors of this family.
-    Cure: see there.
+    Cause: base class of this family.
+    Cure: see the specific error.
     """
 
-    code: t.ClassVar[str] = "SF600"
 
+class Undecided(AutogenerateError, code="SF601", exit_code=2):
+    """Autogenerate needs your answer. Nothing was written.
 
-class Undecided(AutogenerateError):
-    """Questions are open that only a person can answer, so nothing was written.
-
-    Cause: the models and the database differ in a way that can mean two things, of which one loses data.
+    Cause: a difference is ambiguous, and one reading loses data.
     Cure: run ``flask db migrate`` on a terminal and answer, add the options that the message lists, or pass
-    ``answers=`` from Python, where ``questions`` holds what is open.
+    ``answers=`` from Python, where the error's ``questions`` lists them.
     """
 
-    code: t.ClassVar[str] = "SF601"
-    exit_code: t.ClassVar[int] = 2
     questions: tuple[Question, ...] = ()
 
     @classmethod
     def about(cls, questions: t.Sequence[Question]) -> Undecided:
-        """The error for these questions."""
-        many = f"{len(questions)} questions have" if len(questions) > 1 else "One question has"
+        """Return the error for these questions."""
+        many = f"{len(questions)} questions" if len(questions) > 1 else "one question"
         error = cls(
-            f"{many} to be answered first; nothing was written.",
+            f"`migrate` needs an answer to {many}. Nothing was written.",
             details="\n".join(str(question) for question in questions),
-            hint="Add one of the options for each question, or run `flask db migrate` on a terminal to be asked.",
         )
         error.questions = tuple(questions)
+        error.suggest("flask db migrate")
         return error
 
+    def suggest(self, command: str) -> None:
+        """Have the hint end with a whole command line that answers all questions.
 
-class InvalidAnswer(AutogenerateError):
-    """An answer given to ``migrate`` can't be read.
+        :param command: the command that was given, with its options.
+        """
+        options: list[str] = []
+        for question in self.questions:
+            options.append(question.suggestion(options))
+        added = " ".join(options)
+        placeholders = [word for word in ("VALUE", "EXPRESSION") if re.search(rf"[=:]{word}\b", added)]
+        values = f" and replace {' and '.join(placeholders)}" if placeholders else ""
+        each = "" if len(self.questions) == 1 else " for each question"
+        self.hint: str = (
+            f"To be asked, run `{command}` in a terminal.\n"
+            f"Or add one of the options{each}{values}, for example: `{command} {added}`"
+        )
 
-    Cause: a slip in ``--rename``, ``--rename-table``, ``--drop`` or ``--fill``.
-    Cure: write it as the message shows.
+
+class InvalidAnswer(AutogenerateError, code="SF602", exit_code=2):
+    """An answer to ``migrate`` has the wrong format.
+
+    Cause: a typo in ``--rename``, ``--rename-table``, ``--drop`` or ``--fill``.
+    Cure: use the form in the message.
     """
 
-    code: t.ClassVar[str] = "SF602"
-    exit_code: t.ClassVar[int] = 2
 
+class UnusedAnswer(AutogenerateError, code="SF603", exit_code=2):
+    """An answer matches no difference between models and database.
 
-class UnusedAnswer(AutogenerateError):
-    """An answer fits nothing that differs between the models and the database.
-
-    Cause: a slip in a name, or the change it is about was migrated already.
-    Cure: correct the name or leave the option out.
+    Cause: a typo in a name, or the change was migrated already.
+    Cure: fix the name or remove the option.
     """
 
-    code: t.ClassVar[str] = "SF603"
-    exit_code: t.ClassVar[int] = 2
 
+class EverythingDropped(AutogenerateError, code="SF604"):
+    """``migrate`` would drop every table because none of them has an imported model.
 
-class EverythingDropped(AutogenerateError):
-    """The models of existing tables are missing, so that their tables would be dropped.
-
-    Cause: most often no model was imported before ``flask db migrate`` ran.
-    Cure: import the modules with the models where the application is made; the message names those that look
-    like models and were not imported. ``--allow-drops`` drops the tables all the same.
+    Cause: most often no model is imported before ``flask db migrate`` runs.
+    Cure: import the modules with the models in your application factory; the message names those that look like
+    models. ``--allow-drops`` drops the tables anyway.
     """
 
-    code: t.ClassVar[str] = "SF604"
 
-
-class ModelsNotImported(AutogenerateError):
-    """Tables would be dropped whose models are there and were not imported.
+class ModelsNotImported(AutogenerateError, code="SF605"):
+    """``migrate`` would drop tables whose models were not imported.
 
     Cause: the module with the models is not imported by anything that ``flask db migrate`` loads.
-    Cure: import it where the application is made; ``--allow-drops``, or ``--drop`` with the table's name, drops the
-    table all the same.
+    Cure: import it in your application factory; ``--allow-drops``, or ``--drop`` with the table's name, drops the
+    table anyway.
     """
 
-    code: t.ClassVar[str] = "SF605"
 
-
-class NotUpdatable(AutogenerateError):
-    """The newest revision can't be written anew by ``migrate --update``.
+class NotUpdatable(AutogenerateError, code="SF606"):
+    """``migrate --update`` can't regenerate the head.
 
     Cause: it is applied already, another one follows it, or it has code that ``migrate`` didn't write.
-    Cure: take it back from the databases that have it, or leave ``--update`` out and write another revision.
+    Cure: revert it on the databases that have it, or leave ``--update`` out and write another revision.
     """
 
-    code: t.ClassVar[str] = "SF606"
 
+class NamesMissing(AutogenerateError, code="SF610"):
+    """The new revision uses undefined names. Nothing was written.
 
-class NamesMissing(AutogenerateError):
-    """A new revision uses names that nothing in it defines, so it was not kept.
-
-    Cause: a type or a default was written out, by ``render_item`` or ``repr()``, without the import that it needs.
-    Cure: add the import where it is written out, or to ``script.py.mako``.
+    Cause: ``render_item`` or ``repr()`` rendered a type or a default without the import that it needs.
+    Cure: add the import where it is rendered, or to ``script.py.mako``.
     """
 
-    code: t.ClassVar[str] = "SF610"
 
-
-class VerificationFailed(AutogenerateError):
-    """A new revision fails on a scratch copy of the schema, so it was not kept.
+class VerificationFailed(AutogenerateError, code="SF611"):
+    """The new revision fails on a scratch copy of the schema. Nothing was written.
 
     Cause: the database refuses what the models ask for, or a hook of the application changed the revision so that it
     can't run.
-    Cure: correct the models, or write the file with ``flask db migrate --no-verify`` and correct it by hand.
+    Cure: fix the models, or write the file with ``flask db migrate --no-verify`` and fix it by hand.
     """
-
-    code: t.ClassVar[str] = "SF611"

@@ -2,144 +2,100 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from . import SchemaflowError
 
-__all__ = [
-    "ConfigurationBroken",
-    "ConfirmationMissing",
-    "DraftUnloadable",
-    "EnvironmentBroken",
-    "FileMissing",
-    "FolderError",
-    "FolderExists",
-    "FolderMissing",
-    "FolderNotWritable",
-    "TemplateBroken",
-    "TemplateMissing",
-    "TemplateOfOneDatabase",
-]
 
-
-class FolderError(SchemaflowError):
+class FolderError(SchemaflowError, code="SF200"):
     """The migrations folder can't be used.
 
-    Cause: see the more specific errors of this family.
-    Cure: see there.
+    Cause: base class of this family.
+    Cure: see the specific error.
     """
 
-    code: t.ClassVar[str] = "SF200"
 
+class FolderMissing(FolderError, code="SF201"):
+    """The migrations folder does not exist.
 
-class FolderMissing(FolderError):
-    """The migrations folder is not there.
-
-    Cause: ``flask db init`` was not run, or the command was typed in another directory.
-    Cure: ``flask db init``, or name the folder with ``--directory``.
+    Cause: ``flask db init`` was not run, or you are in another directory.
+    Cure: run ``flask db init``, or name the folder with ``--directory``.
     """
 
-    code: t.ClassVar[str] = "SF201"
 
-
-class FileMissing(FolderError):
+class FileMissing(FolderError, code="SF202"):
     """A file of the migrations folder is missing.
 
     Cause: it was deleted, or never committed.
-    Cure: get it back from version control.
+    Cure: restore it from version control.
     """
 
-    code: t.ClassVar[str] = "SF202"
 
+class FolderExists(FolderError, code="SF203"):
+    """``init`` would overwrite existing files.
 
-class FolderExists(FolderError):
-    """``init`` would overwrite what is there.
-
-    Cause: the folder exists and has files in it.
-    Cure: use it as it is, or choose another one with ``--directory``.
+    Cause: the folder is not empty.
+    Cure: use the existing folder, or choose another one with ``--directory``.
     """
 
-    code: t.ClassVar[str] = "SF203"
 
+class TemplateMissing(FolderError, code="SF204", exit_code=2):
+    """The template does not exist.
 
-class TemplateMissing(FolderError):
-    """The template that was asked for doesn't exist.
-
-    Cause: a typing slip after ``--template``.
-    Cure: ``flask db list-templates`` shows the names.
+    Cause: a typo after ``--template``.
+    Cure: use one of the names that ``flask db list-templates`` prints.
     """
 
-    code: t.ClassVar[str] = "SF204"
-    exit_code: t.ClassVar[int] = 2
 
-
-class EnvironmentBroken(FolderError):
+class EnvironmentBroken(FolderError, code="SF205"):
     """The env.py of the migrations folder failed.
 
-    Cause: its code has an error, or was written for other versions.
-    Cure: correct the line that the message names, or ``flask db doctor --fix``.
+    Cause: its code raises an error or needs other versions.
+    Cure: fix the line that the message names, or replace the file with ``flask db doctor --fix``.
     """
 
-    code: t.ClassVar[str] = "SF205"
 
-
-class TemplateBroken(FolderError):
+class TemplateBroken(FolderError, code="SF206"):
     """The script.py.mako of the migrations folder can't be rendered.
 
-    Cause: an edit left an error in it.
-    Cure: correct the line that the message names, or copy a new one.
+    Cause: it contains an error.
+    Cure: fix the line that the message names, or copy the file from a new folder.
     """
 
-    code: t.ClassVar[str] = "SF206"
 
+class FolderNotWritable(FolderError, code="SF207"):
+    """A file of the migrations folder can't be read or written.
 
-class FolderNotWritable(FolderError):
-    """A file of the migrations folder can't be written or read.
-
-    Cause: its permissions, a read-only mount or a full disk.
-    Cure: correct the permissions, or run the command as the folder's owner.
+    Cause: missing permissions, a read-only mount or a full disk.
+    Cure: give the account the permission, or run the command as the folder's owner.
     """
 
-    code: t.ClassVar[str] = "SF207"
 
-
-class ConfigurationBroken(FolderError):
+class ConfigurationBroken(FolderError, code="SF208"):
     """The alembic.ini of the migrations folder can't be used.
 
     Cause: a line that is neither a section nor an option, or a value that Alembic doesn't know.
-    Cure: correct the option that the message names.
+    Cure: fix the option that the message names.
     """
 
-    code: t.ClassVar[str] = "SF208"
 
+class DraftUnloadable(FolderError, code="SF209"):
+    """The new revision file can't be loaded. Nothing was written.
 
-class DraftUnloadable(FolderError):
-    """A new revision file could not be loaded, so it was not kept.
-
-    Cause: the folder's script.py.mako writes code that is wrong, or a type or default of the models is written out as
-    something that is no Python.
-    Cure: correct the line that the message quotes, in script.py.mako or in what renders it.
+    Cause: the folder's script.py.mako writes wrong code, or a type or default of a model renders as invalid Python.
+    Cure: fix the line that the message quotes, in script.py.mako or in what renders it.
     """
 
-    code: t.ClassVar[str] = "SF209"
 
+class TemplateOfOneDatabase(FolderError, code="SF210"):
+    """The script.py.mako of the folder supports only one database.
 
-class TemplateOfOneDatabase(FolderError):
-    """The folder's script.py.mako has no functions for further databases.
-
-    Cause: the folder was made for one database, and the application has several now.
-    Cure: ``flask db doctor --fix``, or copy script.py.mako and env.py from a folder that ``flask db init`` makes.
+    Cause: the folder was created for one database, and the application has several now.
+    Cure: run ``flask db doctor --fix``, or copy script.py.mako and env.py from a folder that ``flask db init`` creates.
     """
 
-    code: t.ClassVar[str] = "SF210"
 
+class ConfirmationMissing(FolderError, code="SF211", exit_code=2):
+    """Replacing a file needs your confirmation.
 
-class ConfirmationMissing(FolderError):
-    """A file would be replaced, and nobody could be asked.
-
-    Cause: ``flask db doctor --fix`` without a terminal, and without ``--yes`` or with parts of your own in the file.
-    Cure: run it at a terminal, or move your own parts to ``Migrate(...)`` or ``run_env(...)`` and add ``--yes``.
+    Cause: ``flask db doctor --fix`` ran without a terminal, and ``--yes`` is missing or you have changed the file.
+    Cure: run it in a terminal, or move your changes to ``Migrate(...)`` or ``run_env(...)`` and add ``--yes``.
     """
-
-    code: t.ClassVar[str] = "SF211"
-    exit_code: t.ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""SF3xx: the revision files or what was asked of them don't fit together."""
+"""SF3xx: the revision files are inconsistent or the request doesn't match them."""
 
 from __future__ import annotations
 
@@ -9,217 +9,165 @@ from . import SchemaflowError
 if t.TYPE_CHECKING:
     from ..records import Difference
 
-__all__ = [
-    "DifferencesFound",
-    "IdentifierUnusable",
-    "IdentifiersMissing",
-    "LabelTwice",
-    "NotAtHead",
-    "NotOnTheWay",
-    "ParentMissing",
-    "RevisionAmbiguous",
-    "RevisionChanged",
-    "RevisionCycle",
-    "RevisionError",
-    "RevisionFileBroken",
-    "RevisionRefused",
-    "RevisionTwice",
-    "RevisionUnknown",
-    "SeveralHeads",
-    "StampedRevisionMissing",
-    "TooFarDown",
-]
 
+class RevisionError(SchemaflowError, code="SF300"):
+    """The revision files are inconsistent or the request doesn't match them.
 
-class RevisionError(SchemaflowError):
-    """The revision files or what was asked of them don't fit together.
-
-    Cause: see the more specific errors of this family.
-    Cure: see there.
+    Cause: base class of this family.
+    Cure: see the specific error.
     """
 
-    code: t.ClassVar[str] = "SF300"
 
-
-class RevisionChanged(RevisionError):
-    """A revision file no longer says what it said when the history was read.
+class RevisionChanged(RevisionError, code="SF360"):
+    """A revision file changed while the command ran.
 
     Cause: the file was edited, or another branch was checked out, while the command ran.
     Cure: run the command again.
     """
 
-    code: t.ClassVar[str] = "SF360"
 
-
-class NotAtHead(RevisionError):
-    """The database is not at the newest revision.
+class NotAtHead(RevisionError, code="SF310"):
+    """The database is not up to date.
 
     Cause: revisions were added since the last upgrade.
-    Cure: ``flask db upgrade``.
+    Cure: run ``flask db upgrade``.
     """
-
-    code: t.ClassVar[str] = "SF310"
 
     @classmethod
     def of(cls, database: str, at: t.Iterable[str]) -> NotAtHead:
-        """The error for a database that is at the revisions ``at``."""
+        """Return the error for a database whose current revisions are ``at``."""
         return cls(
-            f"The {database} database is at {', '.join(at) or 'no revision'}, not at the newest.",
-            hint="Apply what is pending: `flask db upgrade`; `flask db status` lists it.",
+            f"The {database} database is not up to date: it is at {', '.join(at) or 'no revision'}, not at the head.",
+            hint="Run `flask db upgrade`. `flask db status` lists the pending revisions.",
         )
 
 
-class DifferencesFound(RevisionError):
+class DifferencesFound(RevisionError, code="SF311"):
     """The models and the database differ.
 
     Cause: the models changed, or the database was changed by hand.
-    Cure: ``flask db migrate``.
+    Cure: run ``flask db migrate`` to write a revision, or ``flask db drift`` to see what was changed by hand.
     """
 
-    code: t.ClassVar[str] = "SF311"
     differences: tuple[Difference, ...] = ()
 
 
-class RevisionUnknown(RevisionError):
-    """No revision, branch or label has the name that was given.
+class RevisionUnknown(RevisionError, code="SF301", exit_code=2):
+    """No revision or branch label matches this name.
 
-    Cause: a typing slip, or a revision that is on another branch of the version control.
+    Cause: a typo, or a revision on another branch in version control.
     Cure: use one of the names that the message suggests; ``flask db history`` lists all.
     """
 
-    code: t.ClassVar[str] = "SF301"
-    exit_code: t.ClassVar[int] = 2
 
+class RevisionAmbiguous(RevisionError, code="SF302", exit_code=2):
+    """The id prefix matches several revisions.
 
-class RevisionAmbiguous(RevisionError):
-    """The beginning of an id fits several revisions.
-
-    Cause: too few of its characters were given.
-    Cure: give more of them.
+    Cause: the prefix is too short.
+    Cure: type more characters.
     """
 
-    code: t.ClassVar[str] = "SF302"
-    exit_code: t.ClassVar[int] = 2
+
+class StepAmbiguous(RevisionAmbiguous, code="SF317", exit_code=1):
+    """A relative step such as ``+1`` leads to several revisions.
+
+    Cause: the history branches there, or the database has several current revisions.
+    Cure: name the revision to go to; the message lists them.
+    """
 
 
-class RevisionFileBroken(RevisionError):
+class RevisionFileBroken(RevisionError, code="SF303"):
     """A revision file can't be loaded.
 
-    Cause: a syntax error, an import that fails, or code outside of its functions that does.
-    Cure: correct the line that the message names.
+    Cause: a syntax error, a failing import, or a failing statement at module level.
+    Cure: fix the line that the message names.
     """
 
-    code: t.ClassVar[str] = "SF303"
 
-
-class IdentifiersMissing(RevisionError):
-    """A file among the revisions doesn't say which revision it is.
+class IdentifiersMissing(RevisionError, code="SF304"):
+    """A file in the versions folder has no revision identifiers.
 
     Cause: the variables ``revision`` and ``down_revision`` were removed, or the file doesn't belong there.
-    Cure: write them, or move the file out of the folder.
+    Cure: add them, or move the file out of the folder.
     """
 
-    code: t.ClassVar[str] = "SF304"
 
-
-class RevisionTwice(RevisionError):
-    """Several files have the same revision id.
+class RevisionTwice(RevisionError, code="SF305"):
+    """Duplicate revision id: several files have the same one.
 
     Cause: a file was copied, or a merge kept both versions of it.
-    Cure: delete one of them, or give it an id of its own.
+    Cure: delete one of them, or give it a new id.
     """
 
-    code: t.ClassVar[str] = "SF305"
 
-
-class RevisionCycle(RevisionError):
-    """Revisions follow each other in a circle.
+class RevisionCycle(RevisionError, code="SF306"):
+    """The revisions form a cycle.
 
     Cause: a ``down_revision`` or ``depends_on`` was edited.
-    Cure: correct it in one of the files that the message names.
+    Cure: fix it in one of the files that the message names.
     """
 
-    code: t.ClassVar[str] = "SF306"
 
-
-class ParentMissing(RevisionError):
-    """A revision follows one that has no file.
+class ParentMissing(RevisionError, code="SF307"):
+    """The parent of a revision is missing.
 
     Cause: the file was deleted, or not committed.
-    Cure: get the file back, or let the revision follow another one.
+    Cure: restore the file, or change ``down_revision``.
     """
 
-    code: t.ClassVar[str] = "SF307"
 
-
-class StampedRevisionMissing(RevisionError):
-    """The database is at a revision that has no file.
+class StampedRevisionMissing(RevisionError, code="SF308"):
+    """The current revision of the database has no file.
 
     Cause: another branch is checked out, an older release was deployed, or the file was deleted.
-    Cure: get the file back; the message names the commit where it was last seen.
+    Cure: restore the file; the message names the commit where it was last seen.
     """
 
-    code: t.ClassVar[str] = "SF308"
 
+class SeveralHeads(RevisionError, code="SF309"):
+    """The history has multiple heads.
 
-class SeveralHeads(RevisionError):
-    """The history ends in several revisions, and one was needed.
-
-    Cause: two people added a revision to the same one.
-    Cure: ``flask db merge heads``, or ``flask db upgrade heads``.
+    Cause: two revisions have the same parent.
+    Cure: run ``flask db merge heads``, or apply all of them with ``flask db upgrade heads``.
     """
 
-    code: t.ClassVar[str] = "SF309"
 
-
-class TooFarDown(RevisionError):
-    """A relative step leads below the first revision or above the last.
+class TooFarDown(RevisionError, code="SF312", exit_code=2):
+    """A relative step goes past the first or the last revision.
 
     Cause: more steps were given than there are revisions.
-    Cure: give fewer steps, or ``base`` or ``head``.
+    Cure: use fewer steps, ``base`` or ``head``.
     """
 
-    code: t.ClassVar[str] = "SF312"
-    exit_code: t.ClassVar[int] = 2
 
-
-class NotOnTheWay(RevisionError):
+class NotOnTheWay(RevisionError, code="SF313", exit_code=2):
     """The revision can't be reached in this direction.
 
     Cause: an upgrade to an older revision, or a downgrade to a newer one.
-    Cure: use the other command.
+    Cure: use ``upgrade`` to move forward and ``downgrade`` to move back.
     """
 
-    code: t.ClassVar[str] = "SF313"
-    exit_code: t.ClassVar[int] = 2
 
-
-class LabelTwice(RevisionError):
-    """Two revisions bear the same branch label.
+class LabelTwice(RevisionError, code="SF314"):
+    """Two revisions have the same branch label.
 
     Cause: a label was copied with its file.
     Cure: remove it from one of them.
     """
 
-    code: t.ClassVar[str] = "SF314"
 
-
-class RevisionRefused(RevisionError):
+class RevisionRefused(RevisionError, code="SF315", exit_code=2):
     """A new revision can't be written as asked.
 
     Cause: the message names the option.
-    Cure: correct it.
+    Cure: fix it.
     """
 
-    code: t.ClassVar[str] = "SF315"
-    exit_code: t.ClassVar[int] = 2
 
+class IdentifierUnusable(RevisionError, code="SF316"):
+    """The id in a revision file has characters that mean something else on the command line or in SQL.
 
-class IdentifierUnusable(RevisionError):
-    """The id in a revision file has characters that mean something else on the command line.
-
-    Cause: ``@``, ``-``, ``+`` or ``:`` in the file's ``revision``.
+    Cause: ``@``, ``-``, ``+``, ``:``, a quote, a backslash, a semicolon or a control character in the file's
+    ``revision``.
     Cure: use letters, digits and underscores.
     """
-
-    code: t.ClassVar[str] = "SF316"

@@ -2,211 +2,182 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from . import SchemaflowError
 
-__all__ = [
-    "AlembicUnknown",
-    "AlreadyRegistered",
-    "AnotherExtension",
-    "ApplicationBroken",
-    "ApplicationNotFound",
-    "DatabaseMissing",
-    "DatabaseNotInitialised",
-    "DriverMissing",
-    "InvalidSetting",
-    "NoApplicationContext",
-    "NotRegistered",
-    "OtherCommandName",
-    "SetupError",
-    "TableQueriedAtStart",
-    "UnknownBind",
-    "UnusableDatabase",
-    "UriMissing",
-    "UrlMalformed",
-]
 
-
-class SetupError(SchemaflowError, RuntimeError):
+class SetupError(SchemaflowError, RuntimeError, code="SF100"):
     """The application or the extension is not set up for migrations.
 
-    Cause: see the more specific errors of this family.
-    Cure: see there.
+    Cause: base class of this family.
+    Cure: see the specific error.
     """
 
-    code: t.ClassVar[str] = "SF100"
 
+class NoApplicationContext(SetupError, code="SF101"):
+    """A function was called outside an application context.
 
-class NoApplicationContext(SetupError):
-    """A function was called where no application is current.
-
-    Cause: commands need the application to know its databases and its migrations folder.
+    Cause: commands read the databases and the migrations folder from the application.
     Cure: call it inside ``with app.app_context():``.
     """
 
-    code: t.ClassVar[str] = "SF101"
 
-
-class NotRegistered(SetupError):
-    """The current application has no Flask-SchemaFlow.
+class NotRegistered(SetupError, code="SF102"):
+    """Flask-SchemaFlow is not registered on the current application.
 
     Cause: ``Migrate(app, db)`` or ``migrate.init_app(app, db)`` was not called for this application.
-    Cure: call it where the application is made, then run the command again.
+    Cure: call it in your application factory.
     """
 
-    code: t.ClassVar[str] = "SF102"
 
-
-class AlreadyRegistered(SetupError):
+class AlreadyRegistered(SetupError, code="SF103"):
     """The extension was registered twice on one application.
 
     Cause: two ``Migrate(app, db)``, or ``Migrate(app, db)`` and ``init_app(app)``, for the same application.
     Cure: keep one of them.
     """
 
-    code: t.ClassVar[str] = "SF103"
 
-
-class DatabaseMissing(SetupError):
-    """``Migrate`` was made without a database object.
+class DatabaseMissing(SetupError, code="SF104"):
+    """``Migrate`` was created without a database object.
 
     Cause: ``Migrate(app)`` without ``db``.
     Cure: pass the object that holds engines and metadata: ``Migrate(app, db)``.
     """
 
-    code: t.ClassVar[str] = "SF104"
 
-
-class DatabaseNotInitialised(SetupError):
-    """The database object doesn't know the application.
+class DatabaseNotInitialised(SetupError, code="SF105"):
+    """The database object is not initialised with the application.
 
     Cause: ``db.init_app(app)`` was not called, or two ``db`` objects exist and the wrong one was passed.
     Cure: call ``db.init_app(app)`` before the first command runs.
     """
 
-    code: t.ClassVar[str] = "SF105"
 
+class UnusableDatabase(SetupError, code="SF106"):
+    """The database object has no usable engine or metadata.
 
-class UnusableDatabase(SetupError):
-    """The database object has no engine or no metadata that could be read.
-
-    Cause: the object passed to ``Migrate`` has neither ``engine`` nor ``engines``, or neither
-    ``metadata`` nor ``metadatas``.
+    Cause: the object passed to ``Migrate`` has neither ``engine`` nor ``engines``, or neither ``metadata`` nor
+    ``metadatas``.
     Cure: pass such an object, or give the models' metadata: ``Migrate(app, db, metadata=Base.metadata)``.
     """
 
-    code: t.ClassVar[str] = "SF106"
 
+class UnknownBind(SetupError, code="SF107", exit_code=2):
+    """The application has no bind with this name.
 
-class UnknownBind(SetupError):
-    """A bind was named that the application doesn't have.
-
-    Cause: a typing slip in ``--bind``, or a missing entry in ``SQLALCHEMY_BINDS``.
+    Cause: a typo in ``--bind``, or a missing entry in ``SQLALCHEMY_BINDS``.
     Cure: use one of the names that the message lists.
     """
 
-    code: t.ClassVar[str] = "SF107"
-    exit_code: t.ClassVar[int] = 2
 
+class InvalidSetting(SetupError, code="SF108"):
+    """A ``SCHEMAFLOW_*`` setting is unknown or invalid.
 
-class InvalidSetting(SetupError):
-    """A ``SCHEMAFLOW_*`` setting is unknown or has a value that can't be used.
-
-    Cause: a typing slip in the name, or a value of the wrong kind.
+    Cause: a typo in the name, or a value of the wrong kind.
     Cure: the message names the setting, its value and what is expected.
     """
 
-    code: t.ClassVar[str] = "SF108"
 
-
-class ApplicationNotFound(SetupError):
+class ApplicationNotFound(SetupError, code="SF110", exit_code=2):
     """No Flask application was found.
 
-    Cause: ``--app`` or ``FLASK_APP`` is missing or wrong, or the command was typed in another directory.
-    Cure: ``flask --app NAME db ...``, in the project's directory.
+    Cause: ``--app`` or ``FLASK_APP`` is missing or wrong, or you are in another directory.
+    Cure: run ``flask --app NAME db ...`` in the project's directory.
     """
 
-    code: t.ClassVar[str] = "SF110"
-    exit_code: t.ClassVar[int] = 2
 
-
-class ApplicationBroken(SetupError):
+class ApplicationBroken(SetupError, code="SF111"):
     """The application could not be loaded.
 
     Cause: its code raised an error.
-    Cure: correct the line that the message names.
+    Cure: fix the line that the message names.
     """
 
-    code: t.ClassVar[str] = "SF111"
 
-
-class UriMissing(SetupError):
-    """The application names no database.
+class UriMissing(SetupError, code="SF112"):
+    """No database is configured.
 
     Cause: neither ``SQLALCHEMY_DATABASE_URI`` nor ``SQLALCHEMY_BINDS`` is set.
     Cure: set it before ``db.init_app(app)``.
     """
 
-    code: t.ClassVar[str] = "SF112"
 
+class DriverMissing(SetupError, code="SF113"):
+    """The database driver is not installed.
 
-class DriverMissing(SetupError):
-    """The Python package that speaks to the database is not installed.
-
-    Cause: it is installed apart from SQLAlchemy.
+    Cause: SQLAlchemy doesn't install drivers.
     Cure: install the package that the message names.
     """
 
-    code: t.ClassVar[str] = "SF113"
 
+class UrlMalformed(SetupError, code="SF114"):
+    """A database URL is malformed.
 
-class UrlMalformed(SetupError):
-    """A database URL can't be understood.
-
-    Cause: a typing slip, or a character that must be escaped.
-    Cure: correct it: ``dialect+driver://user:password@host:port/database``.
+    Cause: a typo, or an unescaped special character.
+    Cure: fix it: ``dialect+driver://user:password@host:port/database``.
     """
 
-    code: t.ClassVar[str] = "SF114"
 
+class TableQueriedAtStart(SetupError, code="SF115"):
+    """The application queries a table at import time, before a migration has created it.
 
-class TableQueriedAtStart(SetupError):
-    """The application queries a table while it is loaded, and only a migration will make that table.
-
-    Cause: code at the top of a module, or in the application's factory, uses the database.
-    Cure: query it when it is needed, or skip it ``if is_migrating():``.
+    Cause: code at the top of a module, or in the application factory, needs a table, column or enum value that does not
+    exist yet.
+    Cure: move the query into a view or function, or run it only ``if not is_migrating():``.
     """
 
-    code: t.ClassVar[str] = "SF115"
 
-
-class OtherCommandName(SetupError):
+class OtherCommandName(SetupError, code="SF116", exit_code=2):
     """The migration commands of this application have another name.
 
-    Cause: ``Migrate(..., command=...)``.
+    Cause: ``Migrate(..., command=...)`` gives them that name.
     Cure: use the name that the message gives.
     """
 
-    code: t.ClassVar[str] = "SF116"
-    exit_code: t.ClassVar[int] = 2
 
-
-class AnotherExtension(SetupError):
+class AnotherExtension(SetupError, code="SF117"):
     """Another extension is registered under the name ``migrate``.
 
-    Cause: the application uses Flask-Migrate or something like it.
-    Cure: replace its import by ``from flask_schemaflow import Migrate``.
+    Cause: the application uses Flask-Migrate or a similar extension.
+    Cure: replace its import with ``from flask_schemaflow import Migrate``.
     """
 
-    code: t.ClassVar[str] = "SF117"
 
+class AlembicUnknown(SetupError, code="SF118"):
+    """Flask-SchemaFlow does not support the ``alembic`` command of this Alembic release.
 
-class AlembicUnknown(SetupError):
-    """A release of Alembic under whose own command the migrations can't be guarded.
-
-    Cause: the ``alembic`` command of a release that is newer than this one of Flask-SchemaFlow.
+    Cause: the release is newer than this one of Flask-SchemaFlow.
     Cure: use ``flask db``, or upgrade Flask-SchemaFlow.
     """
 
-    code: t.ClassVar[str] = "SF118"
+
+class InvalidTenant(SetupError, code="SF119"):
+    """A tenant of the application is invalid.
+
+    Cause: it has no name, it has neither a schema nor a URL, its name is taken, or its database has no schemas.
+    Cure: fix what the function given to ``Migrate(tenants=...)`` yields.
+    """
+
+
+class TenantsMissing(SetupError, code="SF120"):
+    """The application has no tenants.
+
+    Cause: neither ``Migrate(tenants=...)`` nor ``SCHEMAFLOW_TENANTS`` is set, or the function yields none.
+    Cure: pass a function that yields a ``Tenant`` for each of them.
+    """
+
+
+class UnknownTenant(SetupError, code="SF121", exit_code=2):
+    """The application has no tenant of that name.
+
+    Cause: a typo, or a tenant that was removed.
+    Cure: use a name that ``flask db status --all-tenants`` lists.
+    """
+
+
+class TenantBypassed(SetupError, code="SF122"):
+    """env.py connects to another database than the tenant's.
+
+    Cause: it creates an engine of its own, from a URL that is not the tenant's.
+    Cure: replace env.py with ``flask db doctor --fix``, or connect with ``migrate.db.engine`` in it.
+    """

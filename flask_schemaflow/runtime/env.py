@@ -6,10 +6,8 @@ project that wants to own it starts from ``flask db init -t flask-full``.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import contextlib
-import contextvars
+import functools
 import os
 import pathlib
 import typing as t
@@ -18,13 +16,18 @@ from alembic import context
 from flask import current_app
 from flask import has_app_context
 
+from ..alembic_private import active_environment
+from ..alembic_private import set_work_function
+from ..alembic_private import work_function
 from ..errors.setup import AlembicUnknown
 from ..extension import current_state
 from ..targets import choose
 from ..targets import Target
-from .passage import Options
-from .passage import Passage
-from .private import active_environment
+from .connections import run_coroutine
+from .isolation import isolated
+from .own_tables import is_own_table
+from .run import Options
+from .run import Run
 
 
 def run_env(**overrides: t.Any) -> None:
@@ -32,18 +35,28 @@ def run_env(**overrides: t.Any) -> None:
 
     :param overrides: go to ``context.configure()`` and win over what ``Migrate`` was given.
     """
-    with _application():
-        passage = context.config.attributes.get("schemaflow")
-        targets = choose(current_state().targets(), passage.options.binds if passage else ())
-        if passage is None:
-            _stand_alone(targets, overrides)
-        else:
-            _run_all(targets, overrides, passage)
+    with _application(), _run() as run:
+        every = current_state().targets()
+        chosen = choose(every, run.options.binds)
+        for target in chosen:
+            options = _options(target, overrides, many=len(every) > 1)
+            given = context.config.attributes.get("connection")
+            if target.bind is None and hasattr(given, "connect"):  # an engine: pytest-alembic passes one
+                target, given = target.changed(engine=given), None
+            if context.is_offline_mode():
+                _write_sql(target, options, many=len(chosen) > 1)
+            elif given is not None and target.bind is None:
+                _migrate(given, options)
+            elif target.is_async:
+                run_coroutine(_migrate_async(target, options), target.sync_engine)
+            else:
+                with target.sync_engine.connect() as connection:
+                    _migrate(connection, options)
 
 
 @contextlib.contextmanager
 def _application() -> t.Iterator[None]:
-    """The current application, or the one that ``flask`` would load, for the plain ``alembic`` command."""
+    """Use the current application, or load the one that ``flask`` would, for the plain ``alembic`` command."""
     if has_app_context():
         yield
         return
@@ -55,39 +68,51 @@ def _application() -> t.Iterator[None]:
         yield
 
 
-def _stand_alone(targets: t.Sequence[Target], overrides: dict[str, t.Any]) -> None:
-    """Run under the plain ``alembic`` command, with the same guards as under ``flask db``."""
-    from .guest import visiting
-
-    env: t.Any = active_environment()
-    if env is None:
+@contextlib.contextmanager
+def _run() -> t.Iterator[Run]:
+    """Yield the run that a command of ours has begun, or one of its own under the plain ``alembic`` command."""
+    begun: Run | None = context.config.attributes.get("schemaflow")
+    if begun is not None:
+        yield begun
+        return
+    env = active_environment()
+    work = work_function(env) if env is not None else None
+    if env is None or work is None:
         raise AlembicUnknown(
-            "Under the command of this release of Alembic the migrations can't be guarded.",
-            hint="Run it as `flask db ...`, or upgrade Flask-SchemaFlow.",
+            "Flask-SchemaFlow can't guard migrations under the `alembic` command of this release of Alembic.",
+            hint="Run it as `flask db ...`, or run `pip install --upgrade Flask-SchemaFlow`.",
         )
-    work = env.context_opts["fn"]
-    mode: t.Any = "write" if "destination_rev" in env.context_opts else "read"
-    passage = Passage(current_state(), targets, work, Options(mode=mode, keep_logging=True))
-    env.context_opts["fn"] = passage.run_steps
-    with visiting(apply_logging=True, writes=mode == "write"), passage.attached(env):
-        _run_all(targets, overrides, passage)
+    writes = "destination_rev" in env.context_opts
+    options = Options("write" if writes else "read", keep_logging=True)
+    run = Run(current_state(), current_state().targets(), work, options)
+    set_work_function(env, run.run_steps)
+    with isolated(apply_logging=True, writes=writes), run.intercepting(env):
+        yield run
 
 
-def _run_all(targets: t.Sequence[Target], overrides: dict[str, t.Any], passage: Passage) -> None:
-    many = len(current_state().targets()) > 1
-    for target in targets:
-        options = {**current_app.extensions["migrate"].configure_args, **overrides}
-        options.setdefault("target_metadata", target.metadata)
-        if many and target.bind is not None:
-            options["upgrade_token"] = f"{target.bind}_upgrades"
-            options["downgrade_token"] = f"{target.bind}_downgrades"
-        if context.is_offline_mode():
-            _offline(target, options, many)
-        else:
-            _online(target, options)
+def _options(target: Target, overrides: dict[str, t.Any], many: bool) -> dict[str, t.Any]:
+    """Return what ``context.configure()`` is given for one database."""
+    options = {**current_app.extensions["migrate"].configure_args, **overrides}
+    options.setdefault("target_metadata", target.metadata)
+    if "schemaflow" not in context.config.attributes:
+        options["include_name"] = functools.partial(_include_name, options.get("include_name"))
+    if many and target.bind is not None:
+        options["upgrade_token"] = f"{target.bind}_upgrades"
+        options["downgrade_token"] = f"{target.bind}_downgrades"
+    return options
 
 
-def _offline(target: Target, options: dict[str, t.Any], many: bool) -> None:
+def _include_name(accepts: t.Any, name: t.Any, kind: str, parents: t.Any) -> bool:
+    """Keep the package's own tables out of what the plain ``alembic`` command compares, which would drop them.
+
+    :param accepts: the application's filter, if it has one.
+    """
+    if kind == "table" and is_own_table(str(name)):
+        return False
+    return accepts is None or bool(accepts(name, kind, parents))
+
+
+def _write_sql(target: Target, options: dict[str, t.Any], many: bool) -> None:
     with contextlib.ExitStack() as stack:
         if many:
             path = pathlib.Path(os.getcwd()) / f"{target.name}.sql"
@@ -102,38 +127,16 @@ def _offline(target: Target, options: dict[str, t.Any], many: bool) -> None:
             context.run_migrations()
 
 
-def _online(target: Target, options: dict[str, t.Any]) -> None:
-    given = context.config.attributes.get("connection")
-    if given is not None and target.bind is None:
-        _migrate(given, options)
-    elif target.is_async:
-        _wait_for(_migrate_async(target, options), target)
-    else:
-        with target.sync_engine.connect() as connection:
-            _migrate(connection, options)
-
-
 def _migrate(connection: t.Any, options: dict[str, t.Any]) -> None:
     context.configure(connection=connection, **options)
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _wait_for(migration: t.Coroutine[t.Any, t.Any, None], target: Target) -> None:
-    """Run to the end, also where the caller is in an event loop, which can't run another one in its thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(migration)
-        return
-    # The connections of the pool belong to the loop of the caller; what is new belongs to ours.
-    target.sync_engine.dispose(close=False)
-    with concurrent.futures.ThreadPoolExecutor(1) as other:
-        other.submit(contextvars.copy_context().run, asyncio.run, migration).result()
-
-
 async def _migrate_async(target: Target, options: dict[str, t.Any]) -> None:
     engine: t.Any = target.engine
-    async with engine.connect() as connection:
-        await connection.run_sync(_migrate, options)
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, options)
+    finally:
+        await engine.dispose()  # the next run has another event loop

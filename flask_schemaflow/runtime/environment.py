@@ -1,4 +1,4 @@
-"""The script directory of an application and ``run()``, the only place that starts env.py."""
+"""The migrations folder of an application and ``Environment.run()``, the only place that starts env.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import functools
 import io
 import pathlib
 import threading
+import time
 import typing as t
 
 from alembic.runtime.environment import EnvironmentContext
@@ -15,25 +16,31 @@ from alembic.script import ScriptDirectory
 from .. import errors
 from ..extension import current_state
 from ..extension import State
+from ..records import Event
 from ..records import Report
+from ..records import Step
+from ..revisions.config import Config
+from ..revisions.config import load_config
+from ..revisions.config import require_repository
+from ..revisions.graph import NotCertain
+from ..revisions.graph import RevisionIndex
+from ..revisions.scripts import flat_folder
+from ..revisions.scripts import script_directory
 from ..targets import choose
-from .certainty import NotCertain
-from .config import Config
-from .config import load_config
-from .guest import visiting
-from .history import History
-from .legacy import lent
-from .passage import Options
-from .passage import Passage
-from .passage import Work
-from .repetition import Repetition
-from .repository import require_repository
-from .scripts import flat_folder
-from .scripts import script_directory
-from .translation import translated
+from ..targets import current_tenant
+from .connections import keep_transactions
+from .errors import translated
+from .guard import pause_before
+from .guard import StartOver
+from .isolation import compatible
+from .isolation import isolated
+from .run import Options
+from .run import Run
+from .run import Work
 
 if t.TYPE_CHECKING:
     from alembic.script import Script
+
 
 # alembic.context and alembic.op are module-wide proxies: one env.py at a time in a process.
 _one_at_a_time = threading.RLock()
@@ -54,7 +61,7 @@ class Environment:
         self.config = config
         self.version_locations: tuple[str, ...] = ()
         self._light = light
-        self._history: History | None = None
+        self._history: RevisionIndex | None = None
 
     @classmethod
     def open(
@@ -64,7 +71,7 @@ class Environment:
         opts: t.Sequence[str] | None = None,
         light: bool = False,
     ) -> Environment:
-        """The environment of the current application.
+        """Return the environment of the current application.
 
         :param directory: another folder than the registered one.
         :param light: see :class:`Environment`.
@@ -87,28 +94,39 @@ class Environment:
         return script
 
     def _whole(self, revisions: t.Iterable[Script]) -> t.Iterable[Script]:
-        from .translation.whole import whole
+        from ..revisions.validation import validated
 
-        return whole(self.folder)(revisions)
+        return validated(revisions, self.folder)
 
     def _is_in_order(self, script: ScriptDirectory) -> bool:
-        """Whether the headers alone say that nothing is wrong with the history."""
+        """Return whether the headers alone say that nothing is wrong with the history."""
         folder = flat_folder(script) if self._light else None
         if folder is not None:
             with contextlib.suppress(NotCertain, OSError, UnicodeDecodeError):
-                history = History(folder)
-                history.heads  # noqa: B018
-                self._history = history
+                self._history = RevisionIndex.read(folder)
         return self._history is not None
 
-    def history_at(self, at: t.Collection[str]) -> History | None:
-        """The history, if its headers say that a database at these revisions has all of it; else Alembic is asked."""
+    def script_for(self, names: t.Collection[str]) -> ScriptDirectory:
+        """Return the history for a database at these revisions: with the old files if it is inside of a squash.
+
+        :param names: ids from its version table, and perhaps the one to go to.
+        """
+        from ..revisions.replaced import archives
+        from ..revisions.replaced import history_inside
+
+        if not names or not archives(self.folder):
+            return self.script
+        with translated(self):
+            return history_inside(self.config, self.folder, self.script, names) or self.script
+
+    def history_at(self, at: t.Collection[str]) -> RevisionIndex | None:
+        """Return the history, if its headers say that a database at these revisions has all of it; else ask Alembic."""
         self.script  # noqa: B018 - where that is found out
         history = self._history
         return history if history is not None and at and history.is_at_heads(at) else None
 
     def forget_history(self) -> None:
-        """Let go of what the headers say, because Alembic is to read all revisions anyway."""
+        """Drop what the headers say, because Alembic is to read all revisions anyway."""
         self._history = None
 
     @property
@@ -117,52 +135,81 @@ class Environment:
         return pathlib.Path(self.config.get_main_option("script_location", "migrations"))
 
     def run(self, work: Work, options: Options, **context_options: t.Any) -> Report:
-        """Start env.py, and have ``work(heads, context)`` done for each database that it configures.
+        """Run env.py, and call ``work(heads, context)`` for each database that it configures.
 
         :param work: returns the steps to run; may do its work itself and return none. In a run that writes it may
             be asked once more beforehand, without a context, to see whether there is anything to do.
         :param context_options: what else Alembic's ``EnvironmentContext`` takes.
         :returns: the steps that ran, and the SQL that offline mode wrote.
         """
-        visit = visiting(
+        isolation = isolated(
             apply_logging=options.keep_logging and self.state.settings.logging,
             writes=options.mode == "write",
             notify=options.notify,
         )
-        with _one_at_a_time, _not_nested(), visit, translated(self) as failure:
+        with _one_at_a_time, _not_nested(), isolation, translated(self) as failure:
             targets = self.state.targets()
             choose(targets, options.binds)
-            glance = options.mode == "write" and not context_options.get("purge")
-            options = options.changed(notify=failure.listening(options.notify), glance=glance, backups=[])
+            tenant = current_tenant()
+            is_behind = tenant is not None and tenant.is_behind
+            precheck = options.mode == "write" and not context_options.get("purge") and not is_behind
+            options = options.changed(notify=failure.listening(options.notify), precheck=precheck, backups=[])
             failure.destination = _destination(context_options.get("destination_rev"))
-
-            def begin(options: Options) -> Passage:
-                passage = Passage(self.state, targets, failure.watching(work), options, plan=work)
-                failure.passage, failure.running = passage, None
-                return passage
-
-            repetition = Repetition(
-                begin, lambda passage: self._run_once(passage, context_options), self.state.settings.lock_retries
-            )
-            with lent(self.state):
-                passage = repetition.run(options)
+            abandoned: list[Step] = []
+            with compatible(self.state), keep_transactions(target.sync_engine for target in targets):
+                while True:
+                    run = failure.run = Run(self.state, targets, failure.watching(work), options, plan=work)
+                    failure.running = None
+                    try:
+                        self._run_env(run, context_options)
+                        break
+                    except (StartOver, errors.TableLocked) as error:
+                        options = self._next_attempt(error, options)
+                    abandoned += run.steps
         return Report(
-            steps=tuple(passage.steps),
+            steps=(*_not_repeated(abandoned, run.steps), *run.steps),
             sql=self._written_sql(),
-            files=tuple(passage.files),
+            files=tuple(run.files),
             backups=tuple(options.backups or ()),
         )
 
-    def _run_once(self, passage: Passage, rest: dict[str, t.Any]) -> None:
-        self.config.attributes["schemaflow"] = passage
-        as_sql = passage.options.sql
-        env = EnvironmentContext(self.config, self.script, fn=passage.run_steps, as_sql=as_sql, **rest)
-        with env, passage.attached(env):
-            self.script.run_env()
+    def _run_env(self, run: Run, context_options: dict[str, t.Any]) -> None:
+        self.config.attributes["schemaflow"] = run
+        sql = run.options.sql
+        env = EnvironmentContext(self.config, self.script, fn=run.run_steps, as_sql=sql, **context_options)
+        with env, run.intercepting(env):
+            self.run_env(env)
+
+    def run_env(self, env: EnvironmentContext) -> None:
+        """Run the folder's env.py; a scratch database overrides this: env.py would use the application's own."""
+        self.script.run_env()
+
+    def _next_attempt(self, error: StartOver | errors.TableLocked, options: Options) -> Options:
+        """Return the options of the next attempt, after a pause where another program holds a lock.
+
+        The database is as it was, or at a whole revision, so the next attempt does what remains.
+        """
+        if isinstance(error, StartOver):
+            return options.changed(precheck=False)
+        retries = self.state.settings.lock_retries
+        if not error.again or options.attempt > retries:
+            raise error
+        seconds = pause_before(options.attempt + 1)
+        text = f"{error.reason} Trying again in {seconds:.0f} s ({options.attempt} of {retries})."
+        options.notify(Event("retry", text))
+        time.sleep(seconds)
+        return options.changed(precheck=False, attempt=options.attempt + 1)
 
     def _written_sql(self) -> str:
         buffer = self.config.output_buffer
         return buffer.getvalue() if isinstance(buffer, io.StringIO) else ""
+
+
+def _not_repeated(abandoned: t.Sequence[Step], steps: t.Sequence[Step]) -> list[Step]:
+    """Return the steps of abandoned attempts that no later one had to repeat, because they had been committed."""
+    repeated = {(step.database, step.revision, step.direction) for step in steps}
+    kept = {(step.database, step.revision, step.direction): step for step in abandoned}
+    return [step for key, step in kept.items() if key not in repeated]
 
 
 def _destination(revision: t.Any) -> str:
@@ -184,5 +231,5 @@ def _not_nested() -> t.Iterator[None]:
 
 
 def is_running() -> bool:
-    """Whether a migration command runs in this thread."""
+    """Return whether a migration command runs in this thread."""
     return bool(getattr(_running, "active", False))

@@ -9,15 +9,14 @@ name.
 
 from __future__ import annotations
 
-from .changes import Settled
+from .detector import Candidate
 from .detector import detect
-from .results import Candidate
-from .results import Detection
+from .detector import Detection
 from .shapes import ColumnShape
 from .shapes import ForeignKeyShape
-from .shapes import from_plain
 from .shapes import IndexShape
 from .shapes import Schema
+from .shapes import Settled
 from .shapes import TableShape
 
 __all__ = [
@@ -30,5 +29,4 @@ __all__ = [
     "Settled",
     "TableShape",
     "detect",
-    "from_plain",
 ]

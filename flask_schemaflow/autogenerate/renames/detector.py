@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import typing as t
 
-from .belief import Belief
-from .belief import confidences
-from .belief import evidence
-from .changes import changed_sites
-from .changes import ColumnPair
-from .changes import moved_tables
-from .changes import Settled
-from .changes import Site
-from .column_matching import column_beliefs
-from .column_matching import column_context
-from .column_matching import column_pairs
-from .results import Candidate
-from .results import Detection
+from .columns import column_context
+from .columns import column_pairs
+from .columns import column_scores
+from .scoring import confidences
+from .scoring import DOUBTS
+from .scoring import evidence
+from .scoring import MODEL
+from .scoring import Model
+from .scoring import Score
+from .shapes import changed_sites
+from .shapes import ColumnPair
+from .shapes import moved_tables
 from .shapes import Schema
-from .table_matching import table_beliefs
-from .weights import DOUBTS
-from .weights import MODEL
-from .weights import Model
+from .shapes import Settled
+from .shapes import Site
+from .tables import table_scores
 
-__all__ = ["detect"]
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A table or a column that may have been renamed.
+
+    :param table: The table's new name for a column, ``None`` for a table.
+    :param old: The name that vanished.
+    :param new: The name that appeared.
+    :param confidence: From 0 to 1.
+    :param evidence: Up to three reasons in a few words, the strongest first, fit to be printed behind a
+        question.
+    """
+
+    table: str | None
+    old: str
+    new: str
+    confidence: float
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def likely(self) -> bool:
+        """Whether "yes, renamed" is the answer to offer as the default of a question."""
+        return self.confidence >= 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """The outcome of :func:`.detect`.
+
+    :param tables: Renames of tables that need no question; each name occurs once.
+    :param columns: The same for columns, in tables that kept their name or were renamed for certain.
+    :param ask_tables: Tables to ask about, the most likely first. Two questions may name the same table.
+    :param ask_columns: Columns to ask about, the most likely first. Columns of a table that is itself asked
+        about are not among them: settle the table and detect again.
+    """
+
+    tables: tuple[Candidate, ...] = ()
+    columns: tuple[Candidate, ...] = ()
+    ask_tables: tuple[Candidate, ...] = ()
+    ask_columns: tuple[Candidate, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.tables or self.columns or self.ask_tables or self.ask_columns)
+
 
 Split = tuple[tuple[Candidate, ...], tuple[Candidate, ...]]
 
 
-def detect(
-    before: Schema, after: Schema, *, settled: Settled | None = None, model: Model = MODEL
-) -> Detection:
+def detect(before: Schema, after: Schema, *, settled: Settled | None = None, model: Model = MODEL) -> Detection:
     """Find tables and columns that were renamed between two schemas.
 
     A pure function: equal schemas give equal answers, whatever the order of tables and columns.
@@ -50,9 +91,11 @@ def detect(
 
 
 def _tables(before: Schema, after: Schema, settled: Settled, model: Model) -> Split:
-    beliefs = table_beliefs(before, after, settled, model.tables)
-    sums = confidences(beliefs)
-    candidates = (Candidate(None, *pair, round(sums[pair], 4), evidence(beliefs[pair])) for pair in beliefs)
+    scores = table_scores(before, after, settled, model.tables)
+    candidates = (
+        Candidate(None, *pair, round(_limited(value, scores[pair], model), 4), evidence(scores[pair]))
+        for pair, value in confidences(scores).items()
+    )
     return _decide(candidates, model.accept_table, model.ask_table, model.rival)
 
 
@@ -65,9 +108,9 @@ def _columns(before: Schema, after: Schema, settled: Settled, tables: Split, mod
     maybe = {(table.old, table.new) for table in asked}
     created = set(moved_tables(before, after, settled)[1]) - inferred.keys() - {new for _, new in maybe}
     moved = before.keys() - after.keys(), after.keys() - before.keys()
-    beliefs = column_beliefs(pairs, column_context(pairs, renamed, maybe, moved, created), model.columns)
+    scores = column_scores(pairs, column_context(pairs, renamed, maybe, moved, created), model.columns)
     candidates = itertools.chain.from_iterable(
-        _of_table(table, list(group), beliefs, inferred.get(table), model)
+        _of_table(table, list(group), scores, inferred.get(table), model)
         for table, group in itertools.groupby(pairs, key=lambda pair: pair[0].new)
     )
     return _decide(candidates, model.accept_column, model.ask_column, model.rival)
@@ -76,7 +119,7 @@ def _columns(before: Schema, after: Schema, settled: Settled, tables: Split, mod
 def _of_table(
     table: str,
     pairs: list[tuple[Site, str, str]],
-    beliefs: t.Mapping[ColumnPair, Belief],
+    scores: t.Mapping[ColumnPair, Score],
     inferred: float | None,
     model: Model,
 ) -> t.Iterator[Candidate]:
@@ -85,14 +128,18 @@ def _of_table(
     :param inferred: The confidence in the table's own rename, ``None`` if it kept its name or its rename is
         settled. Two inferences on top of each other are never certain, so such columns are asked about.
     """
-    of_table = {(old, new): beliefs[table, old, new] for _, old, new in pairs}
+    of_table = {(old, new): scores[table, old, new] for _, old, new in pairs}
     for pair, value in confidences(of_table).items():
-        doubtful = any(clue.name in DOUBTS for _, clue in of_table[pair].clues)
+        value = _limited(value, of_table[pair], model)
         if inferred is not None:
-            value *= inferred
-        if inferred is not None or doubtful:
-            value = min(value, model.doubtful)
+            value = min(value * inferred, model.doubtful)
         yield Candidate(table, *pair, round(value, 4), evidence(of_table[pair]))
+
+
+def _limited(confidence: float, score: Score, model: Model) -> float:
+    """Return the confidence, at most ``model.doubtful`` after one of the :data:`DOUBTS`."""
+    doubtful = any(clue.name in DOUBTS for _, clue in score.clues)
+    return min(confidence, model.doubtful) if doubtful else confidence
 
 
 def _decide(candidates: t.Iterable[Candidate], accept: float, ask: float, rival: float) -> Split:

@@ -1,18 +1,20 @@
-"""What the detector knows of a schema: plain, frozen descriptions of tables.
+"""Plain, frozen descriptions of tables, the detector's only input, and the parts of them that differ.
 
-The detector must be usable without a database, a model or Alembic, and its results must be the same every
-time. So it is given these values and nothing else: whoever calls it (autogenerate, a benchmark, a test)
-translates what it has into them. Order of columns, names of constraints and sequences are left out on
-purpose: models and databases don't agree on them, so nothing may rest on them.
+The detector works without a database, a model or Alembic, and its results are the same every time. The order of columns
+and the names of constraints and sequences are left out, because models and databases don't agree on them.
+
+A thousand tables of which two changed must cost next to nothing, so everything after this module works on vanished and
+appeared names only. Settled answers are applied here, once.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import typing as t
 
-__all__ = ["ColumnShape", "ForeignKeyShape", "IndexShape", "Schema", "TableShape", "from_plain"]
+from .similarity import words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,50 +94,70 @@ Schema = t.Mapping[str, TableShape]
 """Tables by name; a table outside the default schema is named ``schema.table``."""
 
 
-def from_plain(plain: t.Mapping[str, t.Any]) -> dict[str, TableShape]:
-    """Read a schema from plain dicts and lists, as JSON holds it.
+TablePair = tuple[str, str]
+ColumnPair = tuple[str, str, str]
 
-    :param plain: ``{table: {"columns": [{"name", "type", "nullable", "default", "pk"}], "pk": {"columns"},
-        "fks": [{"columns", "ref_table", "ref_columns", "ondelete"}], "indexes": [{"columns", "unique"}],
-        "uniques": [{"columns"}]}}``; every key but ``columns`` may be missing.
-    :returns: The same schema as :class:`TableShape` by name.
+
+@dataclasses.dataclass(frozen=True)
+class Settled:
+    """What a person, a model or an option already answered.
+
+    :param tables: Renamed tables, old name to new name.
+    :param columns: Renamed columns, ``(table's new name, old column)`` to the new column.
+    :param not_tables: Pairs ``(old, new)`` of tables that are no rename.
+    :param not_columns: Triples ``(table's new name, old, new)`` that are no rename.
     """
-    return {name: _table(table) for name, table in plain.items()}
+
+    tables: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    columns: t.Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    not_tables: t.AbstractSet[TablePair] = frozenset()
+    not_columns: t.AbstractSet[ColumnPair] = frozenset()
 
 
-def _table(plain: t.Mapping[str, t.Any]) -> TableShape:
-    columns = tuple(
-        ColumnShape(
-            name=column["name"],
-            type=column["type"],
-            nullable=bool(column.get("nullable", True)),
-            default=column.get("default"),
-            primary_key=bool(column.get("pk", False)),
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One table that both schemas have, perhaps under two names, and the columns it lost and won."""
+
+    old: str
+    new: str
+    before: TableShape
+    after: TableShape
+    lost: tuple[str, ...]
+    won: tuple[str, ...]
+
+    @functools.cached_property
+    def word_counts(self) -> tuple[collections.Counter[str], collections.Counter[str]]:
+        """In how many of the lost and of the won names each word occurs."""
+        lost, won = (
+            collections.Counter(word for name in names for word in set(words(name))) for names in (self.lost, self.won)
         )
-        for column in plain["columns"]
-    )
-    return TableShape(
-        columns=columns,
-        primary_key=tuple((plain.get("pk") or {}).get("columns", ())),
-        foreign_keys=tuple(_foreign_key(key) for key in plain.get("fks", ())),
-        indexes=tuple(_index(index) for index in plain.get("indexes", ())),
-        uniques=tuple(_names(unique["columns"]) for unique in plain.get("uniques", ())),
-    )
+        return lost, won
 
 
-def _foreign_key(plain: t.Mapping[str, t.Any]) -> ForeignKeyShape:
-    return ForeignKeyShape(
-        columns=_names(plain["columns"]),
-        ref_table=plain["ref_table"],
-        ref_columns=_names(plain.get("ref_columns") or ()),
-        ondelete=plain.get("ondelete"),
-    )
+def moved_tables(before: Schema, after: Schema, settled: Settled) -> tuple[list[str], list[str]]:
+    """Return the names of tables that vanished and that appeared, sorted, without those already settled."""
+    lost = sorted(name for name in before if name not in after and name not in settled.tables)
+    taken = set(settled.tables.values())
+    return lost, sorted(name for name in after if name not in before and name not in taken)
 
 
-def _index(plain: t.Mapping[str, t.Any]) -> IndexShape:
-    return IndexShape(columns=_names(plain["columns"]), unique=bool(plain.get("unique")))
+def changed_sites(before: Schema, after: Schema, renamed: t.Mapping[str, str], settled: Settled) -> list[Site]:
+    """Return the tables whose columns may have been renamed: those that lost some columns and won others.
+
+    :param renamed: Tables taken as renamed, old name to new name.
+    :param settled: Columns in it are no longer among the lost and won ones.
+    """
+    targets = set(renamed.values())
+    pairs = [(name, name) for name in before if name in after and name not in renamed and name not in targets]
+    pairs += [(old, new) for old, new in renamed.items() if old in before and new in after]
+    sites = (_site(old, new, before[old], after[new], settled) for old, new in pairs)
+    return sorted((site for site in sites if site.lost and site.won), key=lambda site: site.new)
 
 
-def _names(names: t.Iterable[str | None]) -> tuple[str, ...]:
-    # An index over an expression has no name at that place.
-    return tuple(name for name in names if name is not None)
+def _site(old: str, new: str, before: TableShape, after: TableShape, settled: Settled) -> Site:
+    gone = before.by_name.keys() - after.by_name.keys()
+    come = after.by_name.keys() - before.by_name.keys()
+    if gone and come and settled.columns:
+        known = {name: settled.columns[new, name] for name in gone if (new, name) in settled.columns}
+        gone, come = gone - known.keys(), come - set(known.values())
+    return Site(old, new, before, after, tuple(sorted(gone)), tuple(sorted(come)))

@@ -1,6 +1,6 @@
 """Runs the migrations of the current Flask application, for every database that it has.
 
-What is passed to run_env() goes to Alembic's context.configure() and wins over Migrate(...).
+Arguments of run_env() are passed to context.configure() and override Migrate(...).
 """
 
 from flask_schemaflow import run_env

@@ -1,10 +1,10 @@
-# Settings of Alembic for this folder. The database URL is not here: it is the application's.
+# Settings of Alembic for this folder. The application's configuration has the database URL.
 
 [alembic]
 script_location = %(here)s
 path_separator = os
 
-# Names of new files: date, revision and message.
+# File names: date, revision and message.
 file_template = %%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d%%(second).2d_%%(rev)s_%%(slug)s
 
 # To format each new file, install ruff and uncomment:

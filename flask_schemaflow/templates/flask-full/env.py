@@ -31,9 +31,11 @@ def migrate(connection, target):
 
 
 async def migrate_async(target):
-    async with target.engine.connect() as connection:
-        await connection.run_sync(migrate, target)
-    await target.engine.dispose()
+    try:
+        async with target.engine.connect() as connection:
+            await connection.run_sync(migrate, target)
+    finally:
+        await target.engine.dispose()
 
 
 def run_online(target):

@@ -1,0 +1,1 @@
+"""Passes over the directives of autogenerate, one file a concern."""

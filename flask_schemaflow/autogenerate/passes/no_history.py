@@ -1,0 +1,24 @@
+"""The pass that tells of tables which no revision created, where there is no revision at all."""
+
+from __future__ import annotations
+
+from alembic.operations import ops
+
+from ...runtime.own_tables import without_history
+from ..operations import label
+from ..pipeline import PassContext
+
+
+class NoHistoryPass:
+    """Tells that the tables of the models are there and that the folder has no revision."""
+
+    name = "no_history"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Tell it, once a database."""
+        environment = context.migration.environment_context
+        if environment is None or environment.script.get_heads():
+            return
+        there = [label(key) for key in context.tables if context.inspector.has_table(key[1], schema=key[0])]
+        if there:
+            context.tell(without_history(context.database, there))

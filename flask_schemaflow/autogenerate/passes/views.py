@@ -1,0 +1,129 @@
+"""The pass over columns whose type changes on PostgreSQL while views are made of them.
+
+PostgreSQL refuses such a change. The views go before it and come back after it, as the database has them: with their
+options, indexes, triggers, rules, defaults, comments and rights.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+from alembic.operations import ops
+
+from ..operations import Key
+from ..operations import remark
+from ..operations.enums import Direction
+from ..operations.enums import TypeStatements
+from ..pipeline import PassContext
+
+_VIEWS = """
+WITH RECURSIVE used(oid, depth) AS (
+    SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+    JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+        AND d.refobjid = to_regclass(:table) AND a.attname = :column AND r.ev_class <> d.refobjid
+    UNION SELECT r.ev_class, u.depth + 1 FROM used u
+    JOIN pg_depend d ON d.refobjid = u.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass WHERE r.ev_class <> u.oid
+)
+SELECT c.oid, n.nspname, c.relname, c.relkind = 'm', array_to_string(c.reloptions, ', '), pg_get_viewdef(c.oid),
+    c.relispopulated
+FROM used u JOIN pg_class c ON c.oid = u.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+GROUP BY n.nspname, c.relname, c.relkind, c.oid ORDER BY max(u.depth) DESC, 2, 3
+"""
+
+# What a view has besides its definition, as the statements that give it back.
+_BELONGINGS = """
+SELECT statement FROM (
+    SELECT 1 AS place, pg_get_indexdef(indexrelid) AS statement FROM pg_index WHERE indrelid = :oid
+    UNION ALL SELECT 2, pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = :oid AND rulename <> '_RETURN'
+    UNION ALL SELECT 3, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = :oid AND NOT tgisinternal
+    UNION ALL SELECT 4, format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', CAST(:name AS text), a.attname,
+        pg_get_expr(d.adbin, d.adrelid))
+    FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = :oid
+    UNION ALL SELECT 5, format('COMMENT ON %s %s IS %L', CAST(:kind AS text), CAST(:name AS text), description)
+    FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = :oid AND objsubid = 0
+    UNION ALL SELECT 6, format('COMMENT ON COLUMN %s.%I IS %L', CAST(:name AS text), a.attname, d.description)
+    FROM pg_description d JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
+    WHERE d.classoid = 'pg_class'::regclass AND d.objoid = :oid AND d.objsubid > 0
+    UNION ALL SELECT 7, format('ALTER %s %s OWNER TO %I', CAST(:kind AS text), CAST(:name AS text),
+        pg_get_userbyid(relowner)) FROM pg_class
+    WHERE oid = :oid AND pg_get_userbyid(relowner) <> current_user
+    UNION ALL SELECT 8, format('GRANT %s ON %s TO %s%s', g.privilege_type, CAST(:name AS text),
+        CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+        CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_class c, aclexplode(c.relacl) g WHERE c.oid = :oid AND g.grantee <> c.relowner
+    UNION ALL SELECT 9, format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, a.attname, CAST(:name AS text),
+        CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+        CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_attribute a, aclexplode(a.attacl) g WHERE a.attrelid = :oid
+) AS belongings ORDER BY place, statement
+"""
+
+
+class ViewsPass:
+    """Drops and creates the views for which PostgreSQL would refuse a change of a type."""
+
+    name = "views"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Put the views around the containers of ``up`` that change a type."""
+        if context.dialect != "postgresql":
+            return
+        views: dict[str, TypeStatements] = {}
+        changed: list[int] = []
+        for number, container in enumerate(up.ops):
+            key = _changed_table(context, container)
+            if isinstance(container, ops.ModifyTableOps) and key is not None:
+                found = _views(context, key, container)
+                views |= {name: drop for name, drop in found.items() if name not in views}
+                changed += [number] if found else []
+        if changed:
+            drops = list(views.values())
+            up.ops[changed[-1] + 1 : changed[-1] + 1] = [drop.reverse() for drop in reversed(drops)]
+            up.ops[changed[0] : changed[0]] = drops
+
+
+def _changed_table(context: PassContext, container: ops.MigrateOperation) -> Key | None:
+    """Return the table whose columns get another type; ``None`` if there is none, or its names change besides."""
+    if not isinstance(container, ops.ModifyTableOps) or not any(_changes(container)):
+        return None
+    key = context.renames.key(container.schema, container.table_name)
+    return key if context.stored(*key) == key and not context.renames.columns.get(key) else None
+
+
+def _changes(container: ops.ModifyTableOps) -> t.Iterator[str]:
+    """Yield the columns that get another type, or are dropped and added again, as generated ones are."""
+    added = {operation.column.name for operation in container.ops if isinstance(operation, ops.AddColumnOp)}
+    for operation in container.ops:
+        if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
+            yield str(operation.column_name)
+        elif isinstance(operation, ops.DropColumnOp) and operation.column_name in added:
+            yield str(operation.column_name)
+
+
+def _quoted(context: PassContext, key: Key) -> str:
+    quote = context.connection.dialect.identifier_preparer.quote
+    return ".".join(quote(part) for part in key if part)
+
+
+def _views(context: PassContext, key: Key, container: ops.ModifyTableOps) -> dict[str, TypeStatements]:
+    """Return what drops each view, and creates it when it is reversed; those that others are made of at the end."""
+    drops: dict[str, TypeStatements] = {}
+    for column in _changes(container):
+        rows = context.connection.execute(sa.text(_VIEWS), {"table": _quoted(context, key), "column": column}).all()
+        for oid, schema, view, is_stored, options, definition, has_rows in rows:
+            name = _quoted(context, context.renames.key(schema, view))
+            kind = "MATERIALIZED VIEW" if is_stored else "VIEW"
+            head = f"CREATE {kind} {name}{f' WITH ({options})' if options else ''}"
+            create = f"{head} AS {definition.rstrip().rstrip(';')}{'' if has_rows else ' WITH NO DATA'}"
+            asked = {"oid": oid, "name": name, "kind": kind}
+            belongings = context.connection.scalars(sa.text(_BELONGINGS), asked).all()
+            drops[name] = TypeStatements(
+                Direction((f"DROP {kind} {name}",), f"drop view {name}"),
+                Direction((create, *belongings), f"create view {name}"),
+                key[1],
+            )
+            remark(drops[name], f"PostgreSQL changes no type under {name}.", "")
+    return drops

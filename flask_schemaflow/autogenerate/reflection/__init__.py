@@ -1,0 +1,1 @@
+"""Reads the database for a comparison: catalogs, normalized expressions, row counts."""

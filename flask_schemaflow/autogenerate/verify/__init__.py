@@ -1,0 +1,243 @@
+"""Verification of a new revision on a scratch copy of the schema, before the file is kept.
+
+The revision is applied there, the result compared with the models, the revision reverted, and the schema compared with
+the one before. The copy has no rows, and the application's database is only read. A file that fails there would fail at
+the first ``upgrade``, so it is not kept. A file that leaves differences is kept, with a notice.
+
+SQLite keeps the SQL of every table, so there only the tables are compared whose SQL has changed or that the file names.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import dis
+import functools
+import logging
+import pathlib
+import types
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+
+from ...errors import SchemaflowError
+from ...errors.autogenerate import NamesMissing
+from ...errors.autogenerate import VerificationFailed
+from ...runtime.connections import keep_transactions
+from ...runtime.environment import Environment
+from ...runtime.own_tables import OWN_TABLES
+from ...settings import Settings
+from ...targets import Target
+from ..compare import differences as compared
+from ..questions import Decisions
+from . import copies
+from .scratch import configured_options
+from .scratch import ScratchEnvironment
+from .scratch import source_of
+from .scratch import Unverifiable
+from .scratch import write_heads
+from .snapshot import Definitions
+from .snapshot import definitions
+from .snapshot import differences
+from .snapshot import snapshot
+
+
+def verify(environment: Environment, scripts: t.Sequence[Script], decisions: Decisions) -> None:
+    """Verify new revisions, if the settings or the caller ask for it.
+
+    :param decisions: its ``verify`` wins over the settings; ``notices`` get what differs, or why nothing is verified.
+    :raises VerificationFailed: when ``upgrade()`` or ``downgrade()`` fails.
+    """
+    settings = environment.state.settings
+    for target in environment.state.targets():
+        options = configured_options(environment, target.bind)
+        if options is None or not _wanted(decisions.verify, settings, target):
+            continue
+        try:
+            with quiet_alembic():
+                _verify(environment, target, options, scripts, decisions)
+        except (Unverifiable, sa.exc.DBAPIError) as error:
+            reason = str(error) if isinstance(error, Unverifiable) else str(error.orig).splitlines()[0]
+            decisions.notices.append(f"Skipped the test on a scratch copy of {target.name}: {reason}.")
+
+
+def _wanted(asked_for: bool | None, settings: Settings, target: Target) -> bool:
+    """Return whether to verify; by default if the scratch database is a file or is given."""
+    if asked_for is not None:
+        return asked_for
+    if settings.verify != "auto":
+        return settings.verify == "always"
+    return target.sync_engine.dialect.name == "sqlite" or settings.verify_database_url is not None
+
+
+def _verify(
+    environment: Environment,
+    target: Target,
+    options: dict[str, t.Any],
+    scripts: t.Sequence[Script],
+    decisions: Decisions,
+) -> None:
+    with scratch_copy(environment, target, options) as (source, scratch):
+        _there_and_back(source, scratch, scripts, decisions, target)
+
+
+@contextlib.contextmanager
+def scratch_copy(
+    environment: Environment, target: Target, options: dict[str, t.Any]
+) -> t.Iterator[tuple[sa.Engine, ScratchEnvironment]]:
+    """Yield an engine of an application's database and a scratch copy of it, without rows, at the same revisions.
+
+    :param options: what env.py passes to ``context.configure()`` for the database.
+    :raises Unverifiable: when the copy can't be made; says why.
+    """
+    dialect = target.sync_engine.dialect.name
+    if environment.config.attributes.get("connection") is not None:
+        raise Unverifiable("a scratch copy can't see the transaction of the connection you passed")
+    if dialect in ("mysql", "mariadb") and any(
+        table.schema for item in target.metadatas for table in item.tables.values()
+    ):
+        raise Unverifiable(copies.ELSEWHERE)
+    with source_of(target) as source, keep_transactions([source]):
+        heads = _heads(source, options)
+        with copies.copy_of(source, environment.state.settings) as engine:
+            scratch = ScratchEnvironment(environment, target.changed(engine=engine), options)
+            with scratch.connect() as connection:
+                write_heads(connection, options, heads)
+                connection.commit()
+            yield source, scratch
+
+
+def _heads(source: sa.Engine, options: dict[str, t.Any]) -> tuple[str, ...]:
+    names = ("version_table", "version_table_schema")
+    with source.connect() as connection:
+        opts = {name: options[name] for name in names if options.get(name)}
+        return MigrationContext.configure(connection, opts=opts).get_current_heads()
+
+
+def _there_and_back(
+    source: sa.Engine,
+    scratch: ScratchEnvironment,
+    scripts: t.Sequence[Script],
+    decisions: Decisions,
+    target: Target,
+) -> None:
+    ignored = OWN_TABLES | {scratch.options.get("version_table") or "alembic_version"}
+    with scratch.connect() as connection:
+        definitions_before = definitions(connection, ignored)
+        before = snapshot(connection, ignored) if definitions_before is None else {}
+    for script in scripts:
+        _run("upgrade", functools.partial(scratch.upgrade, script.revision), script)
+    if definitions_before is not None:
+        _leave_out_unchanged(scratch, scripts, definitions_before, ignored)
+    model_differences = [str(item) for item in compared(scratch)]
+    for script in reversed(scripts):
+        _run("downgrade", functools.partial(scratch.revert, script), script)
+    with scratch.connect() as connection:
+        if definitions_before is None:
+            not_restored = differences(before, snapshot(connection, ignored))
+        else:
+            not_restored = _not_restored(source, connection, definitions_before, ignored)
+    _tell(decisions, target, model_differences, not_restored)
+
+
+def _leave_out_unchanged(
+    scratch: ScratchEnvironment, scripts: t.Sequence[Script], before: Definitions, ignored: t.Collection[str]
+) -> None:
+    """Compare only the tables that ``upgrade()`` changed, and those that it names, which it may have left unchanged."""
+    text = "".join(pathlib.Path(script.path).read_text("utf-8", errors="replace") for script in scripts)
+    with scratch.connect() as connection:
+        after = definitions(connection, ignored) or {}
+    scratch.leave_out({key for key, sql in before.items() if after.get(key) == sql and key[1] not in text})
+
+
+def _not_restored(
+    source: sa.Engine, connection: sa.Connection, before: Definitions, ignored: t.Collection[str]
+) -> list[str]:
+    """Compare the tables whose SQL differs after ``downgrade()`` with those of the application's database."""
+    after = definitions(connection, ignored) or {}
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    if not changed:
+        return []
+    with source.connect() as original:
+        return differences(snapshot(original, ignored, changed), snapshot(connection, ignored, changed))
+
+
+def _run(direction: str, function: t.Callable[[], None], script: Script) -> None:
+    try:
+        function()
+    except SchemaflowError as error:
+        raise VerificationFailed(
+            f"{direction}() of the new revision fails on a scratch copy of the schema. Nothing was written. "
+            f"{error.message}",
+            details=error.details,
+            hint="Use --no-verify to write the file anyway and fix it by hand, or --dry-run to print it.",
+        ) from error
+
+
+def _tell(
+    decisions: Decisions, target: Target, model_differences: list[str], not_restored: list[str]
+) -> None:
+    of = f" of the database {target.bind}" if target.bind else ""
+    if model_differences:
+        decisions.notices.append(
+            f"This revision{of} leaves differences that the next `flask db migrate` would write: "
+            + "; ".join(model_differences)
+            + "."
+        )
+    if not_restored:
+        listed = "; ".join(not_restored)
+        decisions.notices.append(f"downgrade() of this revision{of} does not restore: {listed}.")
+
+
+@contextlib.contextmanager
+def quiet_alembic() -> t.Iterator[None]:
+    """Hide Alembic's log lines, which are not about the application's database."""
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def refuse_missing_names(scripts: t.Iterable[Script]) -> None:
+    """Refuse revisions whose functions use names that nothing defines; importing the file doesn't find them.
+
+    :raises NamesMissing: names the first one and its line.
+    """
+    for name, line in (item for script in scripts for item in _missing_names(script.module)):
+        wanted = _KNOWN_IMPORTS.get(name, f"import {name}")
+        raise NamesMissing(
+            f"The new revision uses the undefined name {name} in line {line}. Nothing was written.",
+            hint=f"Add `{wanted}` to script.py.mako, or in render_item: "
+            f'autogen_context.imports.add("{wanted}")',
+        )
+
+
+_KNOWN_IMPORTS = {"sa": "import sqlalchemy as sa", "op": "from alembic import op"} | {
+    name: f"from sqlalchemy.dialects import {name}" for name in ("postgresql", "mysql", "sqlite", "mssql", "oracle")
+}
+
+
+def _missing_names(module: types.ModuleType) -> t.Iterator[tuple[str, int]]:
+    own = [item for item in vars(module).values() if isinstance(item, types.FunctionType)]
+    for function in own:
+        if function.__module__ == module.__name__:
+            used = _globals_of(function.__code__)
+            yield from (item for item in used if not hasattr(module, item[0]) and not hasattr(builtins, item[0]))
+
+
+def _globals_of(code: types.CodeType) -> t.Iterator[tuple[str, int]]:
+    """Yield the global names that code and the functions in it read, with their lines."""
+    line = code.co_firstlineno
+    starts = dict(dis.findlinestarts(code))
+    for instruction in dis.get_instructions(code):
+        line = starts.get(instruction.offset) or line
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield str(instruction.argval), line
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _globals_of(constant)

@@ -1,0 +1,225 @@
+"""Scratch databases beside the application's own, and runs on them: with every guard and without env.py.
+
+The options that env.py passed to ``context.configure()`` are kept, and passed again for the scratch database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import secrets
+import typing as t
+
+import sqlalchemy as sa
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool
+
+from ...extension import State
+from ...runtime import planning
+from ...runtime.environment import Environment
+from ...runtime.run import Options
+from ...settings import Settings
+from ...targets import Target
+from ..operations import Key
+from ..reflection.foreign_tables import Filter
+
+PREFIX = "schemaflow_verify_"
+"""What the names of scratch databases begin with."""
+
+_SYNCHRONOUS = {"asyncpg": "psycopg", "aiomysql": "pymysql", "asyncmy": "pymysql", "aiosqlite": "pysqlite"}
+
+
+class Unverifiable(Exception):
+    """Raised when a revision can't be verified here; the text is the reason in a few words."""
+
+
+def fresh_name() -> str:
+    """Return a name that no database has."""
+    return PREFIX + secrets.token_hex(6)
+
+
+@contextlib.contextmanager
+def source_of(target: Target) -> t.Iterator[sa.Engine]:
+    """Yield an engine of the application's database that doesn't need asyncio."""
+    if not target.is_async:
+        yield target.sync_engine
+        return
+    url = target.sync_engine.url
+    driver = _SYNCHRONOUS.get(url.get_driver_name(), url.get_driver_name())
+    try:
+        engine = sa.create_engine(url.set(drivername=f"{url.get_backend_name()}+{driver}"), poolclass=NullPool)
+    except ImportError:
+        raise Unverifiable(f"the synchronous driver {driver} is not installed") from None
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def beside(engine: sa.Engine, **changes: t.Any) -> sa.Engine:
+    """Return an engine that connects as ``engine`` does, to another database.
+
+    :param changes: what of its URL is different.
+    """
+    return sa.create_engine(engine.url.set(**changes), poolclass=NullPool, connect_args=_connect_arguments(engine))
+
+
+def _connect_arguments(engine: sa.Engine) -> dict[str, t.Any]:
+    """Return the driver's arguments besides those of the URL, such as certificates."""
+    passed: dict[str, t.Any] = {}
+
+    def note(dialect: t.Any, record: t.Any, arguments: t.Any, keywords: dict[str, t.Any]) -> None:
+        passed.update(keywords)
+
+    event.listen(engine, "do_connect", note)
+    try:
+        pool = engine.pool.recreate()
+        pool.connect().close()
+        pool.dispose()
+    finally:
+        event.remove(engine, "do_connect", note)
+    known = set(engine.dialect.create_connect_args(engine.url)[1])
+    return {name: value for name, value in passed.items() if name not in known}
+
+
+def given(settings: Settings, engine: sa.Engine) -> sa.Engine | None:
+    """Return the empty database of the setting ``verify_database_url``, if there is one.
+
+    :raises Unverifiable: when it is of another kind, or not empty.
+    """
+    if settings.verify_database_url is None:
+        return None
+    url = sa.make_url(settings.verify_database_url)
+    if url.get_backend_name() != engine.url.get_backend_name():
+        raise Unverifiable(f"SCHEMAFLOW_VERIFY_DATABASE_URL is no {engine.url.get_backend_name()} database")
+    chosen = sa.create_engine(url, poolclass=NullPool)
+    with chosen.connect() as connection:
+        tables = tables_of(connection)
+    if tables:
+        raise Unverifiable(f"the database of SCHEMAFLOW_VERIFY_DATABASE_URL isn't empty: it has {tables[0].name}")
+    return chosen
+
+
+def tables_of(connection: sa.Connection) -> list[sa.Table]:
+    """Return all tables of a database, in every schema of the user's."""
+    metadata = sa.MetaData()
+    for schema in user_schemas(connection):
+        metadata.reflect(connection, schema=schema, resolve_fks=False)
+    return list(metadata.tables.values())
+
+
+def user_schemas(connection: sa.Connection) -> list[str | None]:
+    """Return the schemas that aren't the server's own, ``None`` for the default one, which comes first.
+
+    On MariaDB and MySQL the others are other databases, and no part of this one.
+    """
+    if connection.dialect.name in ("mysql", "mariadb"):
+        return [None]
+    own = {connection.dialect.default_schema_name, "information_schema", "temp"}
+    names = sa.inspect(connection).get_schema_names()
+    return [None, *sorted(name for name in names if name not in own and not name.startswith("pg_"))]
+
+
+def write_heads(connection: sa.Connection, options: t.Mapping[str, t.Any], heads: t.Iterable[str]) -> None:
+    """Fill the version table, which was copied without its rows."""
+    table = sa.table(
+        options.get("version_table") or "alembic_version",
+        sa.column("version_num"),
+        schema=options.get("version_table_schema"),
+    )
+    for head in heads:
+        connection.execute(table.insert().values(version_num=head))
+
+
+def configured_options(environment: Environment, bind: str | None) -> dict[str, t.Any] | None:
+    """Return the options that env.py passed to ``context.configure()``; ``None`` if it configured no such bind."""
+    options = environment.config.attributes["schemaflow"].configured.get(bind)
+    return None if options is None else dict(options)
+
+
+class ScratchState(State):
+    """The application's registration with one scratch database in place of its own databases."""
+
+    target: Target
+
+    @classmethod
+    def of(cls, state: State, target: Target) -> ScratchState:
+        """Return the same registration with another database.
+
+        :param target: the scratch database.
+        """
+        scratch_state = cls(**vars(state))
+        scratch_state.target = target
+        scratch_state.accept = None  # it is no database of the application's
+        return scratch_state
+
+    @property
+    def settings(self) -> Settings:
+        # No other process uses the scratch database: nothing to wait for, to resume or to back up.
+        return super().settings.changed(lock="off", journal=False, backup="never")
+
+    def targets(self) -> list[Target]:
+        return [self.target]
+
+
+class ScratchEnvironment(Environment):
+    """The migrations folder as it is now, for a scratch database.
+
+    :param environment: the application's own.
+    :param target: the scratch database.
+    :param options: what env.py passes to ``context.configure()`` for the database that it is a copy of.
+    """
+
+    def __init__(self, environment: Environment, target: Target, options: dict[str, t.Any]) -> None:
+        config = copy.copy(environment.config)
+        config.attributes = dict(environment.config.attributes)  # whose run stays the one of the application
+        super().__init__(ScratchState.of(environment.state, target), config)
+        self._target = target
+        self.options = options
+
+    def run_env(self, env: EnvironmentContext) -> None:
+        """Do for one database what env.py does."""
+        with self._target.sync_engine.connect() as connection:
+            env.configure(connection=connection, **self.options)
+            with env.begin_transaction():
+                env.run_migrations()
+
+    def upgrade(self, revision: str) -> None:
+        """Apply the missing revisions up to ``revision``."""
+        self._run_steps(planning.upgrade_steps, revision)
+
+    def downgrade(self, revision: str) -> None:
+        """Revert the revisions after ``revision``."""
+        self._run_steps(planning.downgrade_steps, revision)
+
+    def revert(self, revision: Script) -> None:
+        """Revert one revision, which is a head of the scratch database."""
+        self.run(lambda heads, context: planning.one_step_down(self.script, revision), Options("write"))
+
+    def _run_steps(self, plan: t.Callable[..., t.Any], revision: str) -> None:
+        self.run(
+            lambda heads, context: plan(self.script, revision, heads), Options("write"), destination_rev=revision
+        )
+
+    def leave_out(self, tables: t.Collection[Key]) -> None:
+        """Have the models compared without these tables."""
+
+        def accepts_name(name: t.Any, kind: str, parents: t.Any) -> bool:
+            return kind != "table" or (parents.get("schema_name"), name) not in tables
+
+        def accepts_object(item: t.Any, name: t.Any, kind: str, *rest: t.Any) -> bool:
+            return kind != "table" or (item.schema if item.schema != "main" else None, name) not in tables
+
+        for option, accepts in (("include_name", accepts_name), ("include_object", accepts_object)):
+            self.options[option] = Filter(accepts, self.options.get(option))
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine of the scratch database."""
+        return self._target.sync_engine
+
+    def connect(self) -> sa.Connection:
+        """Open a connection to the scratch database."""
+        return self._target.sync_engine.connect()

@@ -1,0 +1,19 @@
+"""Backfills: functions in revision files that give the rows of a big table values, batch by batch.
+
+A backfill runs after its revision was applied, in short transactions of its own, while the application works. The place
+where it is stands in the database, in a row that each batch writes in its own transaction, so that it can be killed at
+any moment and continues with the first row that has no value yet.
+
+``decorator``  how a revision declares one
+``batches``    the rows of a batch, and what a function can do with them
+``keys``       from one key to the next, in the order of the primary key
+``table``      the row in the database
+``runner``     one worker
+``pauses``     when a worker waits
+"""
+
+from __future__ import annotations
+
+from .decorator import backfill as backfill
+
+__all__ = ["backfill"]

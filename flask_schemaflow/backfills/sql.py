@@ -1,0 +1,19 @@
+"""Names as they stand in the text of a statement, and the mark of queries that only look."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    import sqlalchemy as sa
+
+ASKS = "schemaflow_asks"
+"""An execution option of a query of ours that makes sure of something, and whose answer changes nothing else."""
+
+
+def single_percents(dialect: sa.Dialect, text: str) -> str:
+    """Return SQL without the doubled percent signs of drivers that take parameters as ``%s``.
+
+    SQLAlchemy doubles them in what it quotes and once more when the text is executed.
+    """
+    return text.replace("%%", "%") if "%%" in dialect.identifier_preparer.quote("%") else text

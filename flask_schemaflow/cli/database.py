@@ -1,0 +1,233 @@
+"""The commands that change databases: upgrade, downgrade, stamp, ensure-version."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import typing as t
+
+import click
+
+from .. import commands
+from ..errors.arguments import InvalidArgument
+from ..errors.running import DowngradeUnconfirmed
+from ..extension import current_state
+from ..tenants.records import Action
+from . import completion
+from .findings import stop_at_findings
+from .group import bind_option
+from .group import flag
+from .group import Parameters
+from .group import Shared
+from .output import alembic_lines
+from .output import confirm
+from .output import echo
+from .output import echo_script
+from .output import Progress
+from .tenants import fleet_options
+from .tenants import run_fleet
+from .tenants import selected
+from .tenants import Selection
+
+if t.TYPE_CHECKING:
+    from ..records import Report
+
+
+def upgrade(
+    shared: Shared,
+    sql: bool,
+    tag: str | None,
+    revision: str,
+    binds: tuple[str, ...],
+    create_database: bool,
+    backup: bool | None,
+    yes: bool,
+    **fleet: t.Any,
+) -> None:
+    """Upgrade to a later revision.
+
+    REVISION is an id, a branch label, head, heads or a step such as +1. Default: head.
+    """
+    if selection := _selected(fleet, sql, binds, backup):
+        action = Action("upgrade", revision, tag=tag, create=create_database)
+        return run_fleet(action, selection, shared, yes=yes)
+    if not sql:
+        stop_at_findings(shared, revision, binds, yes)
+    with alembic_lines(shared):
+        report = commands.upgrade(
+            revision=revision,
+            sql=sql,
+            tag=tag,
+            binds=binds,
+            create_database=create_database,
+            backup=backup,
+            notify=Progress(shared),
+            keep_logging=True,
+            **shared.arguments,
+        )
+    _finish(report, shared, "" if report.ahead else "Nothing to upgrade: every database is up to date.")
+    state = current_state()
+    has_tenants = state.tenants is not None or state.settings.tenants is not None
+    if has_tenants and not (sql or shared.directory or shared.quiet):
+        echo("No tenant was upgraded: `flask db upgrade --all-tenants` upgrades them.", err=True)
+
+
+def downgrade(
+    shared: Shared,
+    sql: bool,
+    tag: str | None,
+    revision: str,
+    binds: tuple[str, ...],
+    backup: bool | None,
+    yes: bool,
+    **fleet: t.Any,
+) -> None:
+    """Revert to an earlier revision.
+
+    REVISION is an id, base or a step such as -1. Default: -1, one step.
+    """
+    if selection := _selected(fleet, sql, binds, backup):
+        return _downgrade_tenants(shared, selection, revision, tag, yes)
+    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    run = functools.partial(
+        commands.downgrade,
+        revision=revision,
+        sql=sql,
+        tag=tag,
+        binds=binds,
+        backup=backup,
+        notify=Progress(shared),
+        keep_logging=True,
+        **shared.arguments,
+    )
+    with alembic_lines(shared):
+        try:
+            report = run(yes=True if yes else False if asks else None)
+        except DowngradeUnconfirmed as error:
+            if not asks:
+                raise
+            echo("\n".join(str(loss) for loss in error.losses), err=True)
+            if not confirm("Do you want to downgrade?", default=False):
+                raise click.Abort from error
+            report = run(yes=True)
+    _finish(report, shared, "Nothing to downgrade.")
+
+
+def stamp(
+    shared: Shared,
+    sql: bool,
+    tag: str | None,
+    purge: bool,
+    revisions: tuple[str, ...],
+    binds: tuple[str, ...],
+    yes: bool,
+    **fleet: t.Any,
+) -> None:
+    """Record a revision without running migrations.
+
+    REVISIONS are ids, heads or base. Default: head.
+    """
+    if selection := _selected(fleet, sql, binds):
+        action = Action("stamp", " ".join(revisions) or "head", tag=tag, purge=purge)
+        return run_fleet(action, selection, shared, yes=yes)
+    with alembic_lines(shared):
+        report = commands.stamp(
+            revision=tuple(dict.fromkeys(revisions)) or ("head",),
+            sql=sql,
+            tag=tag,
+            purge=purge,
+            binds=binds,
+            notify=Progress(shared),
+            keep_logging=True,
+            **shared.arguments,
+        )
+    _finish(report, shared, "Nothing to stamp: this is the current revision.")
+
+
+def ensure_version(shared: Shared, sql: bool, binds: tuple[str, ...]) -> None:
+    """Create the version table if it does not exist."""
+    with alembic_lines(shared):
+        report = commands.ensure_version(sql=sql, binds=binds, **shared.arguments)
+    _finish(report, shared, "The version table exists.")
+
+
+def _selected(
+    options: dict[str, t.Any], sql: bool, binds: tuple[str, ...], backup: bool | None = None
+) -> Selection | None:
+    """Return the tenants that were chosen, ``None`` if the command is for the application's own databases."""
+    selection = selected(options)
+    if not selection:
+        return None
+    for name, given in (("--sql", sql), ("--bind", bool(binds)), ("--backup", bool(backup))):
+        if given:
+            raise InvalidArgument(
+                f"{name} can't be used with tenants.",
+                hint="The SQL is the same for every tenant: leave the tenants out."
+                if name == "--sql"
+                else "Leave it out.",
+            )
+    return selection
+
+
+def _downgrade_tenants(shared: Shared, selection: Selection, revision: str, tag: str | None, yes: bool) -> None:
+    """Downgrade tenants, after a question: nobody can look at the rows of each of them."""
+    action = Action("downgrade", revision, tag=tag, yes=True if yes else None)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        if not confirm(f"Downgrade the tenants to {revision}? Tables and columns are dropped with their rows.", False):
+            raise click.Abort
+        action = action.changed(yes=True)
+    run_fleet(action, selection, shared, yes=yes)
+
+
+def _finish(report: Report, shared: Shared, nothing: str) -> None:
+    if report.sql:
+        echo_script(report.sql)
+    for path in report.files:
+        echo(f"Wrote {path}", err=True)
+    if nothing and not (report.sql or report.files or report.steps or shared.quiet):
+        echo(nothing)
+
+
+def _sql() -> click.Option:
+    return flag("--sql", help="Print the SQL instead of running it.")
+
+
+def _tag() -> click.Option:
+    return click.Option(["--tag"], help="Pass a tag to env.py (context.get_tag_argument()).")
+
+
+def _yes() -> click.Option:
+    return flag("-y", "--yes", help="Don't ask: neither about findings of lint nor after the canaries.")
+
+
+def _common() -> list[click.Parameter]:
+    backup = "Back up each database before changing it and print the restore command. [default: SCHEMAFLOW_BACKUP]"
+    return [_sql(), _tag(), bind_option(), click.Option(["--backup/--no-backup"], default=None, help=backup)]
+
+
+PARAMETERS: Parameters = {
+    "upgrade": lambda: [
+        *_common(),
+        flag("--create-database", help="Create missing databases first."),
+        *fleet_options(),
+        _yes(),
+        click.Argument(["revision"], default="head", shell_complete=completion.revisions("head", "heads")),
+    ],
+    "downgrade": lambda: [
+        *_common(),
+        flag("-y", "--yes", help="Confirm that several revisions are reverted or rows are dropped."),
+        *fleet_options(),
+        click.Argument(["revision"], default="-1", shell_complete=completion.revisions("base")),
+    ],
+    "stamp": lambda: [
+        _sql(),
+        _tag(),
+        flag("--purge", help="Clear the version table before stamping."),
+        bind_option(),
+        *fleet_options(),
+        flag("-y", "--yes", help="Don't ask after the canaries."),
+        click.Argument(["revisions"], nargs=-1, shell_complete=completion.revisions("head", "heads", "base")),
+    ],
+    "ensure-version": lambda: [_sql(), bind_option()],
+}
+"""The parameters of each command, created for the one that runs."""

@@ -1,0 +1,192 @@
+"""The formats of ``flask db lint``: text for people, annotations of GitHub, GitLab's code quality, SARIF, JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import typing as t
+
+from ..linting.records import as_json
+from ..linting.records import CheckedRevision
+from ..linting.records import Finding
+from ..linting.records import LintReport
+from ..linting.rulebook import RULES
+from .output import flat
+
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def relative(path: str) -> str:
+    """Return a path as seen from here, with slashes; unchanged if it is elsewhere."""
+    shorter = os.path.relpath(path)
+    return (path if shorter.startswith("..") else shorter).replace(os.sep, "/")
+
+
+def as_text(reports: t.Sequence[LintReport]) -> str:
+    """Return what a terminal shows."""
+    return "\n\n".join(_report(report) for report in reports)
+
+
+def _report(report: LintReport) -> str:
+    where = f"{report.bind}: " if report.bind else ""
+    how = {"copy": "an empty copy", "history": "an empty database, from the beginning"}[report.measured_on]
+    known = {"database": "sizes of the database", "unknown": "sizes unknown"}
+    rows = known.get(report.rows_from, f"sizes of {report.rows_from}")
+    server = f"{report.dialect} {report.server}".rstrip()
+    lines = [f"{where}{server}, measured on {how}; {rows}"] if report.revisions else []
+    for revision in report.revisions:
+        lines += _revision(revision)
+    if not report.revisions and not report.unmeasured:
+        lines.append(f"{where}Nothing to lint.")
+    lines += [f"{where}{notice}" for notice in report.notices]
+    if report.unmeasured:
+        lines.append(f"{where}Not measured: {report.unmeasured}.")
+    return "\n".join(lines)
+
+
+def _revision(revision: CheckedRevision) -> t.Iterator[str]:
+    shown = [item for item in revision.findings if item.level != "note" and item.allowed is None]
+    count = f"{len(shown)} problem" + "s" * (len(shown) != 1) if shown else "no problem"
+    message = flat(revision.message.splitlines()[0] if revision.message else "")
+    down = " (downgrade)" if revision.direction == "downgrade" else ""
+    yield f"{revision.id} {message}".rstrip() + f"{down}: {count}, {revision.verdict}"
+    for finding in shown:
+        yield from _finding(finding, revision)
+    brief = sorted({item.table for item in revision.findings if item.code == "waits-for-lock" and item.table})
+    if brief:
+        yield f"  brief lock on {', '.join(brief)}: waits behind the longest query there"
+    for finding in revision.findings:
+        if finding.level == "note" and finding.code != "waits-for-lock" and finding.allowed is None:
+            yield from _finding(finding, revision)
+    for finding in revision.findings:
+        if finding.allowed is not None and finding.level != "note":
+            yield f"  allowed  {finding.code}  {relative(revision.file)}:{finding.line}  {flat(finding.allowed)}"
+
+
+def _finding(finding: Finding, revision: CheckedRevision) -> t.Iterator[str]:
+    yield f"  {finding.level:<7}  {finding.code}  {relative(revision.file)}:{finding.line}"
+    if finding.statement:
+        yield f"      {_short(finding.statement)}"
+    yield f"    {finding.message}"
+    if finding.safer:
+        yield "    Safer:"
+        yield from (f"        {line}".rstrip() for line in finding.safer.splitlines())
+        if finding.safer_measured:
+            yield "    (measured on a second copy: nothing is blocked for longer than a moment)"
+
+
+def _short(sql: str) -> str:
+    return sql if len(sql) <= 100 else sql[:97] + "..."
+
+
+def as_github(reports: t.Sequence[LintReport]) -> str:
+    """Return workflow commands that GitHub shows beside the lines of a pull request."""
+    return "\n".join(
+        f"::{_COMMANDS[item.level]} file={_property(relative(revision.file))},line={max(1, item.line)},"
+        f"title={_property(item.code)}::{_data(_with_safer(item))}"
+        for revision, item in _open(reports)
+    )
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _with_safer(item: Finding) -> str:
+    return f"{item.message}\nSafer:\n{item.safer}" if item.safer else item.message
+
+
+def _open(reports: t.Sequence[LintReport]) -> t.Iterator[tuple[CheckedRevision, Finding]]:
+    """Yield the findings that nobody allowed, without notes."""
+    for report in reports:
+        for revision in report.revisions:
+            for item in revision.findings:
+                if item.allowed is None and item.level != "note":
+                    yield revision, item
+
+
+def as_gitlab(reports: t.Sequence[LintReport]) -> str:
+    """Return a report in GitLab's format of code quality."""
+    items = [
+        {
+            "description": item.message,
+            "check_name": item.code,
+            "fingerprint": _fingerprint(revision, item),
+            "severity": _SEVERITIES[item.level],
+            "location": {"path": relative(revision.file), "lines": {"begin": max(1, item.line)}},
+        }
+        for revision, item in _open(reports)
+    ]
+    return json.dumps(items, indent=2)
+
+
+def _fingerprint(revision: CheckedRevision, item: Finding) -> str:
+    parts = (revision.bind or "", revision.id, revision.direction, item.code, item.table or "", item.statement)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def as_sarif(reports: t.Sequence[LintReport]) -> str:
+    """Return a report in SARIF 2.1.0, which code scanning takes."""
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": rule.title},
+            "fullDescription": {"text": rule.why},
+            "help": {"text": rule.instead},
+            "defaultConfiguration": {"level": rule.level},
+        }
+        for code, rule in RULES.items()
+    ]
+    results = [
+        _result(revision, item) for report in reports for revision in report.revisions for item in revision.findings
+    ]
+    failed = [report.unmeasured for report in reports if report.unmeasured]
+    invocation: dict[str, t.Any] = {"executionSuccessful": not failed}
+    if failed:
+        invocation["toolExecutionNotifications"] = [{"level": "error", "message": {"text": text}} for text in failed]
+    run = {
+        "tool": {"driver": {"name": "flask db lint", "rules": rules}},
+        "invocations": [invocation],
+        "results": results,
+    }
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _result(revision: CheckedRevision, item: Finding) -> dict[str, t.Any]:
+    place = {
+        "artifactLocation": {"uri": relative(revision.file)},
+        "region": {"startLine": max(1, item.line)},
+    }
+    result: dict[str, t.Any] = {
+        "ruleId": item.code,
+        "ruleIndex": list(RULES).index(item.code),
+        "level": item.level,
+        "message": {"text": _with_safer(item)},
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"statement/v1": _fingerprint(revision, item)},
+    }
+    if item.allowed is not None:
+        result["suppressions"] = [{"kind": "inSource", "justification": item.allowed}]
+    return result
+
+
+def as_json_text(reports: t.Sequence[LintReport]) -> str:
+    """Return the document of the records."""
+    return json.dumps(as_json(reports), indent=2, default=str)
+
+
+FORMATS: dict[str, t.Callable[[t.Sequence[LintReport]], str]] = {
+    "text": as_text,
+    "json": as_json_text,
+    "github": as_github,
+    "gitlab": as_gitlab,
+    "sarif": as_sarif,
+}
+"""By the name that ``--format`` takes."""

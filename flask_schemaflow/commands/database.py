@@ -1,0 +1,340 @@
+"""The commands that change a database: upgrade, downgrade, stamp, ensure-version.
+
+Alembic is imported when there is something to do: most of the time an upgrade finds nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from flask import current_app
+
+from .. import errors
+from ..extension import current_state
+from ..extension import Directory
+from ..extension import XArg
+from ..records import Event
+from ..records import Notify
+from ..records import Report
+from ..records import silent
+from ..runtime.fast_path import lightly
+from ..targets import choose
+from ..targets import current_tenant
+
+if t.TYPE_CHECKING:
+    from ..runtime.environment import Environment
+
+if t.TYPE_CHECKING:
+    from ..runtime.environment import Environment
+
+
+def upgrade(
+    directory: Directory | None = None,
+    revision: str = "head",
+    sql: bool = False,
+    tag: str | None = None,
+    x_arg: XArg = None,
+    *,
+    binds: t.Sequence[str] = (),
+    notify: Notify = silent,
+    keep_logging: bool = False,
+    backup: bool | None = None,
+    create_database: bool = False,
+) -> Report:
+    """Apply the pending revisions up to ``revision``.
+
+    A plain folder whose databases are at their heads costs one query a database, no lock, and no import of Alembic.
+
+    :param directory: the migrations folder, if it isn't the registered one.
+    :param revision: an id, ``head``, ``heads``, ``+2``, or with ``sql`` a range ``from:to``.
+    :param sql: write the SQL of what is pending instead of running it; it is in the result. A range such as
+        ``base:head`` needs no database.
+    :param tag: passed to env.py.
+    :param x_arg: passed to env.py.
+    :param binds: the databases to upgrade; all by default.
+    :param notify: called with each event of the run.
+    :param keep_logging: apply the logging section of alembic.ini during the run, as on the command line.
+    :param backup: back up each database before it is changed; the setting ``backup`` decides by default.
+    :param create_database: create databases that don't exist; for SQLite the folder of the file.
+    :returns: the steps that ran, none if nothing was pending, and what was written or backed up.
+    :raises SchemaflowError: if anything fails; the message says what was applied before.
+    """
+    if revision == "base":
+        raise errors.NotOnTheWay(
+            "Can't upgrade to base, which is before the first revision.",
+            hint="To revert all revisions, run `flask db downgrade base`.",
+        )
+    if create_database and not sql:
+        _create(binds, notify)
+    if not sql and revision in ("head", "heads") and _is_up_to_date(directory, revision, binds):
+        return Report()
+    from ..runtime.environment import Environment
+    from ..runtime.run import Options
+
+    environment = Environment.open(directory, x_arg, light=True)
+    start, revision = _range(revision, sql)
+    options = Options(
+        "write", sql, tuple(binds), keep_logging, notify, backup=backup, from_current=sql and start is None
+    )
+    work = _Upgrade(environment, revision, sql)
+    run = functools.partial(environment.run, work.plan, options, starting_rev=start, destination_rev=revision, tag=tag)
+    try:
+        report = run()
+    except errors.BackfillUnfinished as error:
+        if environment.state.settings.backfills != "run":
+            raise
+        report = _run_backfill_first(environment, error.revision, options, run, x_arg)
+    for text in work.notices():
+        notify(Event("notice", text))
+    return report.changed(ahead=tuple(work.ahead)) if work.ahead else report
+
+
+def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence[str]) -> bool:
+    _check_settings()
+    tenant = current_tenant()
+    is_behind = tenant is not None and tenant.is_behind
+    return not is_behind and bool(lightly(lambda folder: folder.is_up_to_date(binds, revision), directory))
+
+
+class _Upgrade:
+    """The steps of an upgrade for each database; one that is ahead of this code has none.
+
+    :ivar ahead: by database, its revisions that no file has.
+    """
+
+    def __init__(self, environment: Environment, revision: str, sql: bool) -> None:
+        self.ahead: dict[str, tuple[str, ...]] = {}
+        self._environment, self._revision, self._sql = environment, revision, sql
+
+    def plan(self, heads: t.Any, context: t.Any) -> list[t.Any]:
+        """Return the steps from ``heads``."""
+        environment = self._environment
+        if not self._sql and (unknown := _ahead_of_code(environment, self._revision, heads)):
+            if context is not None:  # the precheck asks without one
+                self.ahead[environment.config.attributes["schemaflow"].scope.database] = unknown
+            return []
+        return _upgrade_steps(environment, self._revision, heads)
+
+    def notices(self) -> t.Iterator[str]:
+        """Say of each database that is ahead what it has."""
+        for database, unknown in self.ahead.items():
+            yield (
+                f"The {database} database is ahead of this code: no file in {self._environment.folder} has its current "
+                f"revision {', '.join(unknown)}. Nothing was changed."
+            )
+
+
+def _run_backfill_first(
+    environment: Environment, revision: str, options: t.Any, run: t.Callable[[], Report], x_arg: XArg
+) -> Report:
+    """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several."""
+    from .backfills import run_backfills
+
+    done: list[str] = []
+    steps: tuple[t.Any, ...] = ()
+    while True:
+        plan = functools.partial(_steps_to, environment, revision)
+        steps += environment.run(plan, options, destination_rev=revision).steps
+        options.notify(Event("notice", f"Running the backfill of revision {revision}."))
+        run_backfills(str(environment.folder), revision, x_arg=x_arg, binds=options.binds)
+        done.append(revision)
+        try:
+            report = run()
+            return report.changed(steps=(*steps, *report.steps))
+        except errors.BackfillUnfinished as error:
+            if error.revision in done:
+                raise
+            revision = error.revision
+
+
+def _steps_to(environment: Environment, revision: str, heads: t.Any, context: t.Any) -> list[t.Any]:
+    from ..runtime import planning
+
+    return planning.upgrade_steps(environment.script, revision, heads)
+
+
+def _create(binds: t.Sequence[str], notify: Notify) -> None:
+    from ..runtime.create_database import create_missing
+
+    for created in create_missing(choose(current_state().targets(), binds)):
+        notify(Event("notice", created))
+
+
+def _check_settings() -> None:
+    """Raise for an invalid setting even if this run doesn't need it."""
+    state = current_state()
+    if any(name.startswith("SCHEMAFLOW_") for name in current_app.config):
+        state.settings  # noqa: B018
+
+
+def downgrade(
+    directory: Directory | None = None,
+    revision: str = "-1",
+    sql: bool = False,
+    tag: str | None = None,
+    x_arg: XArg = None,
+    *,
+    binds: t.Sequence[str] = (),
+    notify: Notify = silent,
+    keep_logging: bool = False,
+    backup: bool | None = None,
+    yes: bool | None = None,
+) -> Report:
+    """Revert the applied revisions down to ``revision``.
+
+    :param revision: an id, ``-1``, ``base``, or with ``sql`` a range ``from:to``.
+    :param yes: confirms that several revisions are reverted, or rows dropped. ``False`` refuses that; with ``None``
+        the setting ``protected`` decides.
+    :raises DowngradeUnconfirmed: has the losses of each database; nothing was changed.
+
+    The other parameters, the result and the errors are those of :func:`upgrade`.
+    """
+    from ..runtime import planning
+    from ..runtime.environment import Environment
+    from ..runtime.run import Options
+
+    if sql and revision == "-1":
+        revision = "head:-1"
+    start, revision = _range(revision, sql)
+    if sql and start is None:
+        raise errors.InvalidArgument(
+            "`downgrade --sql` needs to know the current revision of the database.",
+            hint="Give a range: `flask db downgrade --sql FROM:TO`.",
+        )
+    if not sql and (yes is False or (yes is None and current_state().settings.protected)):
+        _refuse_losses(directory, revision, x_arg, binds)
+    environment = Environment.open(directory, x_arg)
+    report = environment.run(
+        lambda heads, context: planning.downgrade_steps(environment.script_for([*heads, revision]), revision, heads),
+        Options("write", sql, tuple(binds), keep_logging, notify, backup=backup),
+        starting_rev=start,
+        destination_rev=revision,
+        tag=tag,
+    )
+    for text in _reverted_merges(environment, report):
+        notify(Event("notice", text))
+    return report
+
+
+def _reverted_merges(environment: Environment, report: Report) -> t.Iterator[str]:
+    """Say of each merge that was reverted which of its branches stay applied: most merges change no table."""
+    from ..revisions.scripts import ids
+
+    reverted = {step.revision for step in report.steps}
+    script = environment.script_for(reverted)
+    for name in dict.fromkeys(step.revision for step in report.steps):
+        parents = ids(script.get_revision(name).down_revision)
+        staying = [parent for parent in parents if parent not in reverted]
+        if len(parents) > 1 and staying:
+            stay = f"{' and '.join(staying)} {'stays' if len(staying) == 1 else 'stay'} applied"
+            yield (
+                f"The merge {name} is reverted, which joined {' and '.join(parents)}. {stay}. To revert more, run "
+                f"`flask db downgrade {staying[0]}@-1`."
+            )
+
+
+def _refuse_losses(directory: Directory | None, revision: str, x_arg: XArg, binds: t.Sequence[str]) -> None:
+    from .alembic_answers import losses_of_downgrade
+
+    losses = [loss for loss in losses_of_downgrade(directory, revision, x_arg, binds) if loss]
+    if losses:
+        raise errors.DowngradeUnconfirmed(losses)
+
+
+def stamp(
+    directory: Directory | None = None,
+    revision: str | t.Sequence[str] = "head",
+    sql: bool = False,
+    tag: str | None = None,
+    purge: bool = False,
+    *,
+    x_arg: XArg = None,
+    binds: t.Sequence[str] = (),
+    notify: Notify = silent,
+    keep_logging: bool = False,
+) -> Report:
+    """Write ``revision`` into the version table without running anything.
+
+    :param revision: one target or several.
+    :param purge: empty the version table first.
+
+    The other parameters, the result and the errors are those of :func:`upgrade`.
+    """
+    from ..runtime import planning
+    from ..runtime.environment import Environment
+    from ..runtime.run import Options
+
+    environment = Environment.open(directory, x_arg)
+    given = (revision,) if isinstance(revision, str) else tuple(revision)
+    ranges = [_range(target, sql) for target in given]
+    starts = {start for start, _ in ranges if start is not None}
+    if len(starts) > 1:
+        raise errors.InvalidArgument(
+            "`stamp --sql` takes one starting revision, not " + " and ".join(sorted(starts)) + ".",
+            hint="Run it once for each starting revision.",
+        )
+    targets = tuple(target for _, target in ranges)
+    options = Options("write", sql, tuple(binds), keep_logging, notify)
+    return environment.run(
+        lambda heads, context: planning.stamp_steps(environment.script, targets, context),
+        options,
+        starting_rev=next(iter(starts), None),
+        destination_rev=targets,
+        tag=tag,
+        purge=purge,
+    )
+
+
+def ensure_version(
+    directory: Directory | None = None, sql: bool = False, *, x_arg: XArg = None, binds: t.Sequence[str] = ()
+) -> Report:
+    """Create the version table if it does not exist, and change nothing else.
+
+    The parameters, the result and the errors are those of :func:`upgrade`.
+    """
+    from ..runtime import planning
+    from ..runtime.environment import Environment
+    from ..runtime.run import Options
+
+    environment = Environment.open(directory, x_arg)
+    options = Options("write", sql, tuple(binds))
+    return environment.run(planning.ensure_version_table, options)
+
+
+def _upgrade_steps(environment: Environment, revision: str, heads: t.Any) -> list[t.Any]:
+    """Return the pending steps; Alembic reads the history only if there may be any."""
+    history = environment.history_at(heads)
+    if history is not None and (revision == "heads" or (revision == "head" and len(history.heads) == 1)):
+        return []
+    environment.forget_history()
+    from ..runtime import planning
+
+    return planning.upgrade_steps(environment.script_for(heads), revision, heads)
+
+
+def _ahead_of_code(environment: Environment, revision: str, heads: t.Any) -> tuple[str, ...]:
+    """Return the current revisions that no file has, if there is nothing to upgrade beside them."""
+    if not heads or environment.history_at(heads) is not None or environment.state.settings.ahead == "error":
+        return ()
+    from ..runtime.database_status import pending_revisions
+    from ..runtime.database_status import unknown_revisions
+    from ..runtime.errors import translated
+
+    with translated(environment):
+        unknown = unknown_revisions(environment.script_for(heads), heads)
+    if not unknown or "+" in revision or "-" in revision:
+        return ()
+    return () if pending_revisions(environment.script, heads, revision) else unknown
+
+
+def _range(revision: str, sql: bool) -> tuple[str | None, str]:
+    if ":" not in revision:
+        return None, revision
+    if not sql:
+        raise errors.InvalidArgument(
+            f"The range {revision!r} works only with --sql.",
+            hint=f"Use the target revision: {revision.partition(':')[2] or 'head'}",
+        )
+    start, _, end = revision.partition(":")
+    return start or None, end or "head"

@@ -1,0 +1,97 @@
+"""The pending migrations of an application, asked for once a second at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+import typing as t
+
+from flask import Flask
+
+from .. import commands
+from ..errors.folder import FolderError
+from ..records import Notify
+from ..records import Report
+from ..records import Standing
+from ..revisions.summaries import summarize
+from ..settings import Settings
+
+_INTERVAL = 1.0
+_SHARE = 20
+"""A check that takes long is made less often, so that checks take a twentieth of the time at most."""
+
+
+class Pending:
+    """What is pending on the databases of an application.
+
+    :param app: the application; its ``Migrate`` is the one that counts.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self._lock = threading.Lock()
+        self._found: tuple[Standing, ...] = ()
+        self._fresh_until = 0.0
+        self._reported = ""
+
+    @property
+    def mode(self) -> str:
+        """The setting ``pending``.
+
+        :raises InvalidSetting: names a setting that is wrong.
+        """
+        return Settings.from_config(self.app.config).pending
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Return the databases on which something is pending; none where that can't be told.
+
+        A thread that comes while another one asks or upgrades waits for it.
+        """
+        with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                started = time.monotonic()
+                self._found = self._ask()
+                ended = time.monotonic()
+                self._fresh_until = ended + max(_INTERVAL, _SHARE * (ended - started))
+            return self._found
+
+    def _ask(self) -> tuple[Standing, ...]:
+        try:
+            with self.app.app_context():
+                found = commands.status()
+        except Exception as error:  # a page that can't be shown must not keep the application from answering
+            self._report(error)
+            return ()
+        return tuple(record for record in found if not record.up_to_date)
+
+    def _report(self, error: Exception) -> None:
+        """Log once why it can't be told what is pending; a project without a folder has no migrations yet."""
+        if not isinstance(error, FolderError) and str(error) != self._reported:
+            self._reported = str(error)
+            self.app.logger.warning("Can't tell whether migrations are pending. %s", error)
+
+    def upgrade(self, notify: Notify) -> Report:
+        """Upgrade all databases to their heads, one upgrade at a time.
+
+        :param notify: called with each event of the run.
+        :raises SchemaflowError: what ``flask db upgrade`` would say.
+        """
+        with self._lock, self.app.app_context():
+            self._fresh_until = 0.0
+            several = any(len(record.heads) > 1 for record in commands.status())
+            return commands.upgrade(revision="heads" if several else "head", notify=notify)
+
+
+def summary(standings: t.Iterable[Standing]) -> str:
+    """Return how many revisions are pending on which database: ``2 on default, 1 on audit``."""
+    return ", ".join(f"{len(record.pending) or 'an interrupted one'} on {record.database}" for record in standings)
+
+
+def fingerprint(standings: t.Iterable[Standing]) -> str:
+    """Return a text that changes when something else is pending."""
+    return "/".join(f"{record.database}:{','.join(item.id for item in record.pending)}" for record in standings)
+
+
+def phrases(standing: Standing, path: str) -> list[str]:
+    """Return what a revision will do to one database, a phrase for each operation."""
+    return summarize(path, None if standing.database == "default" else standing.database)

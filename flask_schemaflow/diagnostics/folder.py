@@ -1,0 +1,144 @@
+"""Checks of the migrations folder: its place, its revision files, and its script.py.mako."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from mako.exceptions import MakoException
+from mako.template import Template
+
+from ..records import Finding
+from ..revisions.config import require_repository
+from ..revisions.config import require_template
+from ..revisions.conflicts import conflicts_of_heads
+from ..revisions.scripts import ids
+from ..runtime.errors.heads import several_heads as heads_error
+from ..runtime.errors.loading import unreadable_template
+from .subject import Subject
+
+
+def place(subject: Subject) -> t.Iterator[Finding]:
+    """Report where the folder is.
+
+    :raises FolderMissing: when it is not there.
+    :raises FileMissing: when env.py or script.py.mako is not in it.
+    """
+    folder = require_repository(subject.config)
+    yield Finding("note", "SF810", f"The migrations folder is {folder}.")
+    require_template(folder)
+
+
+def writable(subject: Subject) -> t.Iterator[Finding]:
+    """Warn of a folder that can't be written, which new revisions need and upgrades don't."""
+    for name in (".", "versions"):
+        path = subject.folder / name
+        if path.is_dir() and not os.access(path, os.W_OK):
+            yield Finding(
+                "warning",
+                "SF811",
+                f"{path.resolve()} can't be written: `flask db migrate` and `revision` fail here.",
+                hint="To write revisions here, fix the permissions. Upgrades don't need them.",
+            )
+
+
+def graph(subject: Subject) -> t.Iterator[Finding]:
+    """Check that the revision files can be read and fit together.
+
+    :raises RevisionError: when they don't.
+    """
+    if subject.env is None:
+        return
+    number = sum(1 for _ in subject.environment.script.walk_revisions())
+    heads = subject.environment.script.get_heads()
+    what = f"{number} revision{'s' * (number != 1)}"
+    yield Finding("note", "SF850", f"The folder has {what}; the newest: {', '.join(heads) or 'none'}.")
+
+
+def several_heads(subject: Subject) -> t.Iterator[Finding]:
+    """Check that the history has one head: several stop the next upgrade.
+
+    :raises SeveralHeads: names each.
+    """
+    script = subject.environment.script if subject.env is not None else None
+    if script is not None and len(script.get_heads()) > 1:
+        raise heads_error(script)
+    return iter(())
+
+
+def conflicting_branches(subject: Subject) -> t.Iterator[Finding]:
+    """Look for changes that two branches both make: two heads, or those that the newest revision merges."""
+    if subject.env is None:
+        return
+    script = subject.environment.script
+    heads = script.get_heads()
+    merged = script.get_revision(heads[0]) if len(heads) == 1 else None
+    branches = heads if merged is None else ids(merged.down_revision)
+    for text in conflicts_of_heads(script, branches):
+        yield Finding(
+            "warning",
+            "SF851",
+            f"Two branches change the same thing: {text}",
+            hint="Take it out of one of the two revisions before both are applied, or make it conditional.",
+        )
+
+
+_NEEDED = ("up_revision", "down_revision", "branch_labels", "depends_on", "imports")
+_OF_DEFAULT = re.compile(r"(?<!\w)upgrades\b")
+_CURE = "Run `flask db doctor --fix` to compare it with the current template and replace it. It keeps a copy."
+
+
+def readable(subject: Subject) -> t.Iterator[Finding]:
+    """Check that Mako can read script.py.mako.
+
+    :raises TemplateBroken: names the line that it can't read.
+    """
+    if subject.template is not None:
+        try:
+            Template(text=subject.template)
+        except (MakoException, SyntaxError) as error:
+            raise unreadable_template(error, subject.folder) from error
+    return iter(())
+
+
+def places(subject: Subject) -> t.Iterator[Finding]:
+    """Check that script.py.mako has a place for everything that a revision may hold."""
+    if subject.template is None:
+        return
+    path = subject.folder / "script.py.mako"
+    missing = [name for name in _NEEDED if name not in subject.template]
+    if missing:
+        yield Finding(
+            "warning",
+            "SF840",
+            f"{path} leaves out {', '.join(missing)}: what a command says of it is not in the new file.",
+            hint=_CURE,
+        )
+    binds = subject.binds_with_models
+    if binds and not serves_binds(subject.template):
+        yield Finding(
+            "error",
+            "SF210",
+            f"{path} supports one database and can't hold operations for {', '.join(binds)}, so `flask db migrate` "
+            "refuses to write them.",
+            hint=_CURE,
+        )
+
+
+def is_outdated(subject: Subject) -> bool:
+    """Return whether the packaged env.py needs the packaged template in place of this one."""
+    if subject.template is None or not all(name in subject.template for name in _NEEDED):
+        return True
+    try:
+        list(readable(subject))
+    except Exception:
+        return True
+    if not _OF_DEFAULT.search(subject.template):
+        return True
+    return len(subject.targets) > 1 and not serves_binds(subject.template)
+
+
+def serves_binds(template: str) -> bool:
+    """Return whether a template has a place for the operations of databases besides the default one."""
+    return "_upgrades" in template

@@ -1,0 +1,272 @@
+"""Lint the databases of an application: choose the revisions, copy each schema, measure, and report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import typing as t
+
+import sqlalchemy as sa
+from alembic.script import Script
+
+from ..autogenerate.verify import quiet_alembic
+from ..autogenerate.verify import scratch_copy
+from ..autogenerate.verify.copies import empty_database
+from ..autogenerate.verify.scratch import configured_options
+from ..autogenerate.verify.scratch import ScratchEnvironment
+from ..autogenerate.verify.scratch import source_of
+from ..autogenerate.verify.scratch import Unverifiable
+from ..errors.arguments import InvalidArgument
+from ..records import Record
+from ..revisions.git import added_since
+from ..runtime import planning
+from ..runtime.connections import keep_transactions
+from ..runtime.database_status import below
+from ..runtime.database_status import pending_revisions
+from ..runtime.environment import Environment
+from ..runtime.errors import translated
+from ..runtime.run import Options
+from ..targets import choose
+from ..targets import Target
+from .improving import Copies
+from .improving import with_safer_code
+from .measure import copy_rows
+from .measure import Measurement
+from .recorders import RECORDERS
+from .records import CheckedRevision
+from .records import LintReport
+from .sizes import load_sizes
+from .sizes import read_sizes
+from .sizes import Sizes
+
+
+@dataclasses.dataclass(frozen=True)
+class Request(Record):
+    """What is to be linted, and how.
+
+    :param revision: an id, or a range ``from:to``; by default what is pending.
+    :param everything: all revisions.
+    :param since: a git commit; the revisions that were added after it.
+    :param down: the downgrades, too.
+    :param on: the URL of the scratch server.
+    :param sizes: a file of ``flask db sizes``.
+    :param data: look for rows that make a statement fail.
+    :param sample: how many rows of each table to copy.
+    :param target: what an upgrade, or with ``reverting`` a downgrade, is to lead to; then nothing else is chosen.
+    :param reverting: the downgrade to ``target`` instead of the upgrade.
+    """
+
+    revision: str | None = None
+    everything: bool = False
+    since: str | None = None
+    down: bool = False
+    on: str | None = None
+    sizes: str | None = None
+    data: bool = False
+    sample: int = 0
+    target: str | None = None
+    reverting: bool = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether only what is pending is asked for."""
+        return self.revision is None and not self.everything and self.since is None
+
+
+def lint_databases(environment: Environment, request: Request, binds: t.Sequence[str] = ()) -> list[LintReport]:
+    """Lint revisions on a copy of each database.
+
+    :param binds: the databases; all by default.
+    :raises InvalidArgument: if the revisions, the file with sizes or the URL can't be used.
+    """
+    sizes = load_sizes(request.sizes) if request.sizes else None
+    heads: dict[str | None, tuple[str, ...]] = {}
+
+    def look(at: t.Any, context: t.Any) -> list[t.Any]:
+        heads[environment.config.attributes["schemaflow"].scope.bind] = tuple(at)
+        return []
+
+    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    reports = []
+    for target in choose(environment.state.targets(), binds):
+        options = configured_options(environment, target.bind)
+        if options is not None and target.bind in heads:
+            reports.append(_lint_database(environment, target, options, heads[target.bind], request, sizes))
+    return reports
+
+
+def _lint_database(
+    environment: Environment,
+    target: Target,
+    options: dict[str, t.Any],
+    heads: tuple[str, ...],
+    request: Request,
+    sizes: Sizes | None,
+) -> LintReport:
+    dialect = target.sync_engine.dialect.name
+    with translated(environment):
+        pending = list(reversed(pending_revisions(environment.script, heads)))
+        if request.target is not None:
+            pending = chosen = _way_to(environment, request.target, heads, request.reverting)
+        else:
+            chosen = _after_start(environment, chosen_revisions(environment, request, pending))
+    on = None if request.on is None else _url(request.on)
+    report = LintReport(target.bind, on.get_backend_name() if on is not None else dialect, at=heads)
+    if not chosen:
+        return report
+    try:
+        with quiet_alembic():
+            copy: Copies
+            if on is None and {item.revision for item in chosen} <= {item.revision for item in pending}:
+                copy = functools.partial(scratch_copy, environment, target, options)
+                path, in_use = pending, bool(heads) or request.target is not None
+            else:
+                copy = functools.partial(_from_the_beginning, environment, target, options, on)
+                path, in_use = _path_to(environment, chosen), False
+                report = report.changed(measured_on="history")
+            with copy() as (source, scratch):
+                report, sizes = _measure(report, source, scratch, path, chosen, request, sizes, in_use)
+            return with_safer_code(report, copy, path, sizes) if request.target is None else report
+    except (Unverifiable, sa.exc.DBAPIError) as error:
+        reason = str(error) if isinstance(error, Unverifiable) else str(error.orig).splitlines()[0]
+        return report.changed(unmeasured=reason)
+
+
+def chosen_revisions(environment: Environment, request: Request, pending: t.Sequence[Script]) -> list[Script]:
+    """Return the revisions that a request is about, in the order in which they are applied."""
+    script = environment.script
+    whole = [found for found in reversed(list(script.walk_revisions()))]
+    if request.since is not None:
+        added = added_since(environment.folder, request.since)
+        if added is None:
+            raise InvalidArgument(
+                f"git can't tell what was added since {request.since!r}.",
+                hint="Name a commit or branch that is there; in CI, fetch it: `git fetch origin main`",
+            )
+        return [item for item in whole if os.path.realpath(item.path) in added]
+    if request.everything:
+        return whole
+    if request.revision is None:
+        return list(pending)
+    start, separator, end = request.revision.partition(":")
+    if not separator:
+        wanted = {item.revision for item in script.get_revisions(start) if item is not None}
+    else:
+        wanted = {item.revision for item in script.iterate_revisions(end or "heads", start or "base")}
+    return [item for item in whole if item.revision in wanted]
+
+
+def _way_to(environment: Environment, target: str, heads: tuple[str, ...], reverting: bool) -> list[Script]:
+    """Return the revisions that an upgrade or a downgrade to ``target`` runs, in its order."""
+    if not reverting:
+        return list(reversed(pending_revisions(environment.script, heads, target)))
+    return [step.revision for step in planning.downgrade_steps(environment.script, target, heads)]
+
+
+def _after_start(environment: Environment, chosen: list[Script]) -> list[Script]:
+    """Leave out the revisions up to the one of the setting ``lint_after``."""
+    start = environment.state.settings.lint_after
+    if start is None:
+        return chosen
+    old = below(environment.script, start)
+    return [item for item in chosen if item.revision not in old]
+
+
+def _path_to(environment: Environment, chosen: t.Sequence[Script]) -> list[Script]:
+    """Return the revisions that an empty database needs to get to the last chosen one."""
+    needed = set().union(*(below(environment.script, item.revision) for item in chosen))
+    return [item for item in reversed(list(environment.script.walk_revisions())) if item.revision in needed]
+
+
+def _url(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+        dialect = url.get_dialect().name
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
+        raise InvalidArgument(
+            "--on takes the URL of a database server for scratch databases.",
+            hint="For example: --on postgresql+psycopg://postgres@localhost/postgres",
+        ) from error
+    if dialect not in RECORDERS:
+        raise InvalidArgument(f"--on: lint can't measure {dialect}.", hint="It can measure " + ", ".join(RECORDERS))
+    return url
+
+
+@contextlib.contextmanager
+def _from_the_beginning(
+    environment: Environment, target: Target, options: dict[str, t.Any], on: sa.URL | None
+) -> t.Iterator[tuple[sa.Engine | None, ScratchEnvironment]]:
+    """Yield an empty scratch database, and the application's own if it is of the same kind."""
+    with source_of(target) as source, keep_transactions([source]):
+        url = source.url if on is None else on
+        same = url.get_backend_name() == source.url.get_backend_name()
+        with empty_database(url) as engine:
+            yield source if same else None, ScratchEnvironment(environment, target.changed(engine=engine), options)
+
+
+def _measure(
+    report: LintReport,
+    source: sa.Engine | None,
+    scratch: ScratchEnvironment,
+    path: t.Sequence[Script],
+    chosen: t.Sequence[Script],
+    request: Request,
+    sizes: Sizes | None,
+    has_rows: bool,
+) -> tuple[LintReport, Sizes]:
+    """Run the revisions of ``path`` and report on the chosen ones, by the sizes that are returned with it.
+
+    :param has_rows: whether the copy is one of a database in use, whose tables are all there are.
+    """
+    notices = []
+    if sizes is None:
+        known = read_sizes(source) if source is not None and (has_rows or request.data) else {}
+        sizes = Sizes(known, "database" if known else "unknown")
+    if request.sample and source is not None:
+        left_out = copy_rows(source, scratch.engine, request.sample)
+        notices += [f"The rows of {name} can't be copied." for name in left_out]
+    limit = scratch.state.settings.lint_seconds
+    measurement = Measurement(
+        scratch, source, sizes, limit, bind=report.bind, check_rows=request.data
+    )
+    wanted = {item.revision for item in chosen}
+    checked: list[CheckedRevision] = []
+    last = max(number for number, item in enumerate(path) if item.revision in wanted)
+    done: list[Script] = []
+    if request.reverting:
+        checked += _downgrades(measurement, chosen)
+        path = ()
+    for script in path[: last + 1]:
+        if script.revision not in wanted:
+            scratch.upgrade(script.revision)
+            continue
+        measured = measurement.run(script)
+        if measured.error:
+            reason = f"{script.revision} fails on the copy: {measured.error}"
+            return report.changed(revisions=tuple(checked), unmeasured=reason), sizes
+        checked.append(measurement.check(script, measured))
+        if measured.has_failed:
+            notices.append(f"Nothing after {script.revision} was measured, because it fails.")
+            break
+        done.append(script)
+        if has_rows:
+            measurement.made.update(measured.made)
+            measurement.sizes = measurement.sizes.with_new(measured.made)
+    checked += _downgrades(measurement, done) if request.down else []
+    if report.dialect == "sqlite" and request.on is None:
+        notices.append("Measured on SQLite; if production is another kind of database, name one with --on URL.")
+    version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
+    report = report.changed(
+        server=version, rows_from=sizes.source, revisions=tuple(checked), notices=tuple(notices)
+    )
+    return report, measurement.sizes
+
+
+def _downgrades(measurement: Measurement, done: t.Sequence[Script]) -> t.Iterator[CheckedRevision]:
+    for script in reversed(done):
+        measured = measurement.run(script, "downgrade")
+        yield measurement.check(script, measured, "downgrade")
+        if measured.has_failed:
+            return

@@ -1,0 +1,140 @@
+"""The rules in words: what each is about, why it matters, and what to do instead.
+
+Their pages in the documentation are made from this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..records import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule(Record):
+    """One rule in words.
+
+    :param level: ``error``, ``warning`` or ``note``.
+    :param title: what is found.
+    :param why: what it means for those who use the application.
+    :param instead: what to do about it.
+    """
+
+    level: str
+    title: str
+    why: str
+    instead: str
+
+
+_CONCURRENTLY = (
+    "op.create_index_online(), op.create_foreign_key_online(), op.create_check_constraint_online(), "
+    "op.set_not_null_online()"
+)
+
+RULES: dict[str, Rule] = {
+    "blocks-reads-and-writes": Rule(
+        "error",
+        "A table is locked against everybody while the server works on its rows",
+        "The lock is held as long as the rows are read or written, and every request that uses the table waits.",
+        f"Let the server work without the lock: {_CONCURRENTLY}, or a new column that is filled in batches.",
+    ),
+    "blocks-writes": Rule(
+        "error",
+        "A table can't be written to while the server works on its rows",
+        "INSERT, UPDATE and DELETE wait as long as the rows are read. On SQLite this concerns the whole file.",
+        f"Let the server work without the lock: {_CONCURRENTLY}.",
+    ),
+    "carries-lock": Rule(
+        "error",
+        "A lock of an earlier statement is still held while the server works on rows",
+        "Locks are held until the commit. A brief ALTER TABLE is harmless alone, and stops everybody when a long "
+        "statement follows in the same transaction.",
+        "Put the long statement into a revision of its own, or before the one that takes the lock.",
+    ),
+    "locks-rows": Rule(
+        "error",
+        "One transaction changes many rows",
+        "Changes of these rows wait for the commit, and the old versions of the rows take space until then.",
+        "Change the rows in batches, each committed by itself, after the deployment.",
+    ),
+    "rewrites-table": Rule(
+        "warning",
+        "A table is rewritten without blocking",
+        "It needs the disk space of the table once more, and replicas fall behind while it runs.",
+        "Run it when there is little to do, and look at the disk before.",
+    ),
+    "fails-on-data": Rule(
+        "error",
+        "A statement fails",
+        "On the empty copy already, or because of rows in the real database: NULLs, duplicates, orphans, or values "
+        "that "
+        "are too long.",
+        "Fix the rows in an earlier revision; the message has the query that finds them.",
+    ),
+    "fails-in-transaction": Rule(
+        "error",
+        "A statement can't run in this transaction",
+        "CREATE INDEX CONCURRENTLY refuses every transaction, and a new value of an enum can be used only after the "
+        "commit.",
+        "Run it in `with op.get_context().autocommit_block():`.",
+    ),
+    "leaves-half": Rule(
+        "warning",
+        "A failure leaves the statements before it behind",
+        "MariaDB and MySQL commit each change of the schema by itself, and so does an autocommit block.",
+        "Write one change per revision, or put the change that may fail first.",
+    ),
+    "breaks-running-code": Rule(
+        "error",
+        "The code that runs now fails on the new schema",
+        "Between the upgrade and the end of the deployment the old code still runs. Its SELECT, INSERT or UPDATE was "
+        "sent to the copy after the revision, and failed.",
+        "Deploy code that does without it first. For another name or type, op.expand_column() keeps the old column and "
+        "the new one in step until op.contract_column() drops the old one.",
+    ),
+    "needs-new-code-first": Rule(
+        "note",
+        "New code has to be there before the new schema",
+        "A row with only what was needed before can't be inserted any more, or values come back as another type.",
+        "Deploy the code first, then upgrade.",
+    ),
+    "loses-data": Rule(
+        "error",
+        "Data is gone afterwards",
+        "A table, a column or rows are deleted, and downgrade() can't bring them back.",
+        "Back up the data, or keep the column while it is needed. Then allow the drop with a reason.",
+    ),
+    "fills-silently": Rule(
+        "error",
+        "The server fills a new column by itself",
+        "MariaDB and MySQL write 0 or an empty text into a NOT NULL column without default.",
+        "Add it as nullable, fill it, and set NOT NULL afterwards; or give it a default.",
+    ),
+    "changes-values": Rule(
+        "warning",
+        "Values are different afterwards",
+        "The new type holds less, or reads the stored values in another way.",
+        "Add a column of the new type, fill it, compare, and drop the old one later.",
+    ),
+    "depends-on-rows": Rule(
+        "warning",
+        "What a revision does depends on rows that the copy doesn't have",
+        "The copy is empty, so a loop over rows runs no statement there.",
+        "`flask db lint --sample 100` copies rows of each table into the scratch copy.",
+    ),
+    "waits-for-lock": Rule(
+        "note",
+        "A brief lock",
+        "The statement itself is quick, but its lock waits for the longest query on the table, and everybody waits "
+        "behind "
+        "it.",
+        "Keep SCHEMAFLOW_LOCK_TIMEOUT low: the upgrade gives up, lets the others go, and tries again.",
+    ),
+    "unused-allow": Rule(
+        "warning",
+        "A comment allows what isn't found",
+        "The code in the comment is unknown, nothing is found there, or the reason is missing.",
+        "Remove the comment, or write `# allow CODE: reason` on the operation that needs it.",
+    ),
+}
+"""By code, in the order of importance."""

@@ -1,0 +1,286 @@
+"""The rules: each is a function from what was observed of a revision to findings.
+
+A rule looks at locks, work and changes, never at the text of a revision, so helpers, loops, raw SQL and batch mode
+count like plain operations.
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+from .observation import Hold
+from .observation import Observation
+from .observation import Written
+from .records import Finding
+from .rulebook import RULES
+from .rules_of_values import charsets
+from .rules_of_values import converted_values
+from .rules_of_values import fills
+from .rules_of_values import losses
+from .shapes import Change
+from .sizes import count_in_words
+from .sizes import in_words
+from .sizes import seconds_of
+from .subject import Subject
+
+MANY_ROWS = 10_000
+"""More rows than this in one statement are too many to lock at once."""
+
+_WORK = {
+    "scan": "reads every row of {table}",
+    "index_build": "builds an index of {table}",
+    "write_all": "changes rows of {table}",
+    "rewrite": "rewrites {table}",
+}
+_ORDER = list(_WORK)
+_ANYBODY = {("writes",): "write to", ("reads", "writes"): "read or write"}
+_IN_TRANSACTION = {"25001", "55P04", "25P01"}
+
+
+def findings_of(subject: Subject) -> list[Finding]:
+    """Return what the rules find, in the order of the file, without what a statement that fails leaves undone."""
+    found = [finding for function in _FUNCTIONS for finding in function(subject)]
+    found = [item for item in found if item.table not in subject.made or item.code.startswith("fails-")]
+    failing = min((item.number for item in found if item.code.startswith("fails-")), default=None)
+    if failing is not None:
+        found = [item for item in found if item.number < failing or _is_of_failure(item, failing)]
+    ordered = sorted(found, key=lambda item: (item.number, list(RULES).index(item.code)))
+    unique: dict[tuple[t.Any, ...], Finding] = {}
+    for item in ordered:
+        unique.setdefault((item.code, item.table, item.line), item)
+    return list(unique.values())
+
+
+def _is_of_failure(item: Finding, failing: int) -> bool:
+    return item.code == "leaves-half" or (item.code.startswith("fails-") and item.number == failing)
+
+
+def _longest(subject: Subject, item: Observation) -> tuple[str, str] | None:
+    """Return the table and kind of the heaviest work of a statement, if it may take long."""
+    works = [(table, work) for table, work in item.work.items() if subject.counts(table, work)]
+    works = [(table, work) for table, work in works if work != "write_all" or _many(subject, item, table)]
+    return max(works, key=lambda pair: (_ORDER.index(pair[1]), _rows_of(subject, pair[0])), default=None)
+
+
+def _rows_of(subject: Subject, table: str) -> float:
+    rows = subject.sizes.of(table).rows
+    return math.inf if rows is None else rows
+
+
+def _many(subject: Subject, item: Observation, table: str) -> bool:
+    """Return whether a statement changes many rows of a table."""
+    rows = subject.sizes.of(table).rows
+    written = [row for row in item.written if row.table == table] or [Written(table, 1.0, "update")]
+    counts = (_count(rows, row) for row in written)
+    return any(count is None or count > MANY_ROWS for count in counts)
+
+
+def _count(rows: int | None, row: Written) -> int | None:
+    """Return how many rows a statement changes; ``None`` if nobody knows."""
+    count = 0 if row.share == 0 else None if rows is None else round(rows * row.share)
+    return count if row.most is None else row.most if count is None else min(count, row.most)
+
+
+def _blocking(subject: Subject) -> t.Iterator[Finding]:
+    """Find locks that are held while a statement works on many rows."""
+    for item in subject.observations:
+        heaviest = _longest(subject, item)
+        if heaviest is None:
+            continue
+        for hold in item.holds:
+            yield _block(subject, item, hold, *heaviest)
+
+
+def _block(subject: Subject, item: Observation, hold: Hold, worked: str, work: str) -> Finding:
+    rows = subject.sizes.of(worked).rows
+    seconds = seconds_of(work, rows, any(change.kind == "add_foreign_key" for change in item.changes))
+    carried = hold.taken_by < item.number
+    both = ("reads", "writes")
+    code = "carries-lock" if carried else "blocks-reads-and-writes" if hold.blocks == both else "blocks-writes"
+    time = f" ({in_words(seconds)})" if seconds else ""
+    message = (
+        f"Nobody can {_ANYBODY[hold.blocks]} {hold.table} while this statement {_WORK[work].format(table=worked)}, "
+        f"{count_in_words(rows)}{time}"
+    )
+    taken_by = subject.line_of(hold.taken_by) if carried else None
+    message += f", because line {taken_by} locked it in the same transaction." if carried else "."
+    return subject.finding(
+        code, item, hold.table, message,
+        lock=hold.lock, blocks=hold.blocks, work=work, seconds=seconds, taken_by=taken_by,
+    )  # fmt: skip
+
+
+def _rows_locked(subject: Subject) -> t.Iterator[Finding]:
+    """Find many rows locked until the commit."""
+    for item in subject.observations:
+        blocked = {hold.table for hold in item.holds}
+        for row in item.written:
+            if row.table in blocked or not _many(subject, item, row.table):
+                continue
+            rows = subject.sizes.of(row.table).rows
+            if not subject.counts(row.table, "write_all"):
+                continue
+            changed = _count(rows, row)
+            seconds = seconds_of("write_all", changed)
+            time = f" ({in_words(seconds)})" if seconds else ""
+            verb = {"read": "reads and locks", "delete": "deletes"}.get(row.kind, "changes")
+            message = (
+                f"This statement {verb} {count_in_words(changed)} of {row.table} in one transaction. "
+                f"Writes to them wait until it is committed{time}."
+            )
+            level = "warning" if row.kind == "read" and item.word != "CREATE" else "error"
+            yield subject.finding(
+                "locks-rows", item, row.table, message, level=level, lock=item.locks.get(row.table),
+                blocks=("rows",), work=item.work.get(row.table, "scan"), seconds=seconds,
+            )  # fmt: skip
+
+
+def _rewrites(subject: Subject) -> t.Iterator[Finding]:
+    """Find tables written anew while others go on with them."""
+    for item in subject.observations:
+        blocked = {hold.table for hold in item.holds}
+        for table, work in item.work.items():
+            if work == "rewrite" and table not in blocked and subject.counts(table, work):
+                seconds = seconds_of(work, subject.sizes.of(table).rows)
+                message = (
+                    f"This statement writes {table} anew. Others can read and write meanwhile, but it needs the disk "
+                    "space of the table once more, and replicas fall behind by as long as it takes."
+                )
+                yield subject.finding(
+                    "rewrites-table", item, table, message, lock=item.locks.get(table), work=work, seconds=seconds
+                )
+
+
+def _failures(subject: Subject) -> t.Iterator[Finding]:
+    """Find statements that fail: on the copy, or on the rows of the real database."""
+    for item in subject.observations:
+        table = next(iter(item.tables), None)
+        if item.error is not None:
+            state = getattr(item.error, "sqlstate", None) or getattr(item.error, "pgcode", None) or ""
+            code = "fails-in-transaction" if state in _IN_TRANSACTION else "fails-on-data"
+            words = str(item.error).strip().splitlines() or [type(item.error).__name__]
+            yield subject.finding(code, item, table, f"This statement fails, already on an empty copy: {words[0]}.")
+    for failure in subject.failures:
+        message = f"This statement will fail. {failure.words}: {failure.query}"
+        yield subject.finding("fails-on-data", failure.observation, failure.table, message)
+    yield from _dangling(subject)
+    for item, change in subject.changes("add_column"):
+        if change.new.is_needed and subject.dialect not in ("mysql", "mariadb") and subject.has_rows(change.table):
+            message = (
+                f"The new column {change.table}.{change.columns[0]} is NOT NULL and has no default, so this statement "
+                "fails if the table has rows."
+            )
+            yield subject.finding("fails-on-data", item, change.table, message)
+
+
+def _dangling(subject: Subject) -> t.Iterator[Finding]:
+    """Find rows on SQLite that refer to rows that go, for which upgrade refuses to commit."""
+    if subject.settings.get("safe_batch") is False:
+        return
+    dropped = {change.table for _, change in subject.changes("drop_table")}
+    for item in subject.observations:
+        for orphans in item.orphans:
+            if not orphans.rebuilt and orphans.table not in dropped and subject.has_rows(orphans.table):
+                message = (
+                    f"Rows of {orphans.table} refer to rows of {orphans.parent} that go here. `flask db upgrade` fails "
+                    "then, and changes nothing."
+                )
+                yield subject.finding("fails-on-data", item, orphans.table, message)
+
+
+def _halves(subject: Subject) -> t.Iterator[Finding]:
+    """Find what stays when a later statement fails."""
+    failed = {item.number for item in subject.observations if item.error is not None}
+    failed |= {failure.observation.number for failure in subject.failures}
+    for item in subject.observations:
+        table = next(iter(item.tables), None)
+        alone = item.autocommit or subject.dialect in ("mysql", "mariadb")
+        if item.number in failed and item.number > 1 and alone:
+            message = (
+                f"When this statement fails, the {item.number - 1} before it are committed already. "
+                "`flask db upgrade` resumes here once the cause is fixed. `flask db status` shows the "
+                "remaining statements."
+            )
+            yield subject.finding("leaves-half", item, table, message)
+        elif "CONCURRENTLY" in item.sql.upper() and "CREATE" in item.sql.upper() and item.autocommit:
+            kept = "IF NOT EXISTS" in item.sql.upper()
+            message = (
+                "If this is interrupted it leaves an INVALID index, which nothing uses and every write pays for. "
+                + "IF NOT EXISTS then takes it for the finished one. " * kept
+                + "Look with `SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid` and drop it."
+            )
+            yield subject.finding("leaves-half", item, table, message, level="warning" if kept else "note")
+
+
+def _broken(subject: Subject) -> t.Iterator[Finding]:
+    """Find statements of the code that runs now, which fail on the new schema."""
+    for broken in subject.broken:
+        item = _cause(subject, broken.table)
+        kinds = [kind for kind in broken.kinds if kind != "bare insert"]
+        if item is None:
+            continue
+        if kinds:
+            verbs = ", ".join({"select": "selects", "insert": "inserts", "update": "updates"}[kind] for kind in kinds)
+            changed = [change for change in item.changes if _breaks(change, broken.table)]
+            columns = sorted({name for change in changed for name in change.columns})
+            what = f"{broken.table}.{columns[0]}" if len(columns) == 1 else broken.table
+            message = (
+                f"The code that runs now {verbs} {what} and fails afterwards: {broken.words}. Deploy code that does "
+                "without it first."
+            )
+            yield subject.finding("breaks-running-code", item, broken.table, message)
+        elif broken.kinds:
+            message = (
+                f"Code that inserts into {broken.table} without all columns fails afterwards: {broken.words}. Deploy "
+                "code that supplies them first."
+            )
+            yield subject.finding("needs-new-code-first", item, broken.table, message)
+        elif broken.converted:
+            message = (
+                f"The code that runs now gets another Python type from {broken.table}.{broken.converted[0]} "
+                "afterwards. Deploy code that takes both first."
+            )
+            yield subject.finding("needs-new-code-first", item, broken.table, message)
+
+
+def _cause(subject: Subject, table: str) -> Observation | None:
+    """Return the first statement that may have broken something on a table."""
+    breaking = [item for item in subject.observations if any(_breaks(change, table) for change in item.changes)]
+    touched = [item for item in subject.observations if table in item.tables]
+    return next(iter([*breaking, *touched]), None)
+
+
+def _breaks(change: Change, table: str) -> bool:
+    harmless = change.kind == "add_column" and not change.new.is_needed
+    return change.table == table and not harmless and not change.kind.startswith(("add_unique", "add_foreign"))
+
+
+def _row_readers(subject: Subject) -> t.Iterator[Finding]:
+    """Find queries that found nothing on the copy, on whose rows the revision may decide what to do."""
+    for item in subject.observations:
+        if item.reads_nothing:
+            table = item.tables[0]
+            message = (
+                f"The revision reads rows of {table}, and the copy has none, so what it does with them was not seen. "
+                "`flask db lint --sample 100` copies some."
+            )
+            yield subject.finding("depends-on-rows", item, table, message)
+
+
+def _waits(subject: Subject) -> t.Iterator[Finding]:
+    """Find locks against everybody that last a moment but queue behind long queries."""
+    for item in subject.observations:
+        for table in item.waits:
+            if not any(subject.counts(worked, work) for worked, work in item.work.items()):
+                message = (
+                    f"A brief lock on {table}: it waits for the longest query that uses the table, and everybody else "
+                    "waits behind it meanwhile."
+                )
+                yield subject.finding("waits-for-lock", item, table, message, lock=item.locks.get(table))
+
+
+_FUNCTIONS = (
+    _blocking, _rows_locked, _rewrites, _failures, _halves, _broken, losses, fills, converted_values, charsets,
+    _row_readers, _waits,
+)  # fmt: skip

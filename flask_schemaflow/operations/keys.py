@@ -1,0 +1,154 @@
+"""Unique constraints and primary keys whose index is built while the table is read and written."""
+
+from __future__ import annotations
+
+import typing as t
+
+from alembic.operations import MigrateOperation
+from alembic.operations import Operations
+from alembic.operations import ops
+from sqlalchemy.schema import AddConstraint
+
+from .columns import set_not_null
+from .indexes import create_concurrently
+from .indexes import CreateIndexOnlineOp
+from .server import ask
+from .server import autocommit
+from .server import kind_of
+from .server import quote
+from .server import quote_table
+from .server import run
+from .server import run_without_lock
+
+_BUILT = """
+    SELECT ARRAY(SELECT CAST(a.attname AS text) FROM pg_attribute a WHERE a.attrelid = x.indexrelid ORDER BY a.attnum)
+    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE x.indrelid = to_regclass(:table) AND i.relname = :name AND x.indisvalid AND x.indisunique
+    AND x.indpred IS NULL AND x.indexprs IS NULL
+    AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid)"""
+"""The columns of an index that a run has built and not made a constraint's, because it was interrupted."""
+
+
+@Operations.register_operation("create_unique_constraint_online")
+class CreateUniqueConstraintOnlineOp(MigrateOperation):
+    """A unique constraint from an index that is built while the table is in use."""
+
+    def __init__(
+        self,
+        constraint_name: str,
+        table_name: str,
+        columns: t.Sequence[str],
+        schema: str | None = None,
+        **options: t.Any,
+    ) -> None:
+        self.constraint_name = constraint_name
+        self.table_name = table_name
+        self.columns: list[str] = list(columns)
+        self.schema = schema
+        self.options = options
+
+    @classmethod
+    def create_unique_constraint_online(
+        cls,
+        operations: Operations,
+        constraint_name: str,
+        table_name: str,
+        columns: t.Sequence[str],
+        *,
+        schema: str | None = None,
+        **options: t.Any,
+    ) -> None:
+        """Create a unique constraint while the table is read and written.
+
+        On PostgreSQL the index is built with ``CONCURRENTLY`` and then becomes the constraint's; this commits what the
+        revision did before. If rows are alike, it stops, and the next run begins with the index again.
+
+        :param options: what ``op.create_unique_constraint()`` takes besides, such as ``deferrable``.
+        """
+        operations.invoke(cls(constraint_name, table_name, columns, schema, **options))
+
+
+@Operations.implementation_for(CreateUniqueConstraintOnlineOp)
+def _create_unique(operations: Operations, operation: CreateUniqueConstraintOnlineOp) -> None:
+    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    plain = ops.CreateUniqueConstraintOp(name, table, operation.columns, schema=schema, **operation.options)
+    kind = kind_of(operations)
+    if kind == "postgresql":
+        with autocommit(operations):
+            _from_index(operations, operation, "UNIQUE")
+    elif kind == "mysql":
+        run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
+    elif kind == "sqlite":
+        with operations.batch_alter_table(table, schema=schema) as batch:
+            batch.create_unique_constraint(name, operation.columns, **operation.options)
+    else:
+        operations.invoke(plain)
+
+
+@Operations.register_operation("create_primary_key_online")
+class CreatePrimaryKeyOnlineOp(MigrateOperation):
+    """A primary key from an index that is built while the table is in use."""
+
+    def __init__(
+        self, constraint_name: str, table_name: str, columns: t.Sequence[str], schema: str | None = None
+    ) -> None:
+        self.constraint_name = constraint_name
+        self.table_name = table_name
+        self.columns: list[str] = list(columns)
+        self.schema = schema
+        self.options: dict[str, t.Any] = {}
+
+    @classmethod
+    def create_primary_key_online(
+        cls,
+        operations: Operations,
+        constraint_name: str,
+        table_name: str,
+        columns: t.Sequence[str],
+        *,
+        schema: str | None = None,
+    ) -> None:
+        """Create the primary key of a table that has none, while it is read and written.
+
+        On PostgreSQL the columns are made NOT NULL as :meth:`set_not_null_online` does, and the index is built with
+        ``CONCURRENTLY``; this commits what the revision did before. MariaDB and MySQL rebuild the table beside its
+        writers.
+        """
+        operations.invoke(cls(constraint_name, table_name, columns, schema))
+
+
+@Operations.implementation_for(CreatePrimaryKeyOnlineOp)
+def _create_primary_key(operations: Operations, operation: CreatePrimaryKeyOnlineOp) -> None:
+    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    plain = ops.CreatePrimaryKeyOp(name, table, operation.columns, schema=schema)
+    kind = kind_of(operations)
+    if kind == "postgresql":
+        with autocommit(operations):
+            for column in operation.columns:
+                set_not_null(operations, table, column, schema)
+            _from_index(operations, operation, "PRIMARY KEY")
+    elif kind == "mysql":
+        run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
+    elif kind == "sqlite":
+        with operations.batch_alter_table(table, schema=schema) as batch:
+            batch.create_primary_key(name, operation.columns)
+    else:
+        operations.invoke(plain)
+
+
+def _from_index(
+    operations: Operations, operation: CreateUniqueConstraintOnlineOp | CreatePrimaryKeyOnlineOp, words: str
+) -> None:
+    """Build a unique index on PostgreSQL and make it the constraint's."""
+    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    options = dict(operation.options)
+    later = " DEFERRABLE" if options.pop("deferrable", False) else ""
+    initially = options.pop("initially", None)
+    later += f" INITIALLY {initially}" if initially else ""
+    quoted = quote(operations, name)
+    altered = quote_table(operations, table, schema)
+    built = ask(operations, _BUILT, table=altered, name=name)
+    if not built or list(built[0][0]) != operation.columns:
+        index = CreateIndexOnlineOp(name, table, list(operation.columns), schema, True, **options)
+        create_concurrently(operations, index)
+    run(operations, f"ALTER TABLE {altered} ADD CONSTRAINT {quoted} {words} USING INDEX {quoted}{later}")

@@ -1,0 +1,120 @@
+"""What the operations ask of a server and tell it: its kind, names with quotes, ALTER with a clause about locks."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import ExecutableDDLElement
+
+from ..backfills.sql import ASKS
+from ..backfills.sql import single_percents
+
+Kind = t.Literal["postgresql", "mysql", "sqlite", "other"]
+
+_NOT_ONLINE = (1845, 1846)  # MariaDB and MySQL: "LOCK=NONE is not supported", without and with a reason
+_KINDS: dict[str, Kind] = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
+
+
+def kind_of(operations: Operations) -> Kind:
+    """Return the kind of the database that is migrated; MariaDB is ``mysql``."""
+    return _KINDS.get(operations.get_context().dialect.name, "other")
+
+
+def is_offline(operations: Operations) -> bool:
+    """Return whether the SQL is only written, so that nothing can be asked."""
+    return operations.get_context().as_sql
+
+
+def quote(operations: Operations, name: str) -> str:
+    """Return the name of a column, constraint or index as it stands in a statement."""
+    dialect = operations.get_context().dialect
+    return single_percents(dialect, dialect.identifier_preparer.quote(name))
+
+
+def quote_table(operations: Operations, table: str, schema: str | None) -> str:
+    """Return the name of a table, with its schema, as it stands in a statement."""
+    dialect = operations.get_context().dialect
+    name = dialect.identifier_preparer.format_table(sa.Table(table, sa.MetaData(), schema=schema))
+    return single_percents(dialect, name)
+
+
+def run(operations: Operations, statement: str) -> None:
+    """Run a statement as it is; a colon in it begins no parameter."""
+    operations.execute(sa.text(statement.replace(":", r"\:")))
+
+
+def ask(operations: Operations, query: str, **values: t.Any) -> list[t.Any]:
+    """Return all rows of a query; none where the SQL is only written.
+
+    :param values: its parameters; without any, a colon in it begins none.
+
+    All are fetched: an open cursor would hold the snapshot that ``CREATE INDEX CONCURRENTLY`` waits for.
+    """
+    if is_offline(operations):
+        return []
+    text = sa.text(query if values else query.replace(":", r"\:"))
+    return list(operations.get_bind().execute(text, values, execution_options={ASKS: True}).all())
+
+
+class WithClause(ExecutableDDLElement):
+    """A DDL statement of SQLAlchemy with a clause behind it."""
+
+    def __init__(self, statement: t.Any, clause: str) -> None:
+        self.statement = statement
+        self.clause = clause
+
+
+@compiles(WithClause)
+def _compile(element: WithClause, compiler: t.Any, **options: t.Any) -> str:
+    return f"{compiler.process(element.statement, **options)}{element.clause}"
+
+
+def run_without_lock(operations: Operations, statement: t.Any, separator: str = ",") -> None:
+    """Run a statement of MariaDB or MySQL so that readers and writers go on, or as the server can.
+
+    :param statement: DDL of SQLAlchemy, or SQL.
+    :param separator: what stands before the clause: a comma after ALTER TABLE, nothing after CREATE INDEX.
+    """
+    clause = f"{separator} LOCK=NONE"
+    try:
+        if isinstance(statement, str):
+            run(operations, statement + clause)
+        else:
+            operations.execute(WithClause(statement, clause))
+    except sa.exc.DBAPIError as error:
+        if error.orig is None or error.orig.args[:1] not in [(code,) for code in _NOT_ONLINE]:
+            raise
+        if isinstance(statement, str):
+            run(operations, statement)
+        else:
+            operations.execute(statement)
+
+
+@contextlib.contextmanager
+def session_variable(operations: Operations, name: str, value: str) -> t.Iterator[None]:
+    """Set a variable of MariaDB's or MySQL's session while the block runs."""
+    before = ask(operations, f"SELECT @@SESSION.{name}")
+    run(operations, f"SET SESSION {name} = {value}")
+    try:
+        yield
+    finally:
+        run(operations, f"SET SESSION {name} = {before[0][0] if before else 'DEFAULT'}")
+
+
+@contextlib.contextmanager
+def tables_locked(operations: Operations, table: str) -> t.Iterator[None]:
+    """Keep others from a table of MariaDB or MySQL while the block runs its statements; it can use no other table."""
+    run(operations, f"LOCK TABLES {table} WRITE")
+    try:
+        yield
+    finally:
+        run(operations, "UNLOCK TABLES")
+
+
+def autocommit(operations: Operations) -> t.ContextManager[None]:
+    """Return a block in which each statement commits; what came before is committed at its beginning."""
+    return operations.get_context().autocommit_block()

@@ -1,0 +1,333 @@
+"""Explain files of the migrations folder that can't be loaded: revision files, env.py, the template, alembic.ini.
+
+Also finds the line of the project's own files in which an error arose, and the operation on it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import errno
+import linecache
+import os
+import pathlib
+import re
+import sysconfig
+import tokenize
+import traceback
+import typing as t
+
+from mako.exceptions import MakoException
+from sqlalchemy import exc
+
+from ...errors import folder as errors
+from ...errors import SchemaflowError
+from ...errors.folder import ConfigurationBroken
+from ...errors.revisions import IdentifiersMissing
+from ...errors.revisions import RevisionFileBroken
+from ...redaction import scrub
+
+if t.TYPE_CHECKING:
+    from . import Failure
+
+
+_LONGEST = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One line of a file.
+
+    :param code: the operation on that line, shortened to one line; empty if the file can't be read.
+    """
+
+    path: str
+    line: int
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}"
+
+
+def place_below(error: BaseException, folders: t.Iterable[str | os.PathLike[str]]) -> Place | None:
+    """Return the innermost line below one of ``folders`` that was running when ``error`` arose.
+
+    A syntax error has no running line, so the line that it names counts.
+    """
+    roots = [os.path.realpath(folder) for folder in folders]
+    if isinstance(error, SyntaxError) and error.filename and _is_below(error.filename, roots):
+        return place(error.filename, error.lineno or 1)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.lineno and _is_below(frame.filename, roots):
+            return place(frame.filename, frame.lineno)
+    return None
+
+
+def own_line(error: BaseException) -> Place | None:
+    """Return the innermost line that belongs neither to the standard library nor to an installed package."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return place(error.filename, error.lineno or 1)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno and _is_own(frame.filename)]
+    return place(frames[-1].filename, frames[-1].lineno or 1) if frames else None
+
+
+def _is_own(filename: str) -> bool:
+    path = os.path.realpath(filename)
+    package = str(pathlib.Path(__file__).parents[2]) + os.sep
+    return os.path.isfile(path) and not path.startswith((*_LIBRARIES, package))
+
+
+_LIBRARIES = tuple(
+    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def place(path: str, line: int) -> Place:
+    """Return a line with the operation on it."""
+    return Place(path, line, _operation(path, line))
+
+
+def arose_in(error: BaseException, path: str | os.PathLike[str]) -> bool:
+    """Return true if the file itself failed, rather than something that it called."""
+    if isinstance(error, SyntaxError):
+        return True
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and os.path.realpath(frames[-1]) == os.path.realpath(path)
+
+
+def advice_on_line(error: BaseException, place: Place, again: str) -> str:
+    """Return the advice for an error in a line of the project's own code.
+
+    :param again: the command to run afterwards, as a clause.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"Run `pip install {error.name.partition('.')[0]}`, if that is the package's name, or fix the import."
+    if isinstance(error, NameError) and error.name and _is_generated(place.path):
+        return (
+            f"Import {error.name} in that file, and in script.py.mako if new revisions need it too. Then {again}."
+        )
+    if isinstance(error, _NOT_THE_LINE):
+        return f"If the line is right, the cause is the driver or the server: check the server's log. Then {again}."
+    return f"Fix that line and {again}."
+
+
+# What a driver raises for reasons of its own: not the statement, nor its values.
+_NOT_THE_LINE = (exc.InterfaceError, exc.InternalError, exc.NotSupportedError, exc.OperationalError)
+
+
+def _is_generated(path: str) -> bool:
+    try:
+        text = pathlib.Path(path).read_text("utf-8", "replace")
+        return "\nCreate Date: " in text and "\nRevision ID: " in text
+    except OSError:
+        return False
+
+
+def words_of(error: BaseException) -> str:
+    """Return an error on one line, without passwords: ``KeyError: 'x'``."""
+    if isinstance(error, SyntaxError):
+        return scrub(f"{type(error).__name__}: {error.msg}")
+    text = " ".join(str(error).split())
+    return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _is_below(filename: str, roots: list[str]) -> bool:
+    path = os.path.realpath(filename)
+    return any(path == root or path.startswith(root + os.sep) for root in roots)
+
+
+def _operation(path: str, line: int) -> str:
+    """Return the call in the statement at ``line``, or the line unchanged."""
+    try:
+        tree = ast.parse(pathlib.Path(path).read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return _shortened(linecache.getline(path, line))
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
+    if not statements:
+        return _shortened(linecache.getline(path, line))
+    innermost = max(statements, key=lambda node: (node.lineno, node.col_offset))
+    calls = [node for node in ast.walk(innermost) if isinstance(node, ast.Call) and _spans(node, line)]
+    return _shortened(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
+
+
+def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _shortened(code: str) -> str:
+    text = scrub(" ".join(code.split()))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+# Calls in env.py that start the work, whose errors arise elsewhere.
+ENTRANCES = ("run_env()", "context.run_migrations(", "run_migrations_online()", "run_migrations_offline()")
+_REPORT = re.compile(r"see (?P<path>\S+\.txt) for a")
+_FIX_ENV = "Run `flask db doctor --fix` to compare env.py with the current template and replace it. It keeps a copy."
+
+
+def broken_revision_file(error: BaseException, place: Place) -> SchemaflowError:
+    """Return the error for a revision file that failed outside of its functions."""
+    advice = advice_on_line(error, place, "run the command again")
+    return RevisionFileBroken(
+        f"The revision file {place} can't be loaded: {words_of(error)}",
+        details=f"  {place.code}" if place.code else "",
+        hint=advice if isinstance(error, ModuleNotFoundError) else f"{advice} Nothing was changed.",
+    )
+
+
+def broken_environment(error: BaseException, place: Place, words: str = "") -> SchemaflowError:
+    """Return the error for an env.py that failed."""
+    hint = f"Fix that line. {_FIX_ENV}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        hint = advice_on_line(error, place, "run the command again")
+    elif not words and not arose_in(error, place.path):
+        hint = f"If the line is right, `flask db --traceback ...` shows what failed below it. {_FIX_ENV}"
+    return errors.EnvironmentBroken(
+        f"{place} failed: {words or words_of(error)}", details=f"  {place.code}" if place.code else "", hint=hint
+    )
+
+
+def idle_environment(folder: pathlib.Path) -> SchemaflowError:
+    """Return the error for an env.py that ended without a single database."""
+    return errors.EnvironmentBroken(
+        f"{folder / 'env.py'} never calls context.run_migrations() or run_env().",
+        hint=f"Restore it from version control. {_FIX_ENV}",
+    )
+
+
+def missing_identifiers(filename: str, folder: pathlib.Path) -> SchemaflowError:
+    """Return the error for a file among the revisions that has no identifiers."""
+    path = next((path for path in folder.rglob(filename)), folder / filename)
+    return IdentifiersMissing(
+        f"{path} has no `revision`.",
+        hint='Add `revision = "ID"` and `down_revision = "ID"` or `None`, or move the file out of the folder.',
+    )
+
+
+def broken_template(message: str, folder: pathlib.Path) -> SchemaflowError:
+    """Return the error for a script.py.mako that failed.
+
+    Alembic leaves its report in a temporary file, which is read and removed.
+    """
+    report, text = _REPORT.search(message), ""
+    if report is not None:
+        with contextlib.suppress(OSError):
+            path = pathlib.Path(report.group("path"))
+            text = path.read_text("utf-8", "replace").strip()
+            path.unlink()
+    numbers = re.findall(rf'File "{re.escape(str(folder / "script.py.mako"))}", line (\d+)', text)
+    line = int(numbers[-1]) if numbers else None
+    return _template_broken(folder, line, text.rpartition("\n")[2] or "its code has an error")
+
+
+def unreadable_template(error: BaseException, folder: pathlib.Path) -> SchemaflowError:
+    """Return the error for a script.py.mako that Mako can't read."""
+    words = re.sub(r" in file '.*' at line: \d+ char: \d+|^Fragment.*", "", str(error)).strip()
+    return _template_broken(folder, getattr(error, "lineno", None), words)
+
+
+def _template_broken(folder: pathlib.Path, line: int | None, words: str) -> SchemaflowError:
+    template = folder / "script.py.mako"
+    where = f"{template}, line {line}," if line else f"{template}"
+    linecache.checkcache(str(template))
+    text = linecache.getline(str(template), line).strip() if line else ""
+    if words == "NameError: Undefined":
+        words = "it uses an undefined name"
+    return errors.TemplateBroken(
+        f"The template {where} can't be rendered: {scrub(words.rstrip('.'))}.",
+        details=f"  {scrub(text)}" if text else "",
+        hint="Fix it, or copy a new one from a folder that `flask db init --directory OTHER` creates.",
+    )
+
+
+def file_refused(error: OSError, folder: pathlib.Path) -> SchemaflowError:
+    """Return the error for a file or folder that the operating system refuses to read or write."""
+    path = error.filename if isinstance(error.filename, (str, os.PathLike)) else folder
+    hint = "Give this account read and write permission for the file and its folder, or run the command as their owner."
+    if isinstance(error, FileNotFoundError):
+        hint = "Restore it from version control, or create it."
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "Free some space on that disk and run the command again."
+    return errors.FolderNotWritable(
+        f"{os.fspath(path)} can't be read or written: {error.strerror or error}.", hint=hint
+    )
+
+
+def loading_error(error: BaseException, folder: pathlib.Path, versions: list[str]) -> SchemaflowError | None:
+    """Return the error for a file of the migrations folder that failed outside of a running step."""
+    if isinstance(error, MakoException):
+        return unreadable_template(error, folder)
+    damaged = _damaged(error, folder, versions)
+    place = damaged or place_below(error, versions)
+    if place is not None and place.path != str(folder / "env.py"):
+        return broken_revision_file(error, place)
+    place = damaged or place_below(error, [folder / "env.py"])
+    if place is None:
+        return None
+    if isinstance(error, (SyntaxError, UnicodeDecodeError)):
+        return broken_environment(error, place)
+    if place.code.startswith("fileConfig("):
+        return errors.ConfigurationBroken(
+            f"The logging sections of {folder / 'alembic.ini'} can't be applied: {words_of(error)}.",
+            hint="Fix them, or leave logging to the application: SCHEMAFLOW_LOGGING = False.",
+        )
+    if place.code.startswith("context.") and _not_configured(error):
+        return broken_environment(error, place, "context.configure() was not called before it.")
+    own = not place.code.startswith(ENTRANCES) or arose_in(error, place.path)
+    return broken_environment(error, place) if own else None
+
+
+def _damaged(error: BaseException, folder: pathlib.Path, versions: list[str]) -> Place | None:
+    """Return the place of bytes that aren't text, for which Python names no file."""
+    silent = isinstance(error, UnicodeDecodeError) or "null bytes" in str(error)
+    if not silent or getattr(error, "filename", None):
+        return None
+    revisions = [path for location in versions for path in sorted(pathlib.Path(location).rglob("*.py"))]
+    for path in [*revisions, folder / "env.py"]:
+        at = _first_odd_byte(path)
+        if at is not None:
+            return Place(str(path), at + 1)
+    return None
+
+
+def _first_odd_byte(path: pathlib.Path) -> int | None:
+    """Return the number of the line, from 0, with the first invalid byte."""
+    raw = b""
+    try:
+        raw = path.read_bytes()
+        with open(path, "rb") as file:
+            encoding = tokenize.detect_encoding(file.readline)[0]
+        raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        return raw[: error.start].count(b"\n")
+    except (OSError, SyntaxError):
+        return 0 if path.is_file() else None
+    return raw[: raw.index(b"\0")].count(b"\n") if b"\0" in raw else None
+
+
+def _not_configured(error: BaseException) -> bool:
+    """Return true if Alembic has no context yet; its other assertions have words."""
+    return (isinstance(error, AssertionError) and not str(error)) or "No context has been configured" in str(error)
+
+
+def unusable_option(error: BaseException, failure: Failure) -> ConfigurationBroken | None:
+    """Return the error for an option of alembic.ini; Alembic fails on its value and names neither option nor file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if failure.repository is None or not any(frame.name in _READERS for frame in frames):
+        return None
+    config = failure.repository.config
+    names = config.file_config.options(config.config_ini_section)
+    options = {name: config.get_main_option(name) or "" for name in names}
+    named = [name for name, value in options.items() if value and repr(value) in str(error)]
+    named += [name for frame in frames if (name := _READERS.get(frame.name, "")) in options]
+    what = f"The option {named[0]} = {options[named[0]]}" if named else "An option"
+    return ConfigurationBroken(
+        f"{what} in {failure.folder / 'alembic.ini'} is invalid: {words_of(error)}.",
+        hint="Fix or remove it; Alembic's documentation lists the valid values.",
+    )
+
+
+# Functions of Alembic that read options (when the folder is opened, when a new file is named and written), and the one
+# option of which each error of such a function speaks.
+_READERS = {"from_config": "", "_rev_path": "file_template", "template_to_file": "output_encoding"}

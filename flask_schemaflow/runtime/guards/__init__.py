@@ -1,0 +1,1 @@
+"""The guards of a run, a file or a folder each."""

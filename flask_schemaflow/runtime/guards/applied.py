@@ -1,0 +1,330 @@
+"""A record of the applied revisions, kept beside the versions: when, by whom, how long, and the file's digest.
+
+The version table holds only the heads. The table of this module has a row for each applied revision, so that ``status``
+can tell when it was applied and whether its file was edited afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import getpass
+import hashlib
+import pathlib
+import re
+import socket
+import time
+import typing as t
+
+import sqlalchemy as sa
+
+from ...backfills.table import OVER
+from ...backfills.table import status_of
+from ...backfills.table import Store
+from ...records import AppliedRevision
+from ...records import Standing
+from ...redaction import scrub
+from ..connections import commits_each_statement
+from ..connections import IS_OWN
+from ..guard import Guard
+from ..guard import is_stamp
+from ..guard import Scope
+from ..own_tables import APPLIED_TABLE
+from ..own_tables import has_own_table
+from ..schema_digests import changed_tables
+from ..schema_digests import Digests
+from ..schema_digests import read_digests
+
+_TABLE = ":"
+"""Begins the rows that have the digest of a table instead of a revision; no id may have it in it."""
+_WIDTH = 191
+"""Characters of a text that MariaDB's oldest row formats can index in utf8mb4."""
+
+_STRING = (
+    r'"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|'
+    r"'''(?:[^\\]|\\.)*?'''|'(?:[^'\\\n]|\\.)*'"
+)
+_REPLACES = re.compile(r"^replaces\b[^=\n]*=", re.M)
+_COMMENT = re.compile(rf"({_STRING})|#[^\n]*", re.S)
+_DOCSTRING = re.compile(rf"\s*[rRuU]?(?:{_STRING})", re.S)
+_LAST_COMMA = re.compile(r",(?=[)\]}])")
+
+
+class AppliedRevisions(Guard):
+    """Promises that each applied revision has a row that says when, by whom, and from which text it was applied, and
+    each table one with a digest of its schema after the run.
+
+    The rows are written in the transaction that writes the version: one statement a run where the database can roll
+    schema changes back, one a revision elsewhere. A database in which the table can't be created does without.
+    """
+
+    needs_steps = True
+
+    def __init__(self) -> None:
+        self._table: sa.Table | None = None
+        self._together = False
+        self._last: t.Any = None
+        self._running: t.Any = None
+        self._started = 0.0
+        self._rows: dict[str, dict[str, t.Any] | None] = {}  # by revision; None after a downgrade
+        self._transactional = False
+        self._digests: dict[str, str] = {}  # of tables, by the id of their row
+        self._has_digests = False  # whether this run has taken them
+        self._known: set[str] = set()  # the revisions that have a row, without their case
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """Return whether the setting asks for it, and the transaction is the run's own."""
+        return super().applies(scope) and scope.settings.record_applied
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Create the table, unless only stamps are to be written."""
+        if all(is_stamp(step) for step in steps):
+            return
+        context = scope.context
+        assert context is not None
+        self._last = steps[-1]
+        self._together = context.impl.transactional_ddl and not scope.options.get("transaction_per_migration")
+        table = applied_table(scope.version_table_schema)
+        is_there = has_own_table(scope, APPLIED_TABLE, table.schema)
+        transactional = context.impl.transactional_ddl and not commits_each_statement(scope.connection)
+        self._together, self._transactional = self._together and transactional, transactional
+        try:
+            with scope.connection.begin_nested() if transactional else contextlib.nullcontext():
+                if is_there:
+                    self._tell_of_edited(scope, steps[0].info.revision_map)
+                else:
+                    table.create(scope.connection)
+        except sa.exc.DBAPIError as error:
+            what = f"{APPLIED_TABLE} can't be {'read' if is_there else 'created'} ({scrub(str(error.orig)).strip()})"
+            scope.tell("notice", f"The {scope.database} database keeps no times of revisions: {what}.")
+            return
+        self._table = table
+        # A revision may commit in between, and the versions before it with that.
+        scope.listen("commit", lambda connection: self._committing(connection, scope.version_table), insert=True)
+
+    def _tell_of_edited(self, scope: Scope, revision_map: t.Any) -> None:
+        applied = _read(scope.connection, scope.version_table, scope.version_table_schema)
+        self._known = {record.revision.casefold() for record in applied}
+        self._digests = {record.revision: record.digest for record in applied if record.revision.startswith(_TABLE)}
+        applied = [record for record in applied if record.revision not in self._digests]
+        if not self._together:
+            self._forget_digests()
+        below = revision_map.iterate_revisions(tuple(scope.heads or ()), "base") if applied and scope.heads else ()
+        paths = {revision.revision: revision.path for revision in below}
+        for record in applied:
+            path = paths.get(record.revision)
+            if path is not None and is_edited(path, record.digest):
+                scope.tell("notice", edited_sentence(record, path))
+
+    def begin_step(self, scope: Scope, step: t.Any) -> None:
+        """Start the clock."""
+        self._running, self._started = step, time.perf_counter()
+
+    def version_written(self, scope: Scope, step: t.Any) -> None:
+        """Write the rows where the next commit may come, at the latest with the last version."""
+        running = self._running  # what Alembic gives to its callback knows neither code nor file
+        if self._table is None or is_stamp(running):
+            return
+        revision = running.revision.revision
+        seconds = time.perf_counter() - self._started
+        row = _row(scope.version_table, revision, running.revision.path, seconds) if running.is_upgrade else None
+        self._rows[revision] = row
+        if running is self._last:
+            self._take_digests(scope)
+        if not self._together or running is self._last:
+            self._write(scope.connection, scope.version_table)
+
+    def _take_digests(self, scope: Scope) -> None:
+        """Put a digest of each table among the rows; :func:`with_history` tells by them what changed since."""
+        try:
+            with scope.connection.begin_nested() if self._transactional else contextlib.nullcontext():
+                digests = read_digests(scope.connection, scope.version_table, scope.version_table_schema)
+        except sa.exc.DBAPIError:
+            digests = {}  # a catalog that can't be read; nothing is told then
+        rows: dict[str, dict[str, t.Any] | None] = {
+            row["revision"]: row for row in _digest_rows(scope.version_table, digests)
+        }
+        same = {name for name, row in rows.items() if row is not None and row["digest"] == self._digests.get(name)}
+        changes = {name: row for name, row in {**dict.fromkeys(self._digests), **rows}.items() if name not in same}
+        self._rows.update(changes)
+        self._has_digests = True
+
+    def _forget_digests(self) -> None:
+        """Delete the digests: what a run that breaks off leaves can't be told from drift."""
+        self._rows.update(dict.fromkeys(self._digests))
+        self._digests = {}
+
+    def _committing(self, connection: sa.Connection, version_table: str) -> None:
+        if not self._has_digests:
+            self._forget_digests()
+        self._write(connection, version_table)
+
+    def _write(self, connection: sa.Connection, version_table: str) -> None:
+        table, own = self._table, {IS_OWN: True}
+        if table is None or not self._rows:
+            return
+        names = sorted(name for name in self._rows if name.casefold() in self._known)  # MariaDB may ignore case
+        if names:
+            here = (table.c.version_table == version_table, table.c.revision.in_(names))
+            connection.execute(table.delete().where(*here), execution_options=own)
+        rows = [row for row in self._rows.values() if row is not None]
+        if rows:
+            connection.execute(table.insert(), rows, execution_options=own)
+        self._rows = {}
+
+
+def edited_sentence(record: AppliedRevision, path: str) -> str:
+    """Return what to say of a file that was edited after its revision was applied."""
+    when = f"{record.applied_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{path} was edited after revision {record.revision} was applied on {when}. The database keeps what it did "
+        "then: write a new revision for the change, or downgrade and upgrade again."
+    )
+
+
+def with_history(standing: Standing, connection: sa.Connection, version_table: str, schema: str | None) -> Standing:
+    """Return the status of a database, completed by what it records of its revisions and their backfills."""
+    rows = Store(version_table, schema).rows(connection)
+    backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
+    has_table = sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema)
+    history = tuple(_read(connection, version_table, schema)) if has_table else ()
+    kept = {item.revision[len(_TABLE) :]: item.digest for item in history if item.revision.startswith(_TABLE)}
+    drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
+    paths = {revision.id: revision.path for revision in standing.applied}
+    edited = tuple(item.revision for item in history if is_edited(paths.get(item.revision, ""), item.digest))
+    recorded = tuple(item for item in history if item.revision in paths or item.revision in standing.unknown)
+    return standing.changed(history=recorded, edited=edited, drifted=drifted, backfills=backfills)
+
+
+def renew_digests(connection: sa.Connection, version_table: str, schema: str | None) -> None:
+    """Keep the digests of the tables as they are now, if the database keeps any."""
+    if not sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema):
+        return
+    table = applied_table(schema)
+    here = (table.c.version_table == version_table, table.c.revision.startswith(_TABLE))
+    connection.execute(table.delete().where(*here))
+    rows = _digest_rows(version_table, read_digests(connection, version_table, schema))
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _digest_rows(version_table: str, digests: Digests) -> list[dict[str, t.Any]]:
+    rest = {"version_table": version_table, "applied_at": _now(), "seconds": None, "applied_by": None}
+    names = {_TABLE + name: digest for name, digest in digests.items()}
+    return [{**rest, "revision": name, "digest": digest} for name, digest in names.items() if len(name) <= _WIDTH]
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
+
+
+def applied_table(schema: str | None) -> sa.Table:
+    """Return the table; several version tables of one schema share it."""
+    return sa.Table(
+        APPLIED_TABLE,
+        sa.MetaData(),
+        sa.Column("version_table", sa.String(_WIDTH), primary_key=True),
+        sa.Column("revision", sa.String(_WIDTH), primary_key=True),
+        sa.Column("applied_at", sa.DateTime(), nullable=False),
+        sa.Column("seconds", sa.Float()),
+        sa.Column("applied_by", sa.String(255)),
+        sa.Column("digest", sa.String(64)),
+        schema=schema,
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",  # ids may differ by case only
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+def _row(version_table: str, revision: str, path: str, seconds: float) -> dict[str, t.Any]:
+    return {
+        "version_table": version_table,
+        "revision": revision,
+        "applied_at": _now(),
+        "seconds": round(seconds, 3),
+        "applied_by": _person(),
+        "digest": digest_of(path),
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _person() -> str:
+    """Return ``user@host`` as far as the system knows them."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user that has no name
+        user = ""
+    return "@".join(part for part in (user, socket.gethostname()) if part)[:255]
+
+
+def digest_of(path: str | pathlib.Path) -> str:
+    """Return a digest of a revision file; :func:`is_edited` compares it with the file of another day.
+
+    :returns: a digest of the text and one of what it does, or nothing if the file can't be read.
+    """
+    text = _text(path)
+    return "" if text is None else f"{_hash(text)}-{_hash(_essential(text))}"
+
+
+def is_edited(path: str | pathlib.Path, digest: str) -> bool:
+    """Return whether a file does something else now; formatting, comments and the docstring don't matter.
+
+    :param digest: what :func:`digest_of` returned when the revision was applied.
+    """
+    text = _text(path)
+    before, _, essence = digest.partition("-")
+    if text is None or not essence or _hash(text) == before:  # which spares a thousand files the parser
+        return False
+    if _REPLACES.search(text):
+        return False  # a squash, which has the id of a file that ran before it was written
+    return _hash(_essential(text)) != essence
+
+
+def _text(path: str | pathlib.Path) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _essential(text: str) -> str:
+    """Return a text without comments, its docstring, and what a formatter changes.
+
+    Regular expressions do it, because each revision that is applied pays for it: a parser takes a hundred times longer.
+    """
+    text = "".join(part for part in _COMMENT.split(text) if part)
+    docstring = _DOCSTRING.match(text)
+    if docstring is not None:
+        text = text[docstring.end() :]
+    return _LAST_COMMA.sub("", "".join(text.split()).replace('"', "'"))
+
+
+def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+    """Return what is recorded of the revisions of one version table; empty if there is no record."""
+    if not sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema):
+        return []
+    rows = _read(connection, version_table, schema)
+    return [record for record in rows if not record.revision.startswith(_TABLE)]
+
+
+def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+    table = applied_table(schema)
+    query = sa.select(table).where(table.c.version_table == version_table).order_by(table.c.applied_at)
+    return [
+        AppliedRevision(
+            revision=row.revision,
+            applied_at=row.applied_at,
+            seconds=row.seconds or 0.0,
+            applied_by=row.applied_by or "",
+            digest=row.digest or "",
+        )
+        for row in connection.execute(query)
+    ]

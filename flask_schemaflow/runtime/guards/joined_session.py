@@ -1,0 +1,373 @@
+"""``db.session`` and ``db.engine`` inside a revision: on the migration's connection, in its transaction.
+
+A second connection would wait for the migrated one: on PostgreSQL for ever, on SQLite until "database is locked". So
+while a revision runs, sessions that it asks for are made on the migrated connection, and an engine of a migrated
+database gives the revision's thread a connection whose driver is the migrated one's. Commit and rollback of both end a
+savepoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import threading
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from ...alembic_private import listen_to
+from ...alembic_private import stop_listening_to
+from ..connections import autocommits
+from ..connections import IS_APART
+from ..connections import run_below
+from ..guard import Guard
+from ..guard import MYSQL
+from ..guard import Scope
+from ..tenancy import replaced_engine
+from .app_sessions import Sessions
+from .app_sessions import sessions_of
+from .lock.timeouts import commits_implicitly
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.pool import PoolProxiedConnection
+
+
+class SharedSession(Guard):
+    """Promises that ``db.session``, used inside a revision, sees what the revision did and never waits for it.
+
+    While the code of a revision runs, every session of the application that it asks for, in its own application context
+    or in one that it pushes, is a new one on the migration's connection. Its ``commit()`` ends a savepoint: what it
+    wrote is committed, or rolled back, with the revision. Work that was not committed by the end of the revision is
+    dropped, with a notice. Afterwards the caller's own session is back as it was. On SQLite and PostgreSQL
+    ``db.engine.connect()`` is joined likewise.
+    """
+
+    _migrated: t.ClassVar[dict[sa.Engine, sa.Connection]] = {}
+    """The connections that this run migrates. One run at a time goes on in a process."""
+
+    def __init__(self) -> None:
+        self._joined: JoinedSessions | None = None
+
+    @classmethod
+    def applies(cls, scope: Scope) -> bool:
+        """Return whether sessions can join: an asyncio driver's connection can't be a session's."""
+        return scope.settings.share_session and not scope.connection.dialect.is_async
+
+    def before_configure(self, scope: Scope) -> None:
+        """Register the connection for the sessions of revisions."""
+        self._migrated[scope.engine] = scope.connection
+        replaced = replaced_engine(scope)
+        if replaced is not None:
+            self._migrated[replaced] = scope.connection
+
+    def close(self, scope: Scope) -> None:
+        """Give sessions connections of their own again."""
+        for engine in [engine for engine, connection in self._migrated.items() if connection is scope.connection]:
+            del self._migrated[engine]
+        if self._joined is not None:
+            self._joined.close()
+
+    @contextlib.contextmanager
+    def around(self, scope: Scope, step: t.Any) -> t.Iterator[None]:
+        """Let sessions and engines join the migration while the revision's code runs."""
+        if self._joined is None:
+            sessions = sessions_of(scope.state.db)
+            if sessions is not None and not _has_joined(sessions, scope.connection):
+                self._joined = JoinedSessions(sessions, scope.connection, self._migrated)
+        joined = self._joined
+        with engines_joined(self._migrated), joined.used() if joined is not None else contextlib.nullcontext():
+            yield
+            if joined is not None and joined.has_pending:
+                scope.tell("notice", _dropped(step))
+
+
+class JoinedSessions:
+    """The sessions that the application's ``db`` makes while a revision runs.
+
+    :param sessions: where the application keeps its sessions.
+    :param connection: the migrated connection.
+    :param migrated: all of them, by their engines.
+    """
+
+    def __init__(self, sessions: Sessions, connection: sa.Connection, migrated: Migrated) -> None:
+        self._sessions, self._connection, self._migrated = sessions, connection, migrated
+        self._open: list[tuple[Session, _Pending]] = []
+        self._savepoints = Savepoints(connection)
+        listen_to(connection, "commit", self._commit_open, insert=True)  # before a guard sends the COMMIT
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether a session has work that it did not commit."""
+        return any(pending for _, pending in self._open)
+
+    @contextlib.contextmanager
+    def used(self) -> t.Iterator[None]:
+        """Join the sessions that are made in the block, and close them at its end."""
+        with self._sessions.replaced(self._make):
+            try:
+                yield
+                for session, pending in reversed(self._open):
+                    if session.in_transaction() and not pending:
+                        session.commit()  # a rollback to its savepoint would undo the revision's own work, too
+            finally:
+                for session, _ in reversed(self._open):
+                    with contextlib.suppress(sa.exc.SQLAlchemyError):
+                        session.close()
+                self._open.clear()
+                self._savepoints.forget()
+
+    def close(self) -> None:
+        """Stop listening to the connection."""
+        stop_listening_to(self._connection, "commit", self._commit_open)
+        self._savepoints.close()
+
+    def _make(self, make: t.Callable[..., Session]) -> Session:
+        session = make(join_transaction_mode="create_savepoint")
+        setattr(session, "get_bind", _joining(session.get_bind, self._migrated))  # noqa: B010 - of this one session
+        self._open.append((session, _Pending(session)))
+        return session
+
+    def _commit_open(self, connection: sa.Connection) -> None:
+        """Commit the sessions when a revision commits in between: there is no savepoint afterwards."""
+        for session, _ in self._open:
+            if session.in_transaction():
+                session.commit()
+
+
+def _has_joined(sessions: Sessions, connection: sa.Connection) -> bool:
+    """Return whether the caller's session is on the caller's connection, which is the migrated one."""
+    from ...alembic_private import session_connections
+
+    return any(connection in (session_connections(session) or ()) for _, session in sessions.existing())
+
+
+def _joining(
+    original: t.Callable[..., sa.Engine | sa.Connection], migrated: Migrated
+) -> t.Callable[..., sa.Engine | sa.Connection]:
+    """Return a ``Session.get_bind`` that gives the migrated connection in place of its engine."""
+
+    def get_bind(*args: t.Any, **kwargs: t.Any) -> sa.Engine | sa.Connection:
+        bind = original(*args, **kwargs)
+        connection = migrated_connection(bind, migrated) if isinstance(bind, sa.Engine) else None
+        if connection is None or connection.closed or _is_in_autocommit_block(connection):
+            return bind
+        return connection
+
+    return get_bind
+
+
+class _Pending:
+    """True while a session has work that it did not commit."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._flushed = False
+        event.listen(session, "after_flush", lambda session, context: self._set(True))
+        event.listen(session, "after_commit", lambda session: self._set(False))
+        event.listen(session, "after_rollback", lambda session: self._set(False))
+
+    def _set(self, flushed: bool) -> None:
+        self._flushed = flushed
+
+    def __bool__(self) -> bool:
+        session = self._session
+        if self._flushed or not session.in_transaction():  # a session that nobody touches is in none
+            return self._flushed
+        return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+
+
+def _dropped(step: t.Any) -> str:
+    return (
+        f"Discarded uncommitted changes of revision {step.revision.revision} in db.session. "
+        "To keep them, call db.session.commit() in the revision."
+    )
+
+
+_SAVEPOINT = re.compile(r"\s*(?P<verb>SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT) (?P<name>\S+)\s*$", re.I)
+
+
+class Savepoints:
+    """Restores the savepoints of a connection that MariaDB and MySQL lose when a schema change commits.
+
+    A session that releases a lost one, or goes back to it, fails with "SAVEPOINT does not exist".
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._names: list[str] = []
+        self._watches = connection.dialect.name in MYSQL
+        if self._watches:
+            listen_to(connection, "after_cursor_execute", self._executed)
+
+    def forget(self) -> None:
+        """Drop the savepoints of sessions that are closed."""
+        self._names.clear()
+
+    def close(self) -> None:
+        """Stop listening to the connection."""
+        if self._watches:
+            stop_listening_to(self._connection, "after_cursor_execute", self._executed)
+
+    def _executed(self, connection: sa.Connection, cursor: t.Any, statement: str, *rest: t.Any) -> None:
+        found = _SAVEPOINT.match(statement)  # SQLAlchemy's events of savepoints don't tell their names
+        if found is not None:
+            self._note(found["verb"].upper(), found["name"])
+        elif self._names and commits_implicitly(statement):
+            for name in self._names:
+                run_below(connection.connection, f"SAVEPOINT {name}")
+
+    def _note(self, verb: str, name: str) -> None:
+        if verb == "SAVEPOINT":
+            self._names.append(name)
+        elif name in self._names:  # SQLAlchemy is done with a savepoint also when it has gone back to it
+            del self._names[self._names.index(name) :]
+
+
+Migrated = t.Mapping[sa.Engine, sa.Connection]
+_READING = re.compile(r"\s*(?:SELECT|PRAGMA|SHOW|EXPLAIN|VALUES)\b(?!.*\bINTO\b)", re.I | re.S)
+
+_numbers = itertools.count(1)
+# MariaDB and MySQL are left out: a schema change ends savepoints there, and the journal would not see the statements.
+_DIALECTS = ("sqlite", "postgresql")
+_SETTERS = ("set_isolation_level", "set_session")
+
+
+@contextlib.contextmanager
+def engines_joined(migrated: Migrated) -> t.Iterator[None]:
+    """Let engines of the migrated databases give joined connections to this thread in the block."""
+    thread, connect = threading.get_ident(), sa.Engine.raw_connection
+
+    def raw_connection(engine: sa.Engine) -> PoolProxiedConnection:
+        connection = _joinable(engine, migrated) if threading.get_ident() == thread else None
+        if connection is None:
+            return connect(engine)
+        driver = t.cast(t.Any, JoinedDriver(connection, lambda: connect(engine)))
+        return NullPool(lambda: driver, dialect=engine.dialect).connect()
+
+    setattr(sa.Engine, "raw_connection", raw_connection)  # noqa: B010 - an application may make engines at any time
+    event.listen(sa.Engine, "before_cursor_execute", note_statement)
+    try:
+        yield
+    finally:
+        event.remove(sa.Engine, "before_cursor_execute", note_statement)
+        setattr(sa.Engine, "raw_connection", connect)  # noqa: B010
+
+
+def note_statement(connection: sa.Connection, cursor: t.Any, statement: str, *rest: t.Any) -> None:
+    """Tell a shared connection which statement its cursor gets; listens to ``before_cursor_execute``."""
+    driver = connection.connection.dbapi_connection
+    if isinstance(driver, JoinedDriver):
+        driver.note(statement)
+
+
+def migrated_connection(engine: sa.Engine, migrated: Migrated) -> sa.Connection | None:
+    """Return the migrated connection to the engine's database, also if env.py or a caller has an engine of its own."""
+    if engine in migrated:
+        return migrated[engine]
+    same = (connection for other, connection in migrated.items() if _is_same_database(other.url, engine.url))
+    return next(same, None)
+
+
+def _is_same_database(url: sa.URL, other: sa.URL) -> bool:
+    if url.get_backend_name() != "sqlite":
+        return url == other
+    paths = [address.database or ":memory:" for address in (url, other)]
+    return ":memory:" not in paths and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
+
+
+def _is_in_autocommit_block(connection: sa.Connection) -> bool:
+    """Return whether PostgreSQL is in an autocommit block, which has no savepoints and keeps no locks."""
+    return connection.dialect.name == "postgresql" and autocommits(connection)
+
+
+def _joinable(engine: sa.Engine, migrated: Migrated) -> sa.Connection | None:
+    options = engine.get_execution_options()
+    if IS_APART in options or "isolation_level" in options:
+        return None
+    connection = migrated_connection(engine, migrated)
+    if connection is None or connection.closed or connection.invalidated or not connection.in_transaction():
+        return None
+    dialect = connection.dialect
+    is_same_driver = (dialect.name, dialect.driver) == (engine.dialect.name, engine.dialect.driver)
+    if dialect.name not in _DIALECTS or dialect.is_async or not is_same_driver or _is_in_autocommit_block(connection):
+        return None
+    return connection
+
+
+class JoinedDriver:
+    """A driver's connection that shares the migrated one's, with a savepoint for a transaction.
+
+    :param migrated: the migrated connection.
+    :param connect: opens a connection of its own, for code that sets an isolation level (``AUTOCOMMIT``): that can't
+        be shared.
+    """
+
+    def __init__(self, migrated: sa.Connection, connect: t.Callable[[], PoolProxiedConnection]) -> None:
+        self._migrated, self._connect = migrated, connect
+        self._own: PoolProxiedConnection | None = None
+        self._savepoint = ""
+        self._unread = 0  # statements that write, or that SQLAlchemy didn't tell
+
+    def note(self, statement: str) -> None:
+        """Note that the last cursor only reads."""
+        self._unread -= _READING.match(statement) is not None
+
+    def cursor(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Begin a transaction, if there is none, and return the driver's cursor."""
+        if self._own is None and not self._savepoint:
+            savepoint = f"schemaflow_joined_{next(_numbers)}"
+            self._run(f"SAVEPOINT {savepoint}")
+            self._savepoint, self._unread = savepoint, 0
+        self._unread += 1
+        return self._driver.cursor(*args, **kwargs)
+
+    def commit(self) -> None:
+        """Release the savepoint."""
+        if self._own is not None:
+            self._own.commit()
+        elif self._savepoint:
+            savepoint, self._savepoint = self._savepoint, ""
+            self._run(f"RELEASE SAVEPOINT {savepoint}")
+
+    def rollback(self) -> None:
+        """Undo everything since the savepoint, if this connection wrote: after a read the revision may have written."""
+        if self._own is not None:
+            self._own.rollback()
+        elif self._savepoint:
+            savepoint, self._savepoint = self._savepoint, ""
+            if self._unread > 0:
+                self._run(f"ROLLBACK TO SAVEPOINT {savepoint}")
+            self._run(f"RELEASE SAVEPOINT {savepoint}")
+
+    def close(self) -> None:
+        """Roll back; the migrated connection stays open."""
+        self.rollback()
+        if self._own is not None:
+            self._own.close()
+
+    @property
+    def _driver(self) -> t.Any:
+        return (self._own or self._migrated.connection).dbapi_connection
+
+    def _run(self, statement: str) -> None:
+        run_below(self._migrated.connection, statement)
+
+    def _separate(self) -> t.Any:
+        """Use a connection of its own from now on; no statement has run yet."""
+        if self._own is None and not self._savepoint:
+            self._own = self._connect()
+        return self._driver
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._separate() if name in _SETTERS else self._driver, name)
+
+    def __setattr__(self, name: str, value: t.Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._separate(), name, value)

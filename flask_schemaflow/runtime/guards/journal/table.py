@@ -1,0 +1,206 @@
+"""The journal's rows in the migrated database.
+
+The table is written on the migrated connection itself, in the very transaction whose commit it tells of. It
+is made when it is needed and dropped when it is empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import typing as t
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from ...connections import autocommits
+from ...connections import execute_beneath
+from ...guard import MYSQL
+from ...own_tables import journal_name
+from . import entries
+from .entries import Entry
+
+_CHANGED = 1412  # MariaDB and MySQL: "Table definition has changed, please retry transaction"
+_ABSENT = 1146
+COMMIT = "COMMIT"
+"""What stands in place of a statement where a transaction ended without one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point of commitment: everything up to it took effect.
+
+    :param state: ``done``; ``intent`` before its statement runs; ``undone`` where a person found that it did not.
+    :param image: what the statement's objects looked like before it ran, as JSON of the server's module.
+    :param log: the statements since the point before.
+    :param outcome: what the statement itself returned.
+    :param source: tells versions of the revision file apart.
+    :param session: the server's name for the connection that ran it.
+    :param line: the line of the revision file that was at work, 0 where it can't be told.
+    """
+
+    revision: str
+    direction: str
+    position: int
+    state: str
+    statement: str
+    image: str | None = None
+    log: tuple[Entry, ...] = ()
+    outcome: Entry | None = None
+    source: str = ""
+    session: str = ""
+    line: int = 0
+    started: str = ""
+
+
+def journal_table(dialect: str, version_table: str, schema: str | None) -> sa.Table:
+    """Return the journal's table."""
+    text = sa.Text(2**32 - 1) if dialect in MYSQL else sa.Text()
+    return sa.Table(
+        journal_name(version_table),
+        sa.MetaData(),
+        sa.Column("version_table", sa.String(64), primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("revision", sa.String(255), nullable=False),
+        sa.Column("direction", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("statement", text, nullable=False),
+        sa.Column("image", text),
+        sa.Column("log", text, nullable=False),
+        sa.Column("outcome", text),
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("session", sa.String(64), nullable=False),
+        sa.Column("line", sa.Integer, nullable=False),
+        sa.Column("started", sa.String(32), nullable=False),
+        schema=schema,
+        mysql_engine="InnoDB",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_collate="utf8mb4_bin",
+    )
+
+
+class Store:
+    """Reads and writes the journal of one version table.
+
+    :param schema: where the version table lives; the default schema if ``None``.
+    :param exists: whether the table is there, if that is known.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, version_table: str, schema: str | None, exists: bool | None = None
+    ) -> None:
+        inspector = sa.inspect(connection)
+        self.connection = connection
+        self.version_table = version_table
+        self.schema = schema or inspector.default_schema_name
+        self.table = journal_table(connection.dialect.name, version_table, self.schema)
+        self.exists = inspector.has_table(self.table.name, schema=self.schema) if exists is None else exists
+        self._end = 0
+        self._mine = self.table.c.version_table == version_table
+
+    @property
+    def name(self) -> str:
+        """The table as a statement names it."""
+        return self.connection.dialect.identifier_preparer.format_table(self.table)
+
+    def create(self) -> None:
+        """Make the table if it isn't there."""
+        if not self.exists:
+            self.connection.execute(CreateTable(self.table, if_not_exists=True))
+            self.exists = True
+
+    def load(self) -> list[Point]:
+        """Return what an interrupted run left, in order."""
+        if not self.exists:
+            return []
+        query = sa.select(self.table).where(self._mine).order_by(self.table.c.position)
+        points = [_point(dict(row)) for row in self._rows(query)]
+        self._end = points[-1].position + 1 if points else 0
+        return points
+
+    def _rows(self, query: sa.Select[t.Any]) -> t.Sequence[t.Mapping[t.Any, t.Any]]:
+        """Read rows, in a new transaction where another run has made the table since this one began."""
+        try:
+            return self.connection.execute(query).mappings().all()
+        except sa.exc.DBAPIError as error:
+            code = next(iter(getattr(error.orig, "args", ())), None)
+            if code not in (_CHANGED, _ABSENT):
+                raise
+        if code == _CHANGED:
+            execute_beneath(self.connection, "COMMIT")
+        elif not sa.inspect(self.connection).has_table(self.table.name, schema=self.schema):
+            self.exists = False  # another run has dropped it
+            return []
+        return self.connection.execute(query).mappings().all()
+
+    def write(self, point: Point) -> bool:
+        """Write a point in place of those at its position and after it, in the transaction that is open.
+
+        :returns: false when another run wrote one there meanwhile.
+        """
+        if point.position < self._end:
+            later = self.table.c.position >= point.position
+            self.connection.execute(self.table.delete().where(self._mine, later))
+        values = {name: getattr(point, name) for name in _PLAIN}
+        values["log"] = entries.dumps(point.log)
+        values["version_table"] = self.version_table
+        values["outcome"] = None if point.outcome is None else entries.dumps([point.outcome])
+        values["started"] = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        self._end = point.position + 1
+        try:
+            self.connection.execute(self.table.insert(), values)
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def finish(self, position: int, outcome: Entry) -> None:
+        """Write that the statement of a point came through."""
+        here = (self._mine, self.table.c.position == position)
+        self.connection.execute(self.table.update().where(*here).values(state="done", outcome=entries.dumps([outcome])))
+
+    def clear(self) -> None:
+        """Delete the rows of a revision that is done, or given up."""
+        if self._end:
+            self.connection.execute(self.table.delete().where(self._mine))
+            self._end = 0
+
+    def drop_if_empty(self) -> None:
+        """Drop the table unless it holds rows; don't wait for another session that reads it."""
+        if not self.exists or self.connection.execute(sa.select(self.table.c.position).limit(1)).first():
+            return
+        with contextlib.suppress(sa.exc.DBAPIError):
+            self._drop()
+            self.exists = False
+
+    def _drop(self) -> None:
+        if self.connection.dialect.name == "postgresql":
+            if autocommits(self.connection):
+                self.table.drop(self.connection)
+                return
+            with self.connection.begin_nested():
+                self.connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+                self.table.drop(self.connection)
+            return
+        limit = self.connection.exec_driver_sql("SELECT @@SESSION.lock_wait_timeout").scalar()
+        self.connection.exec_driver_sql("SET SESSION lock_wait_timeout = 2")
+        try:
+            self.table.drop(self.connection)
+        finally:
+            self.connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {int(limit or 0) or 86400}")
+
+
+_PLAIN = ("position", "revision", "direction", "state", "statement", "image", "source", "session", "line")
+
+
+def _point(row: dict[t.Any, t.Any]) -> Point:
+    outcome = entries.loads(row["outcome"])
+    return Point(
+        **{name: row[name] for name in _PLAIN},
+        log=tuple(entries.loads(row["log"])),
+        outcome=outcome[0] if outcome else None,
+        started=row["started"],
+    )

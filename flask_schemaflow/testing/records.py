@@ -1,0 +1,52 @@
+"""What the checks of migrations return."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ..records import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem(Record):
+    """One thing that is wrong with the migrations.
+
+    :param check: the name of the check that found it.
+    :param message: one sentence that names the revision and what is wrong.
+    :param revision: the revision's id; empty where it is no single one's.
+    :param path: the file to look at; empty if there is none.
+    :param line: the line in it, 0 if there is no single one.
+    :param details: the differences, a line each.
+    :param hint: the next step.
+    """
+
+    check: str
+    message: str
+    revision: str = ""
+    path: str = ""
+    line: int = 0
+    details: tuple[str, ...] = ()
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}: " if self.line else f"{self.path}: " * bool(self.path)
+        lines = [f"{place}{self.message}", *(f"  {detail}" for detail in self.details), *self.hint.splitlines()]
+        return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult(Record):
+    """The result of one check.
+
+    :param check: its name.
+    :param notes: what it could not look at, a sentence each.
+    :param skipped: why it could not be done at all; empty if it was.
+    """
+
+    check: str
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: str = ""
+
+    def __bool__(self) -> bool:
+        return not self.problems

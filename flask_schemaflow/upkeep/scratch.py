@@ -1,0 +1,97 @@
+"""Scratch databases for the work on a history, and what the application's databases say about themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+
+from ..autogenerate.verify import quiet_alembic
+from ..autogenerate.verify.copies import copy_of
+from ..autogenerate.verify.copies import empty_beside
+from ..autogenerate.verify.scratch import configured_options
+from ..autogenerate.verify.scratch import ScratchEnvironment
+from ..autogenerate.verify.scratch import source_of
+from ..autogenerate.verify.scratch import Unverifiable
+from ..autogenerate.verify.snapshot import Snapshot
+from ..autogenerate.verify.snapshot import snapshot
+from ..errors import SchemaflowError
+from ..runtime.connections import keep_transactions
+from ..runtime.environment import Environment
+from ..runtime.own_tables import is_own_table
+from ..runtime.run import Options
+from ..targets import Target
+
+__all__ = ["ScratchEnvironment", "Unverifiable"]
+
+Heads = dict["str | None", tuple[str, ...]]
+"""The current revisions of each database, by bind."""
+
+REASONS = (Unverifiable, sa.exc.DBAPIError)
+"""What is raised where no scratch database can be had."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return why there is no scratch database, in a few words."""
+    original = getattr(error, "orig", None)
+    return str(original if original is not None else error).splitlines()[0]
+
+
+def heads_of_databases(environment: Environment, binds: t.Sequence[str] = ()) -> Heads:
+    """Run env.py, and return the current revisions of each database that it configures."""
+    found: Heads = {}
+
+    def look(heads: t.Any, context: t.Any) -> list[t.Any]:
+        found[environment.config.attributes["schemaflow"].scope.bind] = tuple(heads)
+        return []
+
+    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    return found
+
+
+def version_table_of(options: t.Mapping[str, t.Any]) -> tuple[str, str | None]:
+    """Return the name and the schema of the version table that env.py configured."""
+    return options.get("version_table") or "alembic_version", options.get("version_table_schema")
+
+
+@contextlib.contextmanager
+def scratch_for(environment: Environment, target: Target, *, filled: bool = False) -> t.Iterator[ScratchEnvironment]:
+    """Yield the migrations folder with a scratch database in place of ``target``.
+
+    :param environment: one that has run env.py, whose options are passed again.
+    :param filled: whether it has the schema of the target; else it is empty.
+    :raises Unverifiable: if there is no way to make one.
+    """
+    options = configured_options(environment, target.bind)
+    if options is None:
+        raise Unverifiable(f"env.py configures no database {target.name}")
+    make = copy_of if filled else empty_beside
+    with source_of(target) as source, keep_transactions([source]), quiet_alembic():
+        with make(source, environment.state.settings) as engine:
+            yield ScratchEnvironment(environment, target.changed(engine=engine), options)
+
+
+@contextlib.contextmanager
+def connected(target: Target) -> t.Iterator[sa.Connection]:
+    """Yield a connection to the application's database that is only read."""
+    with source_of(target) as source, keep_transactions([source]), source.connect() as connection:
+        yield connection
+
+
+def own_tables(connection: sa.Connection, options: t.Mapping[str, t.Any]) -> set[str]:
+    """Return the names of the tables that keep versions, locks and the like."""
+    version_table, schema = version_table_of(options)
+    inspector = sa.inspect(connection)
+    names = {*inspector.get_table_names(), *inspector.get_table_names(schema=schema)}
+    return {name for name in names if is_own_table(name)} | {version_table}
+
+
+def schema_of(connection: sa.Connection, options: t.Mapping[str, t.Any]) -> Snapshot:
+    """Return the schema of a database, without the tables that keep versions."""
+    return snapshot(connection, own_tables(connection, options))
+
+
+def words_of(error: Exception) -> str:
+    """Return an error on one line."""
+    return error.message if isinstance(error, SchemaflowError) else str(error).splitlines()[0]

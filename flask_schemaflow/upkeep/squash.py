@@ -1,0 +1,259 @@
+"""Replace a range of revisions by one that makes the same schema.
+
+The new file keeps the id of the last revision in the range, so a database that is there or past it needs nothing, and
+plain ``alembic`` runs the history as it is. The old files move to ``squashed/ID`` beside ``versions``, where a database
+that is inside the range finds them: an upgrade of this package goes on with them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from alembic.autogenerate import RevisionContext
+from alembic.script import Script
+from alembic.script import ScriptDirectory
+
+from ..autogenerate.compare import compare
+from ..autogenerate.compare import revision_context
+from ..autogenerate.pipeline import passes_hook
+from ..autogenerate.questions import Decisions
+from ..autogenerate.verify.snapshot import differences
+from ..autogenerate.verify.snapshot import Snapshot
+from ..errors import SchemaflowError
+from ..errors.upkeep import CopyDiffers
+from ..errors.upkeep import SquashRefused
+from ..revisions.edit import with_parents
+from ..revisions.edit import with_value
+from ..revisions.replaced import archive_of
+from ..revisions.scripts import ids
+from ..revisions.scripts import parents
+from ..runtime.database_status import below
+from ..runtime.environment import Environment
+from ..runtime.errors import translated
+from ..targets import Target
+from .baseline import reflected
+from .drift import PASSES
+from .drift import tables_taking_part
+from .scratch import heads_of_databases
+from .scratch import reason_of
+from .scratch import REASONS
+from .scratch import ScratchEnvironment
+from .scratch import words_of
+from .trial import changed_history
+from .trial import schema_in
+from .trial import scratch_with
+
+_SEE = "`flask db history` shows the order."
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Revisions to squash.
+
+    :param scripts: oldest first.
+    :param start: the id of the revision before them; empty for the beginning.
+    """
+
+    scripts: tuple[Script, ...]
+    start: str
+
+    @property
+    def last(self) -> str:
+        """The id of the newest one, which the new file keeps."""
+        return self.scripts[-1].revision
+
+    @property
+    def replaced(self) -> list[str]:
+        """The ids of the others, oldest first."""
+        return [found.revision for found in self.scripts[:-1]]
+
+
+def find_range(environment: Environment, named: str | None) -> Range:
+    """Return the revisions of ``FROM:TO``, both included; all of them without a name.
+
+    :raises SquashRefused: if one file can't stand for them.
+    """
+    script = environment.script
+    start, colon, end = (named or ":").partition(":")
+    if not colon:
+        raise SquashRefused(f"{named!r} is no range.", hint="Write it as `flask db squash FROM:TO`, or use --all.")
+    heads = script.get_heads()
+    if not end and len(heads) != 1:
+        raise SquashRefused(f"The history has {len(heads)} heads.", hint="Name the range: `flask db squash FROM:TO`")
+    with translated(environment):
+        last = script.get_revision(end or heads[0])
+        first = script.get_revision(start) if start else None
+    if last is None or (start and first is None):
+        raise SquashRefused(f"{named!r} names no revisions.", hint=_SEE)
+    members = below(script, last.revision)
+    if first is not None:
+        if first.revision not in members:
+            raise SquashRefused(f"{first.revision} doesn't come before {last.revision}.", hint=_SEE)
+        members = (members - below(script, first.revision)) | {first.revision}
+    found = tuple(item for item in reversed(list(script.walk_revisions())) if item.revision in members)
+    if len(found) < 2:
+        raise SquashRefused("The range has fewer than two revisions, so there is nothing to squash.", hint=_SEE)
+    outside = sorted({parent for item in found for parent in parents(item)} - members)
+    _refuse(environment, script, found, outside)
+    return Range(found, next(iter(outside), ""))
+
+
+def _refuse(
+    environment: Environment, script: ScriptDirectory, found: t.Sequence[Script], outside: t.Sequence[str]
+) -> None:
+    """Refuse a range that one revision can't replace."""
+    members = {item.revision for item in found}
+    last = found[-1].revision
+    bases = [item.revision for item in found if not parents(item)]
+    if len(outside) + len(bases) > 1:
+        raise SquashRefused(
+            f"The range begins in several places: {', '.join([*outside, *bases])}.",
+            hint="Begin it with the revision that joins them, or after it.",
+        )
+    for item in found:
+        children = sorted(set(item.nextrev) - members)
+        if children and item.revision != last:
+            raise SquashRefused(
+                f"{children[0]} follows {item.revision}, which is inside the range.",
+                hint=f"End the range at {item.revision}, or move that branch: `flask db rebase {children[0]}`",
+            )
+        if archive_of(environment.folder, item.revision).exists():
+            raise SquashRefused(
+                f"{item.revision} is a squash whose old files are still there.",
+                hint="Remove them once every database is past it: `flask db squash --prune`",
+            )
+    for item in script.walk_revisions():
+        needed = sorted(members.intersection(ids(item.dependencies)) - {last})
+        if item.revision not in members and needed:
+            raise SquashRefused(
+                f"{item.revision} depends on {needed[0]}, which is inside the range.", hint="End the range there."
+            )
+
+
+class Squash:
+    """Writes and proves the file that replaces a range.
+
+    :param environment: the migrations folder.
+    :param found: the range.
+    """
+
+    def __init__(self, environment: Environment, found: Range) -> None:
+        self.environment = environment
+        self.found = found
+        self._made: dict[str | None, tuple[Snapshot, Snapshot]] = {}
+        heads_of_databases(environment)  # where env.py tells its options
+
+    def revision_context(self, reduced: Environment, message: str | None) -> RevisionContext:
+        """Run the range on scratch databases, and return Alembic's context of the revision that does the same.
+
+        :param reduced: the history that ends before the range.
+        :raises SquashRefused: if the history doesn't run, or there is no scratch database.
+        """
+        names = f"{self.found.scripts[0].revision} to {self.found.last}"
+        hook = passes_hook(reduced, PASSES, Decisions())
+        revisions = revision_context(reduced, hook, message=message or f"squash {names}")
+        for target in self.environment.state.targets():
+            try:
+                self._compare(revisions, reduced, target)
+            except REASONS as error:
+                raise _refused(target, f"there is no scratch database: {reason_of(error)}") from error
+        return revisions
+
+    def _compare(self, revisions: RevisionContext, reduced: Environment, target: Target) -> None:
+        with (
+            scratch_with(self.environment, self.environment, target) as after,
+            scratch_with(self.environment, reduced, target) as before,
+        ):
+            try:
+                after.upgrade(self.found.last)
+                if self.found.start:
+                    before.upgrade(self.found.start)
+            except SchemaflowError as error:
+                raise _refused(target, f"the history doesn't run from base: {words_of(error)}") from error
+            self._made[target.bind] = (schema_in(before), schema_in(after))
+            with after.connect() as connection:
+                before.options["target_metadata"] = reflected(connection, tables_taking_part(connection, after, target))
+            revisions.process_revision_directives = passes_hook(before, PASSES, Decisions())
+            compare(before, revisions)
+
+    def text_of(self, rendered: str, generated: str) -> str:
+        """Return the text of the new file: with the id, the parents, labels and dependencies of the range.
+
+        :param rendered: the text that script.py.mako made.
+        :param generated: the id in it.
+        """
+        found = self.found
+        members = {*found.replaced, found.last}
+        modules = [item.module for item in found.scripts]
+        labels = sorted({label for module in modules for label in ids(getattr(module, "branch_labels", None))})
+        depends = sorted({name for module in modules for name in ids(getattr(module, "depends_on", None))} - members)
+        text = rendered.replace(generated, found.last)
+        text = with_parents(text, [found.start] if found.start else [])
+        for name, values in (("branch_labels", labels), ("depends_on", depends)):
+            text = with_value(text, name, repr(tuple(values)) if values else "None")
+        earlier = [name for module in modules for name in ids(getattr(module, "replaces", None))]
+        replaces = "".join(f"    {name!r},\n" for name in [*earlier, *found.replaced])
+        note = "# A database at one of these goes on with the files in squashed/; Flask-SchemaFlow finds them.\n"
+        head, separator, rest = text.partition("\ndef ")
+        return f"{head.rstrip()}\n{note}replaces = [\n{replaces}]\n\n{separator}{rest}"
+
+    def prove(self, history: Environment) -> None:
+        """Run the new history on empty databases, up, down and to its heads.
+
+        :param history: the one with the new file.
+        :raises CopyDiffers: if it fails or makes another schema.
+        """
+        for target in self.environment.state.targets():
+            with scratch_with(self.environment, history, target) as scratch:
+                try:
+                    different = self._differences(scratch, target)
+                except SchemaflowError as error:
+                    raise CopyDiffers(
+                        f"The squash fails on an empty database of {target.name}: {words_of(error)}",
+                        details=error.details,
+                        hint="Leave the data steps out that need the old schema, or squash a smaller range.",
+                    ) from error
+            if different:
+                raise CopyDiffers(
+                    f"The squash makes another schema of {target.name} than its revisions do.",
+                    details="\n".join(f"  {item}" for item in different),
+                    hint="Squash a smaller range, without the revision that makes that.",
+                )
+
+    def _differences(self, scratch: ScratchEnvironment, target: Target) -> list[str]:
+        before, after = self._made[target.bind]
+        scratch.upgrade(self.found.last)
+        different = differences(after, schema_in(scratch))
+        scratch.downgrade(self.found.start or "base")
+        different += [f"{item} after downgrade()" for item in differences(before, schema_in(scratch))]
+        scratch.upgrade("heads")
+        return different
+
+
+def _refused(target: Target, reason: str) -> SquashRefused:
+    return SquashRefused(
+        f"The range can't be squashed on a database like {target.name}: {reason}.",
+        hint="`flask db squash FROM:TO` takes a range that runs. An empty database can be named in "
+        "SCHEMAFLOW_VERIFY_DATABASE_URL.",
+    )
+
+
+def reduced_history(environment: Environment, found: Range) -> t.ContextManager[Environment]:
+    """Return a context with the history that ends before the range."""
+    kept = below(environment.script, found.start) if found.start else set()
+    return changed_history(
+        environment, {item.path: None for item in environment.script.walk_revisions() if item.revision not in kept}
+    )
+
+
+def changes_of(environment: Environment, found: Range, path: str, text: str) -> dict[str, str | None]:
+    """Return the new texts of all files, by path: the old ones move, the new one comes."""
+    archive = archive_of(environment.folder, found.last)
+    moved: dict[str, str | None] = {}
+    for item in found.scripts:
+        with open(item.path, encoding="utf-8", newline="") as file:
+            moved[os.fspath(archive / os.path.basename(item.path))] = file.read()
+        moved[item.path] = None
+    return {**moved, path: text}

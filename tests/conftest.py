@@ -5,7 +5,9 @@ Everything a test gets is its own and goes away with it, so tests run in paralle
 
 from __future__ import annotations
 
+import compileall
 import functools
+import sys
 import typing as t
 from pathlib import Path
 
@@ -13,7 +15,10 @@ import hypothesis
 import pytest
 from click.testing import Result
 
+from .fast import FAST
+from .support import browser as browsers
 from .support import databases
+from .support import generated
 from .support import legacy
 from .support.application import Project
 from .support.invoking import cli_runner
@@ -24,9 +29,71 @@ from .support.servers import on_ci
 from .support.terminal import run_in_terminal
 from .support.terminal import Screen
 
+if t.TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
+
 # A busy machine is no failure, and CI tries the same examples each time; a developer's run explores.
 hypothesis.settings.register_profile("schemaflow", deadline=None, derandomize=on_ci(), print_blob=True)
 hypothesis.settings.load_profile("schemaflow")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> t.Iterator[None]:
+    """Keep bytecode of the package and of the tests, also where the shell says ``PYTHONDONTWRITEBYTECODE``.
+
+    Each of the many hundred processes of a run, and each worker, would compile all of it anew. What tests themselves
+    import and start goes by the shell's word.
+    """
+    if not hasattr(session.config, "workerinput"):
+        compileall.compile_dir(Path(__file__).parents[1] / "flask_schemaflow", quiet=2)
+    shells_word, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = shells_word
+
+
+DEAR = tuple(
+    f"tests/{folder}/"
+    for folder in ("autogenerate", "cli", "compatibility", "diagnostics", "errors", "linting", "runtime")
+)
+"""Where a test takes a database and a command or more; what it tries at further values is tried once a week."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of ``pytest -m fast`` and of ``pytest -m one_case``: of each test a case for each database.
+
+    In folders whose tests are dear, its further cases are ``exhaustive``.
+    """
+    seen: set[tuple[str, frozenset[t.Any]]] = set()
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            continue
+        if item.nodeid.startswith(FAST):
+            item.add_marker(pytest.mark.fast)
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        case = (item.nodeid.partition("[")[0], frozenset(v for v in given if isinstance(v, str) and v in KINDS))
+        if case not in seen:
+            item.add_marker(pytest.mark.one_case)
+        elif item.nodeid.startswith(DEAR):
+            item.add_marker(pytest.mark.exhaustive)
+        seen.add(case)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a folder for the files that commands generate; the processes of ``-n`` inherit it."""
+    if not hasattr(config, "workerinput"):
+        generated.begin()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have ruff look at every file that the packaged templates gave to a test of this session."""
+    complaints = "" if hasattr(session.config, "workerinput") else generated.complaints()
+    if complaints:
+        print(f"\nruff, about files that the tests generated:\n{complaints}", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 class MakeDatabase(t.Protocol):
@@ -60,6 +127,15 @@ class FlaskDb(t.Protocol):
     def __call__(self, project: Project, *args: str, status: int = 0) -> Result: ...
 
 
+@pytest.fixture(autouse=True)
+def _gate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test with the marker ``gate_closed`` believe that this release of Alembic wasn't checked."""
+    if request.node.get_closest_marker("gate_closed"):
+        from flask_schemaflow import alembic_private
+
+        monkeypatch.setattr(alembic_private, "CHECKED", ((0, 0), (0, 0)))
+
+
 @functools.cache
 def _sweep(kind: Kind) -> None:
     databases.sweep(kind)
@@ -67,7 +143,7 @@ def _sweep(kind: Kind) -> None:
 
 @pytest.fixture
 def make_database(tmp_path: Path) -> t.Iterator[MakeDatabase]:
-    """A function that makes a fresh, empty database of a kind and returns its URL; all are dropped."""
+    """Return a function that makes a fresh, empty database of a kind and returns its URL; all are dropped."""
     made: list[str] = []
 
     def make(kind: Kind = "sqlite") -> str:
@@ -82,19 +158,19 @@ def make_database(tmp_path: Path) -> t.Iterator[MakeDatabase]:
 
 @pytest.fixture
 def sqlite_url(make_database: MakeDatabase) -> str:
-    """The URL of an SQLite file that does not exist yet."""
+    """Return the URL of an SQLite file that does not exist yet."""
     return make_database("sqlite")
 
 
 @pytest.fixture
 def postgres_url(make_database: MakeDatabase) -> str:
-    """The URL of a fresh, empty PostgreSQL database."""
+    """Return the URL of a fresh, empty PostgreSQL database."""
     return make_database("postgresql")
 
 
 @pytest.fixture
 def mariadb_url(make_database: MakeDatabase) -> str:
-    """The URL of a fresh, empty MariaDB (or MySQL) database."""
+    """Return the URL of a fresh, empty MariaDB (or MySQL) database."""
     return make_database("mariadb")
 
 
@@ -107,7 +183,7 @@ def _pooler() -> t.Iterator[Pooler]:
 
 @pytest.fixture
 def pgbouncer_url(postgres_url: str, _pooler: Pooler) -> str:
-    """The URL of a fresh PostgreSQL database, through a real PgBouncer in transaction pooling.
+    """Return the URL of a fresh PostgreSQL database, through a real PgBouncer in transaction pooling.
 
     ``postgres_url`` in the same test is the same database, directly. PgBouncer before 1.21 knows no prepared
     statements: connect with ``connect_args={"prepare_threshold": None}``.
@@ -117,13 +193,13 @@ def pgbouncer_url(postgres_url: str, _pooler: Pooler) -> str:
 
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, make_database: MakeDatabase) -> str:
-    """Runs the test three times, with a fresh database of each kind."""
+    """Run the test three times, with a fresh database of each kind."""
     return make_database(request.param)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> t.Iterator[MakeProject]:
-    """A function that writes a Flask application (package ``shop``) and returns its :class:`Project`.
+    """Return a function that writes a Flask application (package ``shop``) and returns its :class:`Project`.
 
     :param models: source text of ``shop/models.py`` after its imports.
     :param url: the default database; an SQLite file in the project if None.
@@ -165,7 +241,7 @@ class RunInTerminal(t.Protocol):
 
 @pytest.fixture
 def tty(tmp_path: Path) -> RunInTerminal:
-    """A function that runs a command at a pseudo terminal, in ``tmp_path`` unless told otherwise."""
+    """Return a function that runs a command at a pseudo terminal, in ``tmp_path`` unless told otherwise."""
 
     def run(args: t.Sequence[str | Path], **options: t.Any) -> Screen:
         return run_in_terminal(args, **{"cwd": tmp_path, **options})
@@ -183,7 +259,7 @@ class WriteRepository(t.Protocol):
 
 @pytest.fixture
 def legacy_repository() -> WriteRepository:
-    """A function that gives a project the repository which ``flask db init`` of an old Flask-Migrate made.
+    """Return a function that gives a project the repository which ``flask db init`` of an old Flask-Migrate made.
 
     ``@pytest.mark.parametrize("version", legacy.VERSIONS["single"])`` runs a test with all of them.
     """
@@ -206,6 +282,7 @@ def flask_db(monkeypatch: pytest.MonkeyPatch) -> FlaskDb:
         monkeypatch.chdir(project.root)
         app = project.app()
         result = cli_runner(app).invoke(args=["db", *args])
+        generated.collect(project, args, result.stdout)
         with app.app_context():
             for engine in app.extensions["migrate"].db.engines.values():
                 engine.dispose()
@@ -215,3 +292,17 @@ def flask_db(monkeypatch: pytest.MonkeyPatch) -> FlaskDb:
         return result
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> t.Iterator[Browser]:
+    """Chromium without a window. Its event loop runs in this thread meanwhile, which other tests don't expect."""
+    yield from browsers.launched()
+
+
+@pytest.fixture
+def page(browser: Browser) -> t.Iterator[Page]:
+    """A page of its own for each test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()

@@ -24,13 +24,12 @@ DOCS = ROOT / "docs"
 
 def classes() -> list[type[SchemaflowError]]:
     """Every class of every family."""
-    modules = [importlib.import_module(f"{errors.__name__}.{family}") for family in errors.FAMILIES]
-    return [getattr(module, name) for module in modules for name in module.__all__]
+    return [found for family in errors.FAMILIES for found in errors.errors_of(family).values()]
 
 
 def sources() -> dict[str, str]:
     """The source of each module that is not a family of errors, without its imports."""
-    found = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "errors"]
+    found = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "errors"]
     return {
         str(path.relative_to(PACKAGE)): re.sub(r"^\s*(from|import) .*$", "", path.read_text("utf-8"), flags=re.M)
         for path in found
@@ -47,17 +46,17 @@ def test_every_error_is_raised_somewhere() -> None:
 def test_every_code_in_a_message_exists() -> None:
     """What names a code, in the package or in a page, names one that there is."""
     known = {found.code for found in classes()} | {SchemaflowError.code}
-    documented = set(re.findall(r"^``(SF\d{3})``", (DOCS / "doctor.rst").read_text("utf-8"), re.M))
-    pages = "\n".join(path.read_text("utf-8") for path in DOCS.glob("*.rst"))
+    documented = set(re.findall(r"^``(SF\d{3})``", (DOCS / "reference" / "doctor.rst").read_text("utf-8"), re.M))
+    pages = "\n".join(path.read_text("utf-8") for path in DOCS.rglob("*.rst"))
     for text in (*sources().values(), pages):
         assert set(re.findall(r"\bSF\d{3}\b", text)) <= known | documented
 
 
 def test_findings_of_the_doctor_are_documented() -> None:
     """Each code of its own has one meaning, and a line on its page; no error has it."""
-    text = "\n".join(source for name, source in sources().items() if name.startswith("examination"))
+    text = "\n".join(source for name, source in sources().items() if name.startswith("diagnostics"))
     own = re.findall(r"\bSF8\d\d\b", text)
-    page = re.findall(r"^``(SF8\d\d)`` \w", (DOCS / "doctor.rst").read_text("utf-8"), re.M)
+    page = re.findall(r"^``(SF8\d\d)`` \w", (DOCS / "reference" / "doctor.rst").read_text("utf-8"), re.M)
     assert set(own) == set(page) and len(page) == len(set(page))
     assert not set(page) & {found.code for found in classes()}
 

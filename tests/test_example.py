@@ -13,6 +13,8 @@ from sqlalchemy.pool import NullPool
 from .support import processes
 from .support.dumps import dump_rows
 from .support.dumps import dump_schema
+from .support.servers import admin_engine
+from .support.servers import Kind
 
 EXAMPLE = Path(__file__).parents[1] / "example_app"
 EMPLOYEES = [
@@ -125,3 +127,16 @@ def test_a_command_that_fails_ends_the_lesson(clone: Path, sqlite_url: str) -> N
     result = _lesson(clone, sqlite_url, check=False)
     assert result.returncode == 1
     assert result.stdout.endswith("\nThe lesson stopped: flask db downgrade ended with status 1.\n")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.exhaustive)])
+def test_its_own_tests_use_the_plugin(kind: Kind, clone: Path) -> None:
+    """The example's tests and the checks of its migrations pass, and leave no file behind."""
+    before = {path for path in clone.rglob("*") if "__pycache__" not in path.parts}
+    url = None if kind == "sqlite" else admin_engine(kind).url.render_as_string(hide_password=False)
+    env = {"FLASK_APP": EXAMPLE.name, "DATABASE_URL": url, "SCHEMAFLOW_TEST_DATABASE_URI": url}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLE.name, "--schemaflow"]
+    result = processes.run(command, cwd=clone, env={**env, "COVERAGE_PROCESS_CONFIG": None})
+    assert "9 passed, 2 skipped" in result.stdout  # the clone is in no git repository
+    after = {path for path in clone.rglob("*") if "__pycache__" not in path.parts}
+    assert after - before <= {clone / "instance"}  # the folder is Flask-SQLAlchemy's

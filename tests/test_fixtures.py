@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -170,3 +171,20 @@ def test_old_templates_are_those_that_were_published(
             "versions",
         }
         assert "%%" in made.read(f"{version}/alembic.ini")
+
+
+def test_children_hear_signals_that_the_tests_ignore(project: MakeProject, tty: RunInTerminal) -> None:
+    """Under nohup the tests' own process ignores some; its children don't inherit that."""
+    asked = "import signal; print([signal.getsignal(n).name for n in (signal.SIGTERM, signal.SIGHUP)],"
+    asked += " signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    command = [sys.executable, "-c", asked]
+    heard = "['SIG_DFL', 'SIG_DFL'] True"
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        cwd = project().root
+        assert processes.run(command, cwd=cwd).stdout.strip() == heard
+        assert processes.finish(processes.start(command, cwd=cwd)).stdout.strip() == heard
+        assert tty(command, cwd=cwd).text.strip() == heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -112,6 +112,7 @@ def test_from_inside_a_running_event_loop(kind: str, tmp_path: Path, make_app: M
         with app.app_context():
             report = flask_schemaflow.upgrade()
             assert [item.id for record in flask_schemaflow.current() for item in record.revisions] == ["one"]
+            assert not [item for item in flask_schemaflow.doctor() if item.level == "error"]
         if "aio" in kind:
             async with db.engine.connect() as connection:
                 assert (await connection.execute(sa.text("SELECT count(*) FROM one"))).scalar() == 1
@@ -166,7 +167,7 @@ def test_errors_are_exceptions(
 ) -> None:
     """A ``SchemaflowError`` with a next step, never SystemExit, and nothing printed; also without a context."""
     function = getattr(flask_schemaflow, name)
-    with pytest.raises(NoApplicationContext, match="No application is current"):
+    with pytest.raises(NoApplicationContext, match="No application context is active"):
         function(**arguments)
     app = make_app(tmp_path / "shop")
     with app.app_context():

@@ -103,7 +103,7 @@ for found in pkgutil.walk_packages(flask_schemaflow.__path__, "flask_schemaflow.
         importlib.import_module(found.name)
 """
     loaded = loaded_by(program, tmp_path)
-    assert {"flask_schemaflow.runtime.second_connection", "flask_schemaflow.runtime.creation"} < loaded
+    assert {"flask_schemaflow.runtime.connections", "flask_schemaflow.runtime.create_database"} < loaded
 
 
 def test_the_example_runs_without_greenlet(tmp_path: Path) -> None:

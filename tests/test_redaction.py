@@ -79,6 +79,10 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
         "postgresql+psycopg://shop@db.example:5432/shop?connect_timeout=3",
         "postgresql+psycopg://db.example:5432/shop?user=shop@server",
         "10:30 shop@db.example",
+        "render_as_string(hide_password=False)",
+        "DefaultCredentialsError: Your default credentials were not found.",
+        "Invalid token: unexpected end of file",
+        "Could not load credentials: no such file",
     ],
 )
 def test_what_only_speaks_of_passwords_stays(text: str) -> None:
@@ -95,6 +99,8 @@ def test_what_only_speaks_of_passwords_stays(text: str) -> None:
         ("{'user': 'shop', 'password': 'Zq7Xv'}", "{'user': 'shop', 'password': ***}"),
         ('{"password": "Zq7Xv"}', '{"password": ***}'),
         ('PASSWORD: str = "Zq7Xv"', "PASSWORD: str = ***"),
+        ("user: shop password: hunter host: db", "user: shop password: *** host: db"),
+        ("the password: hunter", "the password: ***"),
         ("DB_PASS = 'Zq7Xv'", "DB_PASS = ***"),
         ("ALTER ROLE shop WITH PASSWORD 'Zq7Xv' LOGIN", "ALTER ROLE shop WITH PASSWORD '***' LOGIN"),
         ("ALTER ROLE shop PASSWORD E'Zq7\\'Xv'", "ALTER ROLE shop PASSWORD E'***'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import MakeProject
+from .conftest import MakeProject
 
 EMPLOYEE = "class Employee(db.Model):\n    id = sa.Column(sa.Integer, primary_key=True)\n"
 
@@ -15,7 +15,7 @@ def test_the_shell_answers_questions(project: MakeProject) -> None:
     made.run("db", "upgrade", "aa")
     made.write_revision("bb", "aa", message="two")
     made.run("db", "stamp", "bb")
-    calls = ("heads()", "history()", "pending()", "diff()", "current()", "status()", "sql('aa')")
+    calls = ("heads()", "history()", "pending()", "diff()", "current()", "status()", "sql('base:aa')")
     shown = made.run("shell", input="".join(f"schemaflow.{call}\n" for call in calls)).stdout
     assert ">>> bb two\n>>> bb two\naa one\n>>> (nothing)\n" in shown
     assert "add table employee" in shown

@@ -75,7 +75,7 @@ def test_one_database_today_and_two_tomorrow(
     assert "default" in flask_db(made, "status").stdout
     flask_db(made, "downgrade", "--bind", "users")
     assert "1 pending" in flask_db(made, "status").stdout
-    flask_db(made, "upgrade", "--sql")
+    flask_db(made, "upgrade", "--sql", "base:head")
     assert "CREATE TABLE login" in (made.root / "users.sql").read_text()
     assert "CREATE TABLE employee" in (made.root / "default.sql").read_text()
 
@@ -91,8 +91,8 @@ def test_operations_without_a_place_are_not_lost(
     template = made.migrations / "script.py.mako"
     template.write_text(OLD_MAKO)
     assert flask_db(made, "migrate", status=1).stderr == (
-        f"Error [SF210]: The operations for the database 'users' have no place in {template}, which was made for one "
-        "database; nothing was written.\n\n`flask db doctor --fix` brings the folder up to date and keeps a copy.\n"
+        f"Error [SF210]: {template} supports one database and can't hold operations for 'users'. Nothing was "
+        "written.\n\nRun `flask db doctor --fix` to update the folder. It keeps a copy.\n"
     )
     assert made.revision_files() == []
 
@@ -108,7 +108,7 @@ def test_models_that_env_py_overlooks_are_named(
     said = flask_db(made, "migrate", "-m", "one").stderr
     assert (
         f"The models of the database 'users' were not compared: {made.migrations / 'env.py'} runs other "
-        "databases only. `flask db doctor --fix` brings the folder up to date and keeps a copy." in said
+        "databases only. Run `flask db doctor --fix` to update the folder. It keeps a copy." in said
     )
 
 

@@ -8,10 +8,10 @@ import typing as t
 import pytest
 from click.testing import Result
 
-from tests.conftest import FlaskDb
-from tests.support.application import Project
-from tests.support.dumps import dump_rows
-from tests.support.dumps import dump_schema
+from ..conftest import FlaskDb
+from ..support.application import Project
+from ..support.dumps import dump_rows
+from ..support.dumps import dump_schema
 
 
 class ThereAndBack(t.Protocol):

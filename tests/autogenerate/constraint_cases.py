@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import typing as t
 
-from tests.support.application import Project
-from tests.support.dumps import dump_rows
-from tests.support.dumps import dump_schema
-
 from ..conftest import FlaskDb
+from ..support.application import Project
+from ..support.dumps import dump_rows
+from ..support.dumps import dump_schema
 
 Parts = dict[str, t.Any]
 
@@ -48,8 +48,9 @@ def started(flask_db: FlaskDb, made: Project, *statements: str) -> Project:
 
 
 def source(project: Project) -> str:
-    """The text of the newest revision."""
-    return project.revision_files()[-1].read_text("utf-8")
+    """The text of the newest revision, and after it the same with each statement on one line, as ``repr()`` has it."""
+    text = project.revision_files()[-1].read_text("utf-8")
+    return text + ast.unparse(ast.parse(text))
 
 
 def there_and_back(flask_db: FlaskDb, made: Project, *options: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 
-from tests.support.servers import Kind
+from ..support.servers import Kind
 
 Make = t.Callable[[str], t.Any]
 """Makes a type; gets a name for what needs one."""

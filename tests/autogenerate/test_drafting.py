@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.autogenerate.conftest import content
-from tests.autogenerate.conftest import ThereAndBack
-from tests.conftest import FlaskDb
-from tests.conftest import MakeProject
-from tests.support.application import Project
+from ..conftest import FlaskDb
+from ..conftest import MakeProject
+from ..support.application import Project
+from .conftest import content
+from .conftest import ThereAndBack
 
 MODELS = """
 class Employee(db.Model):
@@ -53,8 +53,8 @@ def test_the_message_comes_from_the_operations(local: Project, flask_db: FlaskDb
     local.write_models(BOTH.replace("sa.String(40)", "sa.String(80)"))
     flask_db(local, "migrate")
     source = local.revision_files()[-1].read_text("utf-8")
-    assert source.startswith('"""add employee.salary, add employee.hired and 1 more\n')
-    assert local.revision_files()[-1].name.endswith("_add_employee_salary_add_employee_hired_.py")
+    assert source.startswith('"""add employee.salary, add hired, change name\n\nRevision ID: ')
+    assert local.revision_files()[-1].name.endswith("_add_employee_salary_add_hired_change_.py")
 
 
 def test_the_message_counts_no_steps_of_an_addition(local: Project, flask_db: FlaskDb) -> None:
@@ -71,7 +71,7 @@ def test_a_dry_run_prints_the_file(local: Project, flask_db: FlaskDb) -> None:
     local.write_models(SALARY)
     before = sorted(local.migrations.rglob("*"))
     text = flask_db(local, "migrate", "--dry-run").stdout
-    assert text.startswith('"""add employee.salary\n') and "'salary'" in text
+    assert text.startswith('"""add employee.salary\n') and '"salary"' in text
     compile(text, "printed", "exec")
     assert [path for path in sorted(local.migrations.rglob("*")) if "__pycache__" not in path.parts] == [
         path for path in before if "__pycache__" not in path.parts
@@ -88,7 +88,7 @@ def test_an_update_amends_the_newest_revision(
     made.write_models(BOTH)
     result = flask_db(made, "migrate", "--update")
     assert made.revision_files()[1:] == [path]
-    assert "+        batch_op.add_column(sa.Column('hired', sa.Date(), nullable=True))" in result.stdout
+    assert '+        batch_op.add_column(sa.Column("hired", sa.Date(), nullable=True))' in result.stdout
     assert f"Wrote {path}" in result.stdout
     there_and_back(made)
     columns = str(content(made)[0])
@@ -126,8 +126,8 @@ def test_an_applied_revision_is_not_updated(made: Project, flask_db: FlaskDb) ->
     result = flask_db(made, "migrate", "--update", status=1)
     revision = path.name.split("_")[2]
     assert result.stderr == (
-        f"Error [SF606]: {revision} is applied to a database already, so another text would never run there.\n\n"
-        "Take it back first: `flask db downgrade`. Or: Leave --update out to write another revision that follows it.\n"
+        f"Error [SF606]: {revision} is already applied, so an update would never run.\n\n"
+        "Revert it first: `flask db downgrade`.\nOr remove --update to write another revision after it.\n"
     )
     assert path.read_text("utf-8") == before and len(made.revision_files()) == 1
 
@@ -141,7 +141,7 @@ def test_what_comes_before_has_to_be_applied(project: MakeProject, flask_db: Fla
     made.write_revision("newest", first)
     result = flask_db(made, "migrate", "--update", status=1)
     assert result.stderr == (
-        f"Error [SF606]: A database is at no revision, and newest begins at {first}.\n\n"
+        f"Error [SF606]: A database is at no revision, but newest starts from {first}.\n\n"
         f"Apply what comes before it: `flask db upgrade {first}`\n"
     )
     result = flask_db(made, "migrate", "--update", "--head", first, status=1)
@@ -151,7 +151,7 @@ def test_what_comes_before_has_to_be_applied(project: MakeProject, flask_db: Fla
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("    # ### end Alembic commands ###\n", "    # ### end Alembic commands ###\n    op.execute('SELECT 1')\n"),
+        ("\n\n\ndef downgrade()", "\n    op.execute('SELECT 1')\n\n\ndef downgrade()"),
         ("def upgrade()", "def helper():\n    return 1\n\n\ndef upgrade()"),
     ],
 )
@@ -176,7 +176,7 @@ def test_an_update_that_finds_nothing_leaves_the_file(local: Project, flask_db: 
     local.write_models(MODELS)
     result = flask_db(local, "migrate", "--update")
     revision = path.name.split("_")[2]
-    assert result.stderr == f"Nothing differs without {revision} either: delete {path}.\n"
+    assert result.stderr == f"The models match the database without {revision}. Delete {path}.\n"
     assert path.exists()
 
 
@@ -201,9 +201,9 @@ def test_no_models_at_all_is_said(project: MakeProject, flask_db: FlaskDb) -> No
     result = flask_db(made, "migrate")
     assert result.stdout == "No changes in schema detected.\n"
     assert result.stderr == (
-        "No model was imported, so there was nothing to compare with. Import them where the application is made, for "
+        "No models are imported, so there is nothing to compare. Import them in your application factory, for "
         "example: import shop.staff\n"
-        "These modules look like models and were not imported:\n"
+        "These modules look like models but are not imported:\n"
         "    shop.staff (clerk)\n"
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.autogenerate.conftest import ThereAndBack
-from tests.conftest import FlaskDb
-from tests.conftest import MakeProject
-from tests.conftest import WriteRepository
+from ..conftest import FlaskDb
+from ..conftest import MakeProject
+from ..conftest import WriteRepository
+from .conftest import ThereAndBack
 
 MODELS = """
 class Department(db.Model):

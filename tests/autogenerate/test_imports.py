@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import MakeProject
-
 from ..conftest import FlaskDb
+from ..conftest import MakeProject
 from .constraint_cases import source
 
 TYPES = """
@@ -125,7 +125,7 @@ def test_third_party_types(project: MakeProject, flask_db: FlaskDb, postgres_url
     flask_db(made, "upgrade")
     assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
     made.write_models(models.rstrip() + extra)
-    printed = flask_db(made, "migrate", "--dry-run").stdout
+    printed = ast.unparse(ast.parse(flask_db(made, "migrate", "--dry-run").stdout))
     assert "import geoalchemy2.types\n" in printed and "import pgvector.sqlalchemy.vector\n" in printed
     # GeoAlchemy2 would make the index with the column, and the file makes it as well.
     assert "spatial_index=False" in printed and "create_index('idx_place_at'" in printed
@@ -141,10 +141,10 @@ def test_render_item_comes_first(project: MakeProject, flask_db: FlaskDb, sqlite
     made = project(MODELS, url=sqlite_url, migrate_arguments=hook)
     made.write("shop/types.py", TYPES)
     flask_db(made, "init")
-    printed = flask_db(made, "migrate", "--dry-run").stdout
+    printed = ast.unparse(ast.parse(flask_db(made, "migrate", "--dry-run").stdout))
     assert "sa.Column('code', sa.String(12)" in printed and "shop.types.Number()" in printed
     made.write_app(migrate_arguments="user_module_prefix='types.'")
-    printed = flask_db(made, "migrate", "--dry-run").stdout
+    printed = ast.unparse(ast.parse(flask_db(made, "migrate", "--dry-run").stdout))
     assert "types.Coded(" in printed and "import shop.types" not in printed
 
 
@@ -155,6 +155,48 @@ def test_names_that_nothing_defines(project: MakeProject, flask_db: FlaskDb, sql
     made.write("shop/types.py", TYPES)
     flask_db(made, "init")
     result = flask_db(made, "migrate", status=1)
-    assert "The new revision uses nowhere in line " in result.stderr
+    assert "The new revision uses the undefined name nowhere in line " in result.stderr
     assert 'autogen_context.imports.add("import nowhere")' in result.stderr
     assert made.revision_files() == []
+
+
+VARIANTS = """
+from sqlalchemy.dialects import mysql, postgresql
+
+class Form(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    answers = sa.Column(sa.JSON().with_variant(postgresql.JSONB(), "postgresql"))
+    plain = sa.Column(postgresql.JSONB().with_variant(sa.JSON(), "sqlite", "mysql", "mariadb"))
+    tags = sa.Column(sa.Text().with_variant(postgresql.ARRAY(sa.String(9)), "postgresql"))
+    story = sa.Column(sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb"))
+"""
+
+
+def test_types_of_other_dialects(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
+    """A variant for another database is written with the modules of the types inside of it."""
+    made = project(VARIANTS, url=database_url)
+    flask_db(made, "init")
+    flask_db(made, "migrate")
+    text = source(made)
+    assert "sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), 'postgresql')" in text
+    flask_db(made, "upgrade")
+    made.execute("""INSERT INTO form (id, answers) VALUES (1, '{"a": 1}')""")
+    assert flask_db(made, "migrate").stdout == "No changes in schema detected.\n"
+    flask_db(made, "downgrade")
+
+
+def test_template_without_imports(project: MakeProject, flask_db: FlaskDb, sqlite_url: str) -> None:
+    """A template of somebody else need not import what operations are written with."""
+    made = project(VARIANTS, url=sqlite_url)
+    flask_db(made, "init")
+    template = made.read("migrations/script.py.mako")
+    assert template.count("import sqlalchemy as sa\n") == template.count("from alembic import op\n") == 1
+    made.write(
+        "migrations/script.py.mako",
+        template.replace("import sqlalchemy as sa\n", "").replace("from alembic import op\n", ""),
+    )
+    flask_db(made, "migrate")
+    [path] = made.migrations.glob("versions/*.py")
+    text = path.read_text("utf-8")
+    assert text.count("import sqlalchemy as sa\n") == text.count("from alembic import op\n") == 1
+    flask_db(made, "upgrade")

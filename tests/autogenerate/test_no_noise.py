@@ -16,11 +16,11 @@ from sqlalchemy.pool import NullPool
 
 import flask_schemaflow
 from flask_schemaflow import Migrate
-from tests.conftest import MakeDatabase
-from tests.support.dumps import dump_schema
-from tests.support.servers import Kind
-from tests.support.servers import KINDS
 
+from ..conftest import MakeDatabase
+from ..support.dumps import dump_schema
+from ..support.servers import Kind
+from ..support.servers import KINDS
 from .noise_models import everything
 from .noise_models import models
 

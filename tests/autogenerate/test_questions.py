@@ -8,9 +8,10 @@ from flask_schemaflow.autogenerate.questions import Answers
 from flask_schemaflow.autogenerate.questions import Question
 from flask_schemaflow.errors import InvalidAnswer
 from flask_schemaflow.errors import Undecided
-from tests.conftest import FlaskDb
-from tests.conftest import MakeProject
-from tests.support.application import Project
+
+from ..conftest import FlaskDb
+from ..conftest import MakeProject
+from ..support.application import Project
 
 BEFORE = """
 class Employee(db.Model):
@@ -59,13 +60,13 @@ def test_a_terminal_is_asked_everything_first(made: Project) -> None:
         "db",
         "migrate",
         typed=[
-            ("Was employees.salary renamed to employees.wage? [Y/n]", "y\n"),
-            ("Was employees.address renamed to employees.location? [Y/n]", "\n"),
+            ("Did you rename the column employees.salary to employees.wage? [Y/n]", "y\n"),
+            ("Did you rename the column employees.address to employees.location? [Y/n]", "\n"),
         ],
     )
     assert screen.returncode == 0
     lines = [line.strip() for line in screen.text.splitlines()]
-    at = lines.index("Was employees.address renamed to employees.location? [Y/n]")
+    at = lines.index("Did you rename the column employees.address to employees.location? [Y/n]")
     assert "same type" in lines[at - 1]
     assert lines.index("rename column employees.address to location") > at
     made.run("db", "upgrade")
@@ -77,14 +78,14 @@ def test_no_is_a_drop_that_is_said_out_loud(local: Project) -> None:
     screen = local.terminal(
         "db",
         "migrate",
-        typed=[("renamed to employees.wage? [Y/n]", "n\n"), ("renamed to employees.location? [Y/n]", "n\n")],
+        typed=[("to employees.wage? [Y/n]", "n\n"), ("to employees.location? [Y/n]", "n\n")],
     )
     assert screen.returncode == 0
     assert "Drops employees.address: 1 value.\n" in screen.text
     assert "Drops employees.salary: 2 values.\n" in screen.text
     text = local.revision_files()[-1].read_text("utf-8")
-    assert "# Drops employees.address with all of its values.\n" in text
-    assert "# Adds employees.address again, without the values that it had.\n" in text
+    assert "# Drop the column employees.address and its values.\n" in text
+    assert "# Restore the column employees.address without its values.\n" in text
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["ctrl-c", "ctrl-d"])
@@ -93,7 +94,7 @@ def test_an_interrupted_question_writes_nothing(local: Project, key: str) -> Non
     screen = local.terminal(
         "db",
         "migrate",
-        typed=[("renamed to employees.wage? [Y/n]", "\n"), ("renamed to employees.location? [Y/n]", key)],
+        typed=[("to employees.wage? [Y/n]", "\n"), ("to employees.location? [Y/n]", key)],
     )
     assert screen.returncode == 130
     assert "Nothing was written." in screen.text
@@ -104,11 +105,11 @@ def test_without_a_terminal_each_question_has_its_options(made: Project) -> None
     """Exit status 2, nothing written; the options that are named answer."""
     result = made.run("db", "migrate", check=False)
     assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.startswith("Error [SF601]: 2 questions have to be answered first; nothing was written.\n")
+    assert result.stderr.startswith("Error [SF601]: `migrate` needs an answer to 2 questions. Nothing was written.\n")
     for line in (
-        "    --rename employees.address:location  yes, its values stay",
-        "    --drop employees.address             no, its values go",
-        "    --rename employees.salary:wage  yes, its values stay",
+        "    --rename employees.address:location  rename the column and keep its values",
+        "    --drop employees.address             drop the column and its values",
+        "    --rename employees.salary:wage  rename the column and keep its values",
     ):
         assert line in result.stderr.splitlines()
     assert len(made.revision_files()) == 1
@@ -160,17 +161,17 @@ def test_settings_that_never_ask(
     prepare(made, flask_db)
     named = 'class Department(db.Model):\n    __tablename__ = "departments"'
     made.write_models(AFTER.replace("class Department(db.Model):", named))
-    flask_db(made, "migrate")
+    flask_db(made, "migrate", "--allow-drops")
     text = made.revision_files()[-1].read_text("utf-8")
-    assert ("op.rename_table('department', 'departments')" in text) == bool(renamed)
-    assert "drop_column('address')" in text
+    assert ('op.rename_table("department", "departments")' in text) == bool(renamed)
+    assert 'drop_column("address")' in text
 
 
 def test_never_still_does_what_it_is_told(project: MakeProject, flask_db: FlaskDb) -> None:
     """An option or a marker in a model is no guess."""
     made = project(BEFORE, config={"SCHEMAFLOW_RENAMES": "never"})
     prepare(made, flask_db)
-    flask_db(made, "migrate", "--rename", "employees.address:location")
+    flask_db(made, "migrate", "--rename", "employees.address:location", "--drop", "employees.salary")
     flask_db(made, "upgrade")
     assert made.execute("SELECT location, wage FROM employees ORDER BY id") == [("Main St", None), (None, None)]
 
@@ -179,14 +180,14 @@ def test_never_still_does_what_it_is_told(project: MakeProject, flask_db: FlaskD
     ("options", "code", "words"),
     [
         (["--rename", "employees.adress:location"], "SF603", "Did you mean employees.address?"),
-        (["--rename", "employees:staff"], "SF602", "Write it like this: --rename employees.address:location"),
-        (["--rename-table", "department"], "SF602", "Write it like this: --rename-table department:departments"),
-        (["--drop", "a:b"], "SF602", "Write it like this: --drop employees.address"),
-        (["--fill", "salary"], "SF602", "Write it like this: --fill employees.salary=0"),
+        (["--rename", "employees:staff"], "SF602", "Use the form --rename employees.address:location"),
+        (["--rename-table", "department"], "SF602", "Use the form --rename-table department:departments"),
+        (["--drop", "a:b"], "SF602", "Use the form --drop employees.address"),
+        (["--fill", "salary"], "SF602", "Use the form --fill employees.salary=0"),
         (
             ["--rename", "employees.address:location", "--drop", "employees.address"],
             "SF602",
-            "employees.address is to be renamed and to be dropped.",
+            "employees.address is both renamed and dropped.",
         ),
         (
             ["--rename", "employees.address:location", "--rename", "employees.address:wage"],

@@ -20,9 +20,8 @@ import typing as t
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from flask_schemaflow.runtime.index import Locations
-from flask_schemaflow.runtime.index import RevisionIndex
-from flask_schemaflow.runtime.scripts import script_directory
+from flask_schemaflow.revisions.graph import RevisionIndex
+from flask_schemaflow.revisions.scripts import script_directory
 
 ROUNDS = 5
 LONG_AGO = 1_000_000_000
@@ -70,7 +69,10 @@ def revision_id(number: int) -> str:
 
 
 def parents(number: int, merges: bool) -> str | tuple[str, str] | None:
-    """A chain; with merges, each block of ten is two branches of four between a start and a merge."""
+    """Return the parents of a revision.
+
+    The history is a chain; with merges, each block of ten is two branches of four between a start and a merge.
+    """
     place = number % 10
     if number == 0:
         return None
@@ -97,10 +99,10 @@ def readers(folder: pathlib.Path, head: str) -> dict[str, tuple[Work, Work, Work
     """For each question how Alembic, our directory and the index answer it."""
     config = Config()
     config.set_main_option("script_location", str(folder))
-    locations = Locations((str(folder / "versions"),))
+    versions = str(folder / "versions")
     plain: t.Callable[[], ScriptDirectory] = lambda: ScriptDirectory.from_config(config)  # noqa: E731
     ours: t.Callable[[], ScriptDirectory] = lambda: script_directory(config)  # noqa: E731
-    index: t.Callable[[], RevisionIndex] = lambda: RevisionIndex.read(locations)  # noqa: E731
+    index: t.Callable[[], RevisionIndex] = lambda: RevisionIndex.read(versions)  # noqa: E731
     return {
         "heads": (
             lambda: plain().get_heads(),
@@ -128,7 +130,7 @@ def cpu_ms(work: Work) -> float:
 
 
 def measure(count: int, merges: bool) -> t.Iterator[str]:
-    """The lines of the table for one history."""
+    """Return the lines of the table for one history."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         head = write_history(folder, count, merges)

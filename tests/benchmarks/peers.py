@@ -26,7 +26,7 @@ class Peer:
     instead: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def words(self, *words: str) -> list[str]:
-        """The command line for a migration command."""
+        """Return the command line for a migration command."""
         return [sys.executable, *self.command, *(self.instead.get(word, word) for word in words)]
 
 

@@ -35,12 +35,12 @@ class Measured:
     instructions: float | None = None
 
     def median(self, figure: str) -> float:
-        """The median of ``cpu`` or ``wall``; ``instructions`` and ``memory`` as they are."""
+        """Return the median of ``cpu`` or ``wall``; ``instructions`` and ``memory`` as they are."""
         found = getattr(self, figure)
         return statistics.median(found) if isinstance(found, list) else float(found)
 
     def spread(self, figure: str) -> tuple[float, float]:
-        """The least and the most."""
+        """Return the least and the most."""
         found = getattr(self, figure)
         return (min(found), max(found)) if isinstance(found, list) else (found, found)
 

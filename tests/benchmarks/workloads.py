@@ -67,7 +67,7 @@ def _flask(*words: str) -> t.Callable[[pathlib.Path, Peer, int], Bench]:
 
 
 def _reading(*words: str, merges: bool = False) -> t.Callable[[pathlib.Path, Peer, int], Bench]:
-    """A command over a history of which everything is applied."""
+    """Measure a command over a history of which everything is applied."""
 
     def make(folder: pathlib.Path, peer: Peer, size: int) -> Bench:
         url = f"sqlite:///{folder}/shop.db"

@@ -11,7 +11,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_schemaflow.commands.arguments import as_docstring
+from flask_schemaflow.commands.revision_files import as_docstring
 
 from ..conftest import MakeProject
 from ..support.application import Project
@@ -94,11 +94,11 @@ WRONG = {
     ("--rev-id", "a'; DROP TABLE x; --"): "The revision id \"a'; DROP TABLE x; --\" has \"'\" in it.",
     ("--rev-id", "a b"): "The revision id 'a b' has ' ' in it.",
     ("--rev-id", ""): "The revision id is empty.",
-    ("--rev-id", "head"): "The revision id 'head' has a meaning of its own.",
-    ("--rev-id", "x" * 200): "The revision id 'xxxxxxxxxxxxxxxxxxxx'... has 200 characters; 100 are the most.",
+    ("--rev-id", "head"): "The revision id 'head' is reserved.",
+    ("--rev-id", "x" * 200): "The revision id 'xxxxxxxxxxxxxxxxxxxx'... has 200 characters; the limit is 100.",
     ("--branch-label", "a@b"): "The branch label 'a@b' has '@' in it.",
     ("--branch-label", "a\nb"): "The branch label 'a\\nb' has '\\n' in it.",
-    ("--branch-label", "base"): "The branch label 'base' has a meaning of its own.",
+    ("--branch-label", "base"): "The branch label 'base' is reserved.",
 }
 
 

@@ -9,9 +9,9 @@ import typing as t
 import pytest
 from click.testing import Result
 
-from tests.conftest import MakeProject
-from tests.support.application import Project
-from tests.support.invoking import cli_runner
+from ..conftest import MakeProject
+from ..support.application import Project
+from ..support.invoking import cli_runner
 
 EMPLOYEE = """
 class Employee(db.Model):
@@ -86,8 +86,8 @@ def test_current_can_insist_on_the_heads(history: Run) -> None:
     """``current --check-heads`` has an exit status for scripts."""
     history("upgrade", "aa")
     assert history("current", "--check-heads", status=1).stderr == (
-        "Error [SF310]: The default database is at aa, not at the newest.\n\n"
-        "Apply what is pending: `flask db upgrade`; `flask db status` lists it.\n"
+        "Error [SF310]: The default database is not up to date: it is at aa, not at the head.\n\n"
+        "Run `flask db upgrade`. `flask db status` lists the pending revisions.\n"
     )
     history("upgrade")
     history("current", "--check-heads")
@@ -107,14 +107,14 @@ def test_status_shows_where_a_database_stands(history: Run) -> None:
 
 def test_status_of_an_empty_folder_names_the_next_command(run: Run) -> None:
     """Nothing is pending, and nothing was ever there."""
-    assert run("status").stdout.endswith("\n  There are no revisions yet: flask db migrate\n")
+    assert run("status").stdout.endswith("\n  No revisions yet: flask db migrate\n")
 
 
 def test_status_names_the_command_that_works(history: Run, made: Project) -> None:
     """With branches, `upgrade` alone would not know where to; what is named applies them all."""
     made.write_revision("cc", "aa", message="three")
     last = history("status").stdout.splitlines()[-1]
-    assert last == "  3 pending: flask db upgrade heads, or join the branches: flask db merge heads"
+    assert last == "  3 pending on multiple heads: flask db merge heads, or flask db upgrade heads"
     history("upgrade", "heads")
     assert history("status").stdout.endswith("\n  Up to date.\n")
 
@@ -122,7 +122,7 @@ def test_status_names_the_command_that_works(history: Run, made: Project) -> Non
 def test_stamp_takes_several_targets_and_runs_nothing(history: Run, made: Project) -> None:
     """The version table says so, and no table was made."""
     assert "Stamped bb two" in history("stamp", "head").stdout
-    assert history("stamp", "head").stdout == "Nothing to stamp: the version table says so already.\n"
+    assert history("stamp", "head").stdout == "Nothing to stamp: this is the current revision.\n"
     assert history("current").stdout == "bb (head)\n"
     history("stamp", "--purge", "aa")
     assert history("current").stdout == "aa\n"
@@ -177,7 +177,7 @@ def test_offline_mode_prints_the_script(history: Run) -> None:
     part = history("upgrade", "--sql", "aa:bb").stdout
     assert "CREATE TABLE a " not in part and "CREATE TABLE b" in part
     assert "DROP TABLE b" in history("downgrade", "--sql", "bb:aa").stdout
-    assert history("current").stderr == "The default database is at no revision.\n"
+    assert history("current").stderr == "The default database has no current revision.\n"
 
 
 def test_shared_options_may_stand_anywhere(history: Run, made: Project) -> None:
@@ -191,8 +191,8 @@ def test_shared_options_may_stand_anywhere(history: Run, made: Project) -> None:
     assert missing == (
         f"Error [SF201]: There is no migrations folder at {made.root / 'migrations'}.\n\n"
         f"There are migrations nearby:\n  {made.root / 'elsewhere'}\n\n"
-        "Use them: `flask db --directory elsewhere ...`, or change to the directory in which they are meant to be "
-        "found; to begin new ones, `flask db init`.\n"
+        "Use it: `flask db --directory elsewhere ...`, or change to its project directory. To start a new folder, run "
+        "`flask db init`.\n"
     )
 
 

@@ -3,90 +3,25 @@
 from __future__ import annotations
 
 import sys
-import textwrap
-import typing as t
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from flask import Flask
-from flask.cli import FlaskGroup
 from flask_sqlalchemy import SQLAlchemy
 
 import flask_schemaflow
 from flask_schemaflow import is_migrating
 from flask_schemaflow import Migrate
 from flask_schemaflow import SchemaflowError
-from tests.support import processes
-from tests.support.application import Project
-from tests.support.invoking import separate_streams
 
+from ..support import processes
+from ..support.application import Project
+from .conftest import APP
 from .conftest import Fails
-from .conftest import files
-from .messages import readable
+from .conftest import Flasks
+from .conftest import with_config
+from .conftest import write
 from .messages import said
-
-
-class Flasks(t.Protocol):
-    """Runs ``flask ARGS`` where the application is still to be loaded; returns what is on standard error."""
-
-    def __call__(self, *args: str, status: int = 1) -> str: ...
-
-
-@pytest.fixture
-def flask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Flasks]:
-    """``flask`` with the group known before any application is loaded, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    known = set(sys.modules)
-
-    def run(*args: str, status: int = 1) -> str:
-        group = FlaskGroup(set_debug_flag=False)
-        before = files(tmp_path)
-        for name in set(sys.modules) - known:
-            if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
-                del sys.modules[name]
-        result = CliRunner(**separate_streams()).invoke(group, args, env={"FLASK_DEBUG": None, "FLASK_APP": None})
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == status, result.output
-        assert result.stdout == "" and "Traceback" not in result.stderr
-        assert files(tmp_path) == before
-        return readable(result.stderr, tmp_path)
-
-    yield run
-    for name in set(sys.modules) - known:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-def write(folder: Path, name: str, source: str) -> None:
-    """Write a module."""
-    path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(textwrap.dedent(source).lstrip(), "utf-8")
-
-
-APP = """
-    from flask import Flask
-    from flask_sqlalchemy import SQLAlchemy
-    from flask_schemaflow import Migrate
-
-    db = SQLAlchemy()
-
-
-    def create_app():
-        app = Flask(__name__)
-        app.config.update({config})
-        db.init_app(app)
-        Migrate(app, db)
-        return app
-"""
-
-
-def with_config(folder: Path, **config: t.Any) -> None:
-    """Write an application with this configuration."""
-    write(folder, "shop.py", APP.replace("{config}", repr(config)))
 
 
 def test_no_application(flask: Flasks, tmp_path: Path) -> None:
@@ -95,7 +30,7 @@ def test_no_application(flask: Flasks, tmp_path: Path) -> None:
         """
         Error [SF110]: No Flask application was found in PROJECT.
 
-        Name it: `flask --app NAME db ...`, or set FLASK_APP, or change to the project's directory.
+        Run `flask --app NAME db ...`, set FLASK_APP, or change to the project's directory.
         """
     )
     with_config(tmp_path, SQLALCHEMY_DATABASE_URI="sqlite://")
@@ -103,14 +38,14 @@ def test_no_application(flask: Flasks, tmp_path: Path) -> None:
         """
         Error [SF110]: No Flask application was found in PROJECT.
 
-        Name it: `flask --app shop db ...`, or set FLASK_APP, or change to the project's directory.
+        Run `flask --app shop db ...`, set FLASK_APP, or change to the project's directory.
         """
     )
     assert flask("--app", "shpo", "db", "upgrade", status=2) == said(
         """
-        Error [SF110]: There is no module 'shpo' for --app or FLASK_APP in PROJECT.
+        Error [SF110]: --app or FLASK_APP names the module 'shpo', which does not exist in PROJECT.
 
-        Correct the name, or change to the project's directory. Here are: shop.
+        Fix the name, or change to the project's directory. Modules here: shop.
         """
     )
     assert flask("--app", "shop:make", "db", "upgrade", status=2) == said(
@@ -131,7 +66,7 @@ def test_an_import_that_fails(flask: Flasks, tmp_path: Path) -> None:
 
           import flask_geo99.types
 
-        `pip install flask_geo99`, if that is the package's name; or correct the import.
+        Run `pip install flask_geo99`, if that is the package's name, or fix the import.
         """
     )
     write(tmp_path, "shop/models.py", "from .settings import prices\n")
@@ -143,7 +78,7 @@ def test_an_import_that_fails(flask: Flasks, tmp_path: Path) -> None:
 
           from .settings import prices
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
 
@@ -157,7 +92,7 @@ def test_code_that_fails(flask: Flasks, tmp_path: Path) -> None:
 
           def create_app(:
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
     write(tmp_path, "shop.py", "import os\n\ndef create_app():\n    return os.environ['SHOP_SECRET_KEY']\n")
@@ -167,7 +102,7 @@ def test_code_that_fails(flask: Flasks, tmp_path: Path) -> None:
 
           return os.environ['SHOP_SECRET_KEY']
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
 
@@ -179,7 +114,7 @@ def test_an_application_without_the_extension(flask: Flasks, tmp_path: Path) -> 
         """
         Error [SF102]: The application 'shop' has no Flask-SchemaFlow.
 
-        Where the application is made, add:
+        In your application factory, add:
             from flask_schemaflow import Migrate
             Migrate(app, db)
         """
@@ -190,142 +125,8 @@ def test_an_application_without_the_extension(flask: Flasks, tmp_path: Path) -> 
         flask_schemaflow.heads()
     assert str(caught.value) == said(
         """
-        On the application 'shop', the name `migrate` belongs to flask_migrate.
+        The application 'shop' already uses flask_migrate as its `migrate` extension.
         Replace its import, and keep the rest: from flask_schemaflow import Migrate
-        """
-    )
-
-
-def test_no_uri(flask: Flasks, tmp_path: Path) -> None:
-    """Neither of Flask-SQLAlchemy's settings."""
-    with_config(tmp_path)
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF112]: The application names no database: neither SQLALCHEMY_DATABASE_URI nor SQLALCHEMY_BINDS is
-            set.
-
-        Set it before db.init_app(app):
-            app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///app.db"
-        If it comes from an environment variable, that variable is not set here.
-        """
-    )
-
-
-@pytest.mark.parametrize(
-    ("url", "module", "package"),
-    [
-        ("postgresql+psycopg2://shop:s3cret@db/shop", "psycopg2", "psycopg2-binary"),
-        ("mysql://shop:s3cret@db/shop", "MySQLdb", "mysqlclient"),
-        ("oracle+oracledb://shop:s3cret@db/shop", "oracledb", "oracledb"),
-    ],
-)
-def test_no_driver(url: str, module: str, package: str, flask: Flasks, tmp_path: Path) -> None:
-    """The package to install is named; so is an easier one, where there is one."""
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI=url)
-    told = flask("--app", "shop", "db", "upgrade")
-    assert told.startswith("Error [SF113]: The Python package for SQLALCHEMY_DATABASE_URI is not installed:")
-    assert f"needs {module}." in told.replace("\n    ", " ")
-    assert f"`pip install {package}`" in told and "s3cret" not in told
-
-
-def test_no_driver_of_a_bind(flask: Flasks, tmp_path: Path) -> None:
-    """The whole message, for a bind."""
-    with_config(tmp_path, SQLALCHEMY_BINDS={"log": "mysql://shop:s3cret@db/log"})
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF113]: The Python package for SQLALCHEMY_BINDS['log'] is not installed: mysql://shop:***@db/log
-            needs MySQLdb.
-
-        `pip install mysqlclient`, or choose another driver in the URL: mysql+pymysql://... with `pip install
-            PyMySQL`.
-        """
-    )
-
-
-def test_a_dialect_that_is_unknown(flask: Flasks, tmp_path: Path) -> None:
-    """The old name of PostgreSQL that hosts still give out; a database whose dialect is a package of its own."""
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="postgres://shop:s3cret@db/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: SQLAlchemy knows no database 'postgres', which SQLALCHEMY_DATABASE_URI names
-            (postgres://shop:***@db/shop).
-
-        Write postgresql:// instead. Where the URL is given by the host: url.replace("postgres://",
-            "postgresql://", 1)
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="snowflake://shop:s3cret@db/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF113]: The Python package for SQLALCHEMY_DATABASE_URI is not installed:
-            snowflake://shop:***@db/shop needs snowflake-sqlalchemy.
-
-        `pip install snowflake-sqlalchemy`
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="mongodb://shop:s3cret@db/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: SQLAlchemy knows no database 'mongodb', which SQLALCHEMY_DATABASE_URI names
-            (mongodb://shop:***@db/shop).
-
-        Begin it with one that SQLAlchemy has: postgresql, mysql, mariadb, sqlite, oracle, mssql; or install the
-            package for 'mongodb'.
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="postgresql+psycopg4://shop:s3cret@db/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: SQLAlchemy knows no database 'postgresql+psycopg4', which SQLALCHEMY_DATABASE_URI names
-            (postgresql+psycopg4://shop:***@db/shop).
-
-        Leave the driver out, postgresql://..., or install the one that you mean.
-        """
-    )
-
-
-def test_a_url_that_is_malformed(flask: Flasks, tmp_path: Path) -> None:
-    """Not a URL, a port that is no number, an empty text, no text."""
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="postgresql:/shop:s3cret@db/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: The database URL in SQLALCHEMY_DATABASE_URI can't be understood: postgresql:***@db/shop.
-
-        Write it as dialect+driver://user:password@host:port/database, for example
-            postgresql+psycopg://shop:secret@localhost:5432/shop or sqlite:///shop.db.
-        In a password, write @ as %40, : as %3A and / as %2F.
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="postgresql+psycopg://shop:s3/cret@db:port/shop")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: The database URL in SQLALCHEMY_DATABASE_URI can't be understood:
-            postgresql+psycopg:***@db:port/shop.
-
-        Its port is no number. Write it as dialect+driver://user:password@host:port/database, for example
-            postgresql+psycopg://shop:secret@localhost:5432/shop or sqlite:///shop.db.
-        In a password, write @ as %40, : as %3A and / as %2F.
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI="")
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: The database URL in SQLALCHEMY_DATABASE_URI can't be understood: it is empty.
-
-        Write it as dialect+driver://user:password@host:port/database, for example
-            postgresql+psycopg://shop:secret@localhost:5432/shop or sqlite:///shop.db.
-        In a password, write @ as %40, : as %3A and / as %2F.
-        """
-    )
-    with_config(tmp_path, SQLALCHEMY_DATABASE_URI=17)
-    assert flask("--app", "shop", "db", "upgrade") == said(
-        """
-        Error [SF114]: The database URL in SQLALCHEMY_DATABASE_URI can't be understood: it is of type int, and no
-            URL.
-
-        Write it as dialect+driver://user:password@host:port/database, for example
-            postgresql+psycopg://shop:secret@localhost:5432/shop or sqlite:///shop.db.
-        In a password, write @ as %40, : as %3A and / as %2F.
         """
     )
 
@@ -339,12 +140,12 @@ def test_a_table_that_is_queried_at_start(flask: Flasks, tmp_path: Path) -> None
     (tmp_path / "shop.py").write_text(source.replace("    return app", query + "    return app"))
     assert flask("--app", "shop", "db", "upgrade") == said(
         """
-        Error [SF115]: The application queries the table setting while it is loaded, and only a migration makes
-            that table (PROJECT/shop.py, line 14).
+        Error [SF115]: The application queries the table setting at import time, before a migration creates it
+            (PROJECT/shop.py, line 14).
 
           db.session.execute(db.text('SELECT name FROM setting')).all()
 
-        Query it when it is needed, in a view or a function, or leave it out while migrations run:
+        Move the query into a view or function, or skip it during migrations:
             from flask_schemaflow import is_migrating
             if not is_migrating():
         """
@@ -357,8 +158,9 @@ def test_a_table_that_is_queried_at_start(flask: Flasks, tmp_path: Path) -> None
 
           The database says: unable to open database file
 
-        Make it and apply every migration: `flask db upgrade --create-database`. Correct the path in
-            SQLALCHEMY_DATABASE_URI (four slashes begin an absolute one: sqlite:////srv/app.db).
+        Run `flask db upgrade --create-database` to create it and apply every migration. Fix the path in
+            SQLALCHEMY_DATABASE_URI: three slashes begin a relative path (sqlite:///app.db), four an absolute one
+            (sqlite:////srv/app.db).
         """
     )
 
@@ -386,7 +188,7 @@ def test_migrate_without_a_database(shop: Project, fails: Fails) -> None:
         """
         Error [SF104]: Migrate was registered without a database object.
 
-        Pass it where the extension is made: Migrate(app, db), or migrate.init_app(app, db).
+        Pass it to the extension: Migrate(app, db), or migrate.init_app(app, db).
         """
     )
 
@@ -398,13 +200,13 @@ def test_a_database_object_that_was_not_initialised(shop: Project, fails: Fails)
     )
     assert fails("upgrade") == said(
         """
-        Error [SF105]: The db object that was passed to Migrate was never initialised with this application (or
-            is not the one that was).
+        Error [SF105]: The db object passed to Migrate is not initialised with this application (or is not the
+            one that was).
 
         The current Flask app is not registered with this 'SQLAlchemy' instance. Did you forget to call
             'init_app', or did you create multiple 'SQLAlchemy' instances?
 
-        Call db.init_app(app) where the application is made, before its first command.
+        Call db.init_app(app) in your application factory, before the first command.
         """
     )
 
@@ -443,7 +245,7 @@ def test_no_application_context() -> None:
         flask_schemaflow.upgrade()
     assert str(caught.value) == said(
         """
-        No application is current here, so its databases are unknown.
+        No application context is active.
         Call it inside `with app.app_context():`.
         """
     )
@@ -463,9 +265,9 @@ def test_settings_that_mean_nothing(shop: Project, fails: Fails) -> None:
     shop.write_app(config={"SCHEMAFLOW_LOCK_WAIT": "long"})
     assert fails("upgrade") == said(
         """
-        Error [SF108]: SCHEMAFLOW_LOCK_WAIT must be a number of seconds, zero or more; 'long' is not.
+        Error [SF108]: SCHEMAFLOW_LOCK_WAIT must be a number of seconds, zero or more, not 'long'.
 
-        Correct app.config['SCHEMAFLOW_LOCK_WAIT']; the default is 600.0.
+        Fix app.config['SCHEMAFLOW_LOCK_WAIT']; the default is 600.0.
         """
     )
 
@@ -494,7 +296,7 @@ def test_a_callback_that_fails(shop: Project, fails: Fails) -> None:
 
           return config.nothing
 
-        Correct that line; `flask db --traceback ...` shows how it was reached.
+        Fix that line. `flask db --traceback ...` shows the call stack.
         """
     )
 
@@ -505,9 +307,8 @@ def test_a_mistake_of_ours(shop: Project, fails: Fails, monkeypatch: pytest.Monk
     shop.write_revision("abcd0001")
     assert fails("upgrade") == said(
         """
-        Error [SF599]: Something failed that Flask-SchemaFlow did not foresee: TypeError: 'str' object is not
-            callable.
+        Error [SF599]: Unexpected error: TypeError: 'str' object is not callable.
 
-        `flask db --traceback ...` shows where; please report it with that text.
+        Run `flask db --traceback ...` and report the output as a bug.
         """
     )

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import flask_schemaflow
-from tests.conftest import MakeProject
-from tests.conftest import WriteRepository
-from tests.support.application import Project
 
+from ..conftest import MakeProject
+from ..conftest import WriteRepository
+from ..support.application import Project
 from .conftest import Fails
 from .conftest import invoke
 from .conftest import Runs
@@ -30,8 +30,8 @@ def test_no_folder(project: MakeProject, shop: Project, fails: Fails, monkeypatc
         There are migrations nearby:
           PROJECT/migrations
 
-        Use them: `flask db --directory migrations ...`, or change to the directory in which they are meant to be
-            found; to begin new ones, `flask db init`.
+        Use it: `flask db --directory migrations ...`, or change to its project directory. To start a new folder,
+            run `flask db init`.
         """
     )
     (shop.migrations / "versions").rmdir()
@@ -42,13 +42,13 @@ def test_no_folder(project: MakeProject, shop: Project, fails: Fails, monkeypatc
         """
         Error [SF201]: There is no migrations folder at PROJECT/migrations.
 
-        Make it with `flask db init`, or name another one with `flask db --directory PATH`.
+        Run `flask db init` to create it, or use another one with `flask db --directory PATH`.
         """
     )
     shop.write("migrations", "a file")
     assert fails("upgrade") == said(
         """
-        Error [SF201]: PROJECT/migrations is a file, and no migrations folder.
+        Error [SF201]: PROJECT/migrations is a file, not a migrations folder.
 
         Move it away, or name another folder: `flask db init --directory PATH`.
         """
@@ -68,8 +68,8 @@ def test_another_working_directory(shop: Project, fails: Fails, monkeypatch: pyt
         There are migrations nearby:
           PROJECT/service/migrations
 
-        Use them: `flask db --directory service/migrations ...`, or change to the directory in which they are
-            meant to be found; to begin new ones, `flask db init`.
+        Use it: `flask db --directory service/migrations ...`, or change to its project directory. To start a new
+            folder, run `flask db init`.
         """
     )
     (shop.root / "docs" / "api").mkdir(parents=True)
@@ -94,7 +94,7 @@ def test_a_template_that_does_not_exist(shop: Project, fails: Fails) -> None:
     names = ", ".join(template.name for template in flask_schemaflow.list_templates())
     assert " ".join(fails("init", "-d", "other", "-t", "flsk", status=2).split()) == (
         f"Error [SF204]: There is no template 'flsk'. The templates are: {names}. "
-        "A folder of your own is given as a path: ./my-template."
+        "For your own template, use a path: ./my-template."
     )
 
 
@@ -105,17 +105,19 @@ def test_where_nothing_can_be_written(shop: Project, fails: Fails) -> None:
     with like_anybody():
         assert fails("init", "-d", "other") == said(
             """
-            Error [SF207]: The folder PROJECT/other can't be made: Permission denied.
+            Error [SF207]: The folder PROJECT/other can't be created: Permission denied.
 
-            Make room or correct the permissions where it is to be, or choose another place: `flask db init
+            Free disk space, fix the permissions of the parent folder, or choose another place: `flask db init
                 --directory OTHER`.
             """
         )
         assert fails("revision", "--rev-id", "abcd0001") == said(
             """
-            Error [SF207]: PROJECT/migrations/versions/DATE_abcd0001_.py can't be read or written: Permission denied.
+            Error [SF207]: PROJECT/migrations/versions/DATE_abcd0001_manual_changes.py can't be read or written:
+                Permission denied.
 
-            Correct the permissions of the file and its folder, or run the command as their owner.
+            Give this account read and write permission for the file and its folder, or run the command as their
+                owner.
             """
         )
     os.chmod(shop.root, 0o700)
@@ -135,15 +137,18 @@ def test_a_file_that_cannot_be_read(shop: Project, fails: Fails) -> None:
         """
         Error [SF207]: PROJECT/migrations/versions/abcd0001.py can't be read or written: Permission denied.
 
-        Correct the permissions of the file and its folder, or run the command as their owner.
+        Give this account read and write permission for the file and its folder, or run the command as their
+            owner.
 
         Error [SF207]: PROJECT/migrations/env.py can't be read or written: Permission denied.
 
-        Correct the permissions of the file and its folder, or run the command as their owner.
+        Give this account read and write permission for the file and its folder, or run the command as their
+            owner.
 
         Error [SF207]: PROJECT/migrations/alembic.ini can't be read: Permission denied.
 
-        Correct the permissions of the file and its folder, or run the command as their owner.
+        Give this account read and write permission for the file and its folder, or run the command as their
+            owner.
         """
     )
 
@@ -151,13 +156,13 @@ def test_a_file_that_cannot_be_read(shop: Project, fails: Fails) -> None:
 def test_no_room_for_the_new_file(shop: Project, fails: Fails) -> None:
     """The disk is full: what was begun is taken away again."""
     (shop.migrations / "alembic.ini").write_text("[alembic]\n")
-    (shop.migrations / "versions" / "abcd0001_.py").symlink_to("/dev/full")
+    (shop.migrations / "versions" / "abcd0001_manual_changes.py").symlink_to("/dev/full")
     assert fails("revision", "--rev-id", "abcd0001") == said(
         """
         Error [SF207]: The new revision file can't be written to PROJECT/migrations/versions: No space left on
             device.
 
-        Make room on that disk and run the command again; nothing was kept.
+        Free space on that disk and run the command again. Nothing was written.
         """
     )
 
@@ -205,43 +210,45 @@ def test_a_broken_script_template(shop: Project, fails: Fails) -> None:
     shop.write(template, source.replace("${up_revision}", "${up_revisions}"))
     assert fails("revision", "-m", "second") == said(
         """
-        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 7, can't be rendered: it uses a name
-            that Alembic doesn't give it.
+        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 25, can't be rendered: it uses an
+            undefined name.
 
           Revision ID: ${up_revisions}
 
-        Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.
+        Fix it, or copy a new one from a folder that `flask db init --directory OTHER` creates.
         """
     )
     shop.write(template, source + "\n% if create_date:\n")
     assert fails("revision", "-m", "second") == said(
         """
-        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 37, can't be rendered: Unterminated
+        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 51, can't be rendered: Unterminated
             control keyword: 'if'.
 
-        Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.
+          % if create_date:
+
+        Fix it, or copy a new one from a folder that `flask db init --directory OTHER` creates.
         """
     )
     shop.write(template, source + "\n${1 / 0}\n")
     assert fails("revision", "-m", "second") == said(
         """
-        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 37, can't be rendered:
+        Error [SF206]: The template PROJECT/migrations/script.py.mako, line 51, can't be rendered:
             ZeroDivisionError: division by zero.
 
           ${1 / 0}
 
-        Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.
+        Fix it, or copy a new one from a folder that `flask db init --directory OTHER` creates.
         """
     )
     shop.write(template, source.replace("def upgrade", "deff upgrade"))
     assert fails("revision", "-m", "second") == said(
         """
-        Error [SF209]: The new revision file would not load, so it was not kept: SyntaxError: invalid syntax.
+        Error [SF209]: The new revision file can't be loaded: SyntaxError: invalid syntax. Nothing was written.
 
           line 20: deff upgrade() -> None:
 
-        That line comes from script.py.mako, or from how a type or a default of the models is written out
-            (render_item in env.py). Correct it and run the command again.
+        Fix the line in script.py.mako, or the rendering of the type or default (render_item in env.py). Then run
+            the command again.
         """
     )
     template.write_bytes(source.encode() + b"# caf\xe9\n")
@@ -250,7 +257,7 @@ def test_a_broken_script_template(shop: Project, fails: Fails) -> None:
         Error [SF206]: The template PROJECT/migrations/script.py.mako can't be rendered: Unicode decode operation
             of encoding 'utf-8' failed.
 
-        Correct it, or copy a new one from a folder that `flask db init --directory OTHER` makes.
+        Fix it, or copy a new one from a folder that `flask db init --directory OTHER` creates.
         """
     )
 
@@ -265,8 +272,8 @@ def test_a_broken_env_file(shop: Project, fails: Fails) -> None:
 
           run_env(
 
-        Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow,
-            after it has shown the difference.
+        Fix that line. Run `flask db doctor --fix` to compare env.py with the current template and replace it. It
+            keeps a copy.
         """
     )
     shop.write("migrations/env.py", "from flask_schemaflow import run_env\n\nrun_env(render=thing)\n")
@@ -276,8 +283,8 @@ def test_a_broken_env_file(shop: Project, fails: Fails) -> None:
 
           run_env(render=thing)
 
-        Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow,
-            after it has shown the difference.
+        Fix that line. Run `flask db doctor --fix` to compare env.py with the current template and replace it. It
+            keeps a copy.
         """
     )
     shop.write("migrations/env.py", "import geoalchemy99\n")
@@ -288,7 +295,7 @@ def test_a_broken_env_file(shop: Project, fails: Fails) -> None:
 
           import geoalchemy99
 
-        Install what it needs (`pip install geoalchemy99`, if that is its name), or correct it.
+        Run `pip install geoalchemy99`, if that is the package's name, or fix the import.
         """
     )
     shop.write("migrations/env.py", "raise SystemExit('not today')\n")
@@ -298,8 +305,8 @@ def test_a_broken_env_file(shop: Project, fails: Fails) -> None:
 
           SystemExit('not today')
 
-        Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow,
-            after it has shown the difference.
+        Fix that line. Run `flask db doctor --fix` to compare env.py with the current template and replace it. It
+            keeps a copy.
         """
     )
 
@@ -310,11 +317,10 @@ def test_an_env_file_that_does_nothing(shop: Project, fails: Fails) -> None:
     shop.write("migrations/env.py", "")
     assert fails("upgrade") == said(
         """
-        Error [SF205]: PROJECT/migrations/env.py ran no migration: nothing in it calls context.run_migrations()
-            or run_env().
+        Error [SF205]: PROJECT/migrations/env.py never calls context.run_migrations() or run_env().
 
-        Get it back from version control. `flask db doctor --fix` writes an env.py that leaves the work to
-            Flask-SchemaFlow, after it has shown the difference.
+        Restore it from version control. Run `flask db doctor --fix` to compare env.py with the current template
+            and replace it. It keeps a copy.
         """
     )
     shop.write("migrations/env.py", "from alembic import context\ncontext.run_migrations()\n")
@@ -324,8 +330,8 @@ def test_an_env_file_that_does_nothing(shop: Project, fails: Fails) -> None:
 
           context.run_migrations()
 
-        Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow,
-            after it has shown the difference.
+        Fix that line. Run `flask db doctor --fix` to compare env.py with the current template and replace it. It
+            keeps a copy.
         """
     )
 
@@ -341,8 +347,8 @@ def test_an_env_file_of_a_plain_alembic_project(shop: Project, fails: Fails) -> 
 
           engine_from_config(config.get_section(config.config_ini_section, {}), prefix='sqlalchemy.', poolc...
 
-        Correct that line. `flask db doctor --fix` writes an env.py that leaves the work to Flask-SchemaFlow,
-            after it has shown the difference.
+        If the line is right, `flask db --traceback ...` shows what failed below it. Run `flask db doctor --fix`
+            to compare env.py with the current template and replace it. It keeps a copy.
         """
     )
 
@@ -383,7 +389,7 @@ def test_a_broken_alembic_ini(shop: Project, fails: Fails) -> None:
 
           this is not an option
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
     path.write_text("timezone = UTC\n[alembic]\n")
@@ -394,7 +400,7 @@ def test_a_broken_alembic_ini(shop: Project, fails: Fails) -> None:
 
           timezone = UTC
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
     path.write_text("[alembic]\na = 1\na = 2\n")
@@ -405,7 +411,7 @@ def test_a_broken_alembic_ini(shop: Project, fails: Fails) -> None:
 
           a = 2
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
     path.write_text("[alembic]\n[alembic]\n")
@@ -416,7 +422,7 @@ def test_a_broken_alembic_ini(shop: Project, fails: Fails) -> None:
 
           [alembic]
 
-        Correct that line and run the command again.
+        Fix that line and run the command again.
         """
     )
 
@@ -433,8 +439,8 @@ def test_a_value_in_alembic_ini_that_means_nothing(line: str, words: str, shop: 
     """An option that Alembic knows, with a value that it doesn't."""
     (shop.migrations / "alembic.ini").write_text(f"[alembic]\n{line}\n".replace("%", "%%"))
     assert fails("revision", "-m", "next").replace("\n    ", " ") == (
-        f"Error [SF208]: The option {line} in PROJECT/migrations/alembic.ini can't be used: {words}.\n\n"
-        "Correct it, or take it out: Alembic's documentation says what it takes."
+        f"Error [SF208]: The option {line} in PROJECT/migrations/alembic.ini is invalid: {words}.\n\n"
+        "Fix or remove it; Alembic's documentation lists the valid values."
     )
 
 
@@ -479,8 +485,17 @@ def test_a_logging_section_that_fails(
         """
         Error [SF208]: The logging sections of PROJECT/migrations/alembic.ini can't be applied: KeyError: 'file'.
 
-        Correct them, or leave logging to the application: SCHEMAFLOW_LOGGING = False.
+        Fix them, or leave logging to the application: SCHEMAFLOW_LOGGING = False.
         """
     )
     shop.write_app(config={"SCHEMAFLOW_LOGGING": False})
     assert runs("upgrade").exit_code == 0
+
+
+def test_other_projects_are_not_nearby(shop: Project, fails: Fails, tmp_path: Path) -> None:
+    """A folder of migrations beside the project is somebody else's; one of the same project is named."""
+    shop.migrations.rename(tmp_path / "stranger")
+    assert "nearby" not in fails("upgrade")
+    (tmp_path / "pyproject.toml").touch()
+    said_now = fails("upgrade").replace("PROJECT", str(shop.root))
+    assert f"There are migrations nearby:\n  {tmp_path / 'stranger'}" in said_now

@@ -12,14 +12,14 @@ import sqlalchemy as sa
 
 import flask_schemaflow
 from flask_schemaflow import SchemaflowError
-from flask_schemaflow.errors.connection import PermissionRefused
+from flask_schemaflow.errors.database import PermissionRefused
 from flask_schemaflow.errors.running import MigrationFailed
-from tests.conftest import MakeDatabase
-from tests.conftest import MakeProject
-from tests.conftest import WriteRepository
-from tests.support import processes
-from tests.support.application import Project
 
+from ..conftest import MakeDatabase
+from ..conftest import MakeProject
+from ..conftest import WriteRepository
+from ..support import processes
+from ..support.application import Project
 from .conftest import Fails
 from .conftest import invoke
 from .conftest import MODELS
@@ -73,9 +73,10 @@ def test_a_revision_that_fails(broken: Project) -> None:
               Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
               SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
               Rolled back: abcd0001, abcd0002
-              The version table says: no revision
+              Current revision: none
 
-            Correct that line and run `flask db upgrade` again.
+            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+                line or the schema, then run `flask db upgrade` again.
             """
         )
     elif kind_of(broken) == "postgresql":
@@ -87,9 +88,10 @@ def test_a_revision_that_fails(broken: Project) -> None:
               Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
               SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
               Rolled back: abcd0001, abcd0002
-              The version table says: no revision
+              Current revision: none
 
-            Correct that line and run `flask db upgrade` again.
+            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+                line or the schema, then run `flask db upgrade` again.
             """
         )
     else:
@@ -100,12 +102,13 @@ def test_a_revision_that_fails(broken: Project) -> None:
 
               Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
               SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
-              Applied before and kept: abcd0001
-              1 statement of revision abcd0002 took effect on the default database and is kept; `flask db upgrade`
-                  goes on after it.
-              The version table says: abcd0001
+              Applied and committed: abcd0001
+              1 statement of revision abcd0002 is applied to the default database. `flask db upgrade` continues after
+                  it.
+              Current revision: abcd0001
 
-            Correct that line and run `flask db upgrade` again.
+            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+                line or the schema, then run `flask db upgrade` again.
             """
         )
 
@@ -125,9 +128,10 @@ def test_a_revision_that_fails_to_revert(shop: Project, runs: Runs) -> None:
           Operation: op.drop_table('frist')
           SQL: DROP TABLE frist
           Rolled back: abcd0002, abcd0001
-          The version table says: abcd0002
+          Current revision: abcd0002
 
-        Correct that line and run `flask db downgrade` again.
+        The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+            line or the schema, then run `flask db downgrade` again.
         """
     )
     assert shop.execute("SELECT version_num FROM alembic_version") == [("abcd0002",)]
@@ -143,9 +147,9 @@ def test_python_that_fails_in_a_revision(shop: Project, fails: Fails) -> None:
 
           Operation: names['first']
           Rolled back: abcd0001
-          The version table says: no revision
+          Current revision: none
 
-        Correct that line and run `flask db upgrade` again.
+        Fix that line and run `flask db upgrade` again.
         """
     )
     shop.write_revision("abcd0001", None, "op.add_colum('first')")
@@ -156,9 +160,9 @@ def test_python_that_fails_in_a_revision(shop: Project, fails: Fails) -> None:
 
           Operation: op.add_colum('first')
           Rolled back: abcd0001
-          The version table says: no revision
+          Current revision: none
 
-        Correct that line and run `flask db upgrade` again.
+        Fix that line and run `flask db upgrade` again.
         """
     )
 
@@ -179,12 +183,13 @@ def test_a_failure_in_one_of_several_databases(
 
           Operation: op.drop_table('entries')
           SQL: DROP TABLE entries
-          default: Applied before and kept: abcd0001
-          default: The version table says: abcd0001
+          default: Applied and committed: abcd0001
+          default: Current revision: abcd0001
           log: Rolled back: abcd0001
-          log: The version table says: no revision
+          log: Current revision: none
 
-        Correct that line and run `flask db upgrade` again.
+        The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+            line or the schema, then run `flask db upgrade` again.
         """
     )
 
@@ -203,11 +208,12 @@ def test_each_revision_in_a_transaction_of_its_own(shop: Project) -> None:
 
           Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
           SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
-          Applied before and kept: abcd0001
+          Applied and committed: abcd0001
           Rolled back: abcd0002
-          The version table says: abcd0001
+          Current revision: abcd0001
 
-        Correct that line and run `flask db upgrade` again.
+        The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
+            line or the schema, then run `flask db upgrade` again.
         """
     )
 
@@ -234,7 +240,7 @@ def test_the_error_from_python(broken: Project) -> None:
     assert isinstance(error, MigrationFailed)
     assert error.code == "SF502" and error.exit_code == 1 and error.revision == "abcd0002"
     assert error.message.startswith("Revision abcd0002 failed (")
-    assert error.hint.startswith("Correct that line and run `flask db upgrade` again.")
+    assert error.hint.endswith("then run `flask db upgrade` again.")
     assert "  Operation: op.add_column('prices', sa.Column('cents', sa.Integer))" in error.details.splitlines()
     assert str(error) == f"{error.message}\n{error.details}\n{error.hint}"
     assert isinstance(error.__cause__, sa.exc.DBAPIError) and error.__cause__.orig is not None
@@ -288,12 +294,12 @@ def test_ctrl_c(broken: Project) -> None:
             """
             Interrupted. Revision abcd0002 was being applied.
 
-              Applied before and kept: abcd0001
-              1 statement of revision abcd0002 took effect on the default database and is kept; `flask db upgrade`
-                  goes on after it.
-              The version table says: abcd0001
+              Applied and committed: abcd0001
+              1 statement of revision abcd0002 is applied to the default database. `flask db upgrade` continues after
+                  it.
+              Current revision: abcd0001
 
-            To go on: `flask db upgrade`.
+            To continue, run `flask db upgrade`.
             """
         )
     else:
@@ -302,9 +308,9 @@ def test_ctrl_c(broken: Project) -> None:
             Interrupted. Revision abcd0002 was being applied.
 
               Rolled back: abcd0001, abcd0002
-              The version table says: no revision
+              Current revision: none
 
-            To go on: `flask db upgrade`.
+            To continue, run `flask db upgrade`.
             """
         )
 
@@ -352,22 +358,21 @@ def test_no_editor(shop: Project, fails: Fails) -> None:
     shop.write_revision("abcd0001")
     assert fails("edit", "head", env={"EDITOR": "no-such-editor", "VISUAL": ""}) == said(
         """
-        Error [SF705]: PROJECT/migrations/versions/abcd0001.py could not be edited: no-such-editor: Editing
-            failed.
+        Error [SF705]: Can't open PROJECT/migrations/versions/abcd0001.py: no-such-editor: Editing failed.
 
-        Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.
+        Set an installed editor, `export EDITOR=nano`, or open the file yourself.
         """
     )
     assert fails("edit", "head", env={"EDITOR": "false", "VISUAL": ""}) == said(
         """
-        Error [SF705]: PROJECT/migrations/versions/abcd0001.py could not be edited: false: Editing failed.
+        Error [SF705]: Can't open PROJECT/migrations/versions/abcd0001.py: false: Editing failed.
 
-        Name an editor that is installed, `export EDITOR=nano`, or open the file yourself.
+        Set an installed editor, `export EDITOR=nano`, or open the file yourself.
         """
     )
     assert fails("edit", "current", status=2) == said(
         """
-        Error [SF701]: The database is at no revision, so `current` names no single file.
+        Error [SF701]: The database is at no revision, so `current` is ambiguous.
 
         Name the revision: `flask db edit REVISION`; `flask db history` lists them.
         """
@@ -399,9 +404,9 @@ def test_a_revision_that_exits(shop: Project, fails: Fails) -> None:
 
           Operation: sys.exit('no more')
           Rolled back: abcd0001
-          The version table says: no revision
+          Current revision: none
 
-        Correct that line and run `flask db upgrade` again.
+        Fix that line and run `flask db upgrade` again.
         """
     )
 
@@ -410,3 +415,24 @@ def test_a_usage_error(shop: Project, fails: Fails) -> None:
     """click's own words and status."""
     assert "No such option" in fails("upgrade", "--sequel", status=2)
     assert re.search("No such command 'upgrad'", fails("upgrad", status=2))
+
+
+@pytest.mark.parametrize(
+    ("statement", "advice"),
+    [
+        ("ALTER TABLE first ALTER COLUMN id SET NOT NULL", "Use `with op.batch_alter_table(...)`, which rebuilds"),
+        ("ALTERR TABLE first ADD x", "Fix that line and run `flask db upgrade` again."),
+        ("SELECT unheard_of(1)", "Fix that line and run `flask db upgrade` again."),
+    ],
+)
+def test_a_mistake_in_sql_on_sqlite(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch, statement: str, advice: str
+) -> None:
+    """Its driver raises for a mistake what others raise for a server's trouble; there is no server and no log."""
+    made = project(MODELS)
+    monkeypatch.chdir(made.root)
+    invoke(made, "init")
+    made.write_revision("aa01", None, f"{FIRST}\nop.execute({statement!r})")
+    result = invoke(made, "upgrade")
+    assert result.exit_code == 1 and "log" not in result.stderr
+    assert advice in " ".join(result.stderr.split())

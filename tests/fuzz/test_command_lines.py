@@ -9,7 +9,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_schemaflow.cli import db
+from flask_schemaflow.cli.group import db
 
 from .sandbox import bounded
 from .sandbox import Sandbox

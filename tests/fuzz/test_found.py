@@ -38,31 +38,29 @@ _FIRST = "migrations/versions/aaa1_first.py"
             b"branch_labels = None",
             b"branch_labels = 7",
             "heads",
-            "Error [SF304]: In the file ROOT/{name}, line 13, `branch_labels` is 7; "
-            "it is text, several of them, or None.",
+            "Error [SF304]: ROOT/{name}, line 13: `branch_labels` is 7, but must be "
+            "a string, several of them, or None.",
         ),
         (
             _FIRST,
             b"revision = 'aaa1'",
             b"revision = ['aaa1']",
             "heads",
-            "Error [SF304]: In the file ROOT/{name}, line 11, `revision` is ['aaa1']; an id is text.",
+            "Error [SF304]: ROOT/{name}, line 11: `revision` is ['aaa1'], but must be a string.",
         ),
         (
             _FIRST,
             b"revision = 'aaa1'",
             b"revision = 'head'",
             "heads",
-            "Error [SF304]: The revision in ROOT/{name} has the id 'head', which every command understands as "
-            "something else.",
+            "Error [SF304]: The revision in ROOT/{name} has the reserved id 'head'.",
         ),
         (
             _FIRST,
             b"down_revision =",
             b"parent =",
             "heads",
-            "Error [SF304]: The file ROOT/{name} doesn't say which revision it follows: "
-            "it has no variable `down_revision`.",
+            "Error [SF304]: ROOT/{name} has no `down_revision`.",
         ),
         (
             _FIRST,
@@ -76,7 +74,7 @@ _FIRST = "migrations/versions/aaa1_first.py"
             b"first",
             b"first",
             "stamp -1",
-            "Error [SF301]: '-1' leads from what the version table says to nothing that it can say.",
+            "Error [SF301]: Can't stamp '-1': it is not reachable from the current revision.",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-VERSION_TABLES = ("alembic_version",)
+VERSION_TABLES = ("alembic_version", "schemaflow_revisions")
 _POSTGRESQL_QUERIES = {
     "column": """
         SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,

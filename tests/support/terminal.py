@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 from .processes import clean_environment
+from .processes import reset_signals
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[()][A-Z0-9]|[=>])")
 _ATTACH = 'exec "$@" <"$0" >"$0" 2>&1'  # opening the terminal after setsid makes it the controlling one
@@ -29,7 +30,7 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """The output without colours and cursor movements, line ends as ``\\n``."""
+        r"""The output without colours and cursor movements, line ends as ``\n``."""
         return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
 
 
@@ -42,10 +43,10 @@ def run_in_terminal(
     size: tuple[int, int] = (40, 120),
     timeout: float = 60,
 ) -> Screen:
-    """Run a command with a terminal as its input and output.
+    r"""Run a command with a terminal as its input and output.
 
-    :param typed: pairs ``(wait for this text, then type this)``, in order; ``"\\x03"`` is Ctrl-C,
-        ``"\\x04"`` Ctrl-D, a line ends with ``"\\n"``.
+    :param typed: pairs ``(wait for this text, then type this)``, in order; ``"\x03"`` is Ctrl-C,
+        ``"\x04"`` Ctrl-D, a line ends with ``"\n"``.
     :param size: rows and columns.
     :param timeout: seconds after which the command is killed and the test fails, showing the screen.
     """
@@ -53,7 +54,9 @@ def run_in_terminal(
     termios.tcsetwinsize(theirs, size) if hasattr(termios, "tcsetwinsize") else _set_size(theirs, size)
     environment = clean_environment(**{"TERM": "xterm", **(env or {})})
     command = ["sh", "-c", _ATTACH, os.ttyname(theirs), *map(str, args)]
-    process = subprocess.Popen(command, cwd=cwd, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment, start_new_session=True, preexec_fn=reset_signals
+    )
     os.close(theirs)
     try:
         raw = _converse(process, ours, list(typed), time.monotonic() + timeout)

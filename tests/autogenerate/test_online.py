@@ -1,0 +1,104 @@
+"""``migrate --online`` writes changes of tables in use as pairs of revisions and in the forms that wait the least."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from ..conftest import FlaskDb
+from ..conftest import MakeProject
+
+BEFORE = """
+class Doctor(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    name = sa.Column(sa.String(20))
+
+class Visit(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    fee = sa.Column(sa.Integer, nullable=False)
+    room = sa.Column(sa.String(20))
+    size = sa.Column(sa.Integer)
+    code = sa.Column(sa.String(9), index=True)
+    doctor_id = sa.Column(sa.Integer)
+"""
+AFTER = """
+class Doctor(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    name = sa.Column(sa.String(20), nullable=False)
+
+class Visit(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    price = sa.Column(sa.Integer, nullable=False)
+    room = sa.Column(sa.String(20), index=True)
+    size = sa.Column(sa.String(30))
+    label = sa.Column(sa.String(9), index=True)
+    paid = sa.Column(sa.Boolean, nullable=False, default=False)
+    word = sa.Column(sa.String(20), nullable=False)
+    doctor_id = sa.Column(sa.ForeignKey("doctor.id", name="fk_visit_doctor"))
+"""
+
+
+def test_a_pair_of_revisions(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
+    """What can be done beside the running code is in the first one, and what breaks it is in the second one."""
+    made = project(BEFORE, url=database_url)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "--rev-id", "a1")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO doctor (id, name) VALUES (1, 'x')")
+    for number in range(1, 6):
+        made.execute(f"INSERT INTO visit (id, fee, size, doctor_id) VALUES ({number}, {number * 10}, {number}, 1)")
+    before = sa.inspect(made.engine()).get_columns("visit")
+    made.write_models(AFTER)
+    answers = ["--rename", "visit.fee:price", "--rename", "visit.code:label", "--fill", "visit.word=sql:'w' || id"]
+    if "mysql" in database_url:
+        answers[-1] = "visit.word=sql:concat('w', id)"
+    written = flask_db(made, "migrate", "--online", "--rev-id", "b2", "-m", "change visits", *answers, "--verify")
+    texts = [path.read_text("utf-8") for path in made.revision_files()]
+    first, second = [text for text in texts if 'revision: str = "a1"' not in text]
+    assert 'op.expand_column("visit", "fee", sa.Column("price"' in first
+    assert "op.create_index_online(" in first and "op.create_foreign_key_online(" in first
+    assert 'op.set_not_null_online("doctor", "name"' in first
+    assert first.count("@backfill") == 3
+    assert "op.contract_column(" in second and "rename=True" in second
+    assert 'op.set_not_null_online("visit", "word"' in second
+    assert "visit.code is renamed in place: index ix_visit_code contains it." in written.output
+    flask_db(made, "upgrade")
+    flask_db(made, "check")
+    found = made.execute("SELECT price, size, paid, word FROM visit ORDER BY id")
+    assert [(row[0], row[1], bool(row[2]), row[3]) for row in found][:2] == [
+        (10, "1", False, "w1"), (20, "2", False, "w2")
+    ]  # fmt: skip
+    flask_db(made, "downgrade", "a1")
+    after = sa.inspect(made.engine()).get_columns("visit")
+    assert {item["name"] for item in after} == {item["name"] for item in before}
+    assert made.execute("SELECT fee, size FROM visit WHERE id = 2") == [(20, 2)]
+
+
+def test_not_with_update(project: MakeProject, flask_db: FlaskDb) -> None:
+    """One revision can't be regenerated as two."""
+    made = project(BEFORE)
+    flask_db(made, "init")
+    said = flask_db(made, "migrate", "--online", "--update", status=2)
+    assert "--online can't be used with --update" in said.output
+
+
+def test_a_new_table_is_as_ever(project: MakeProject, flask_db: FlaskDb) -> None:
+    """Nobody uses a table that doesn't exist yet, so one revision is enough."""
+    made = project(BEFORE)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "--online")
+    (path,) = made.revision_files()
+    assert "online" not in path.read_text() and "op.create_table(" in path.read_text()
+
+
+def test_lint_of_the_pair(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
+    """Lint finds nothing in the first revision, and the second one says why what it finds is meant."""
+    made = project(BEFORE, url=database_url)
+    flask_db(made, "init")
+    flask_db(made, "migrate", "--rev-id", "a1")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO visit (id, fee) VALUES (1, 1)")
+    made.write_models(BEFORE.replace("    fee =", "    price ="))
+    flask_db(made, "migrate", "--online", "--rename", "visit.fee:price", "--rev-id", "b2")
+    said = flask_db(made, "lint").output
+    assert "b2 expand column visit.fee to price: no problem, safe" in said
+    assert "allowed" in said and " error " not in said

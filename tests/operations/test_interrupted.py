@@ -1,0 +1,109 @@
+"""Operations that are interrupted before each of their statements, and run again without a journal."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool
+
+import flask_schemaflow.operations  # noqa: F401
+
+from ..conftest import MakeDatabase
+from ..support.dumps import dump_schema
+from ..support.servers import embedded_engine
+from ..support.servers import Kind
+from .conftest import TABLES
+
+CALLS = {
+    "index": 'op.create_index_online("ix_room", "visits", ["room"])',
+    "foreign_key": 'op.create_foreign_key_online("fk", "visits", "doctors", ["doctor_id"], ["id"])',
+    "check": 'op.create_check_constraint_online("positive", "visits", "number > 0")',
+    "unique": 'op.create_unique_constraint_online("one", "visits", ["number"])',
+    "not_null": 'op.set_not_null_online("visits", "room")',
+    "primary_key": 'op.create_primary_key_online("pk", "pairs", ["a", "b"])',
+    "expand": 'op.expand_column("visits", "number", sa.Column("size", sa.Integer(), nullable=False))',
+    "contract": 'op.contract_column("visits", "number", sa.Column("size", sa.Integer(), nullable=False))',
+    "swap": 'op.contract_column("visits", "number", sa.Column("size", sa.Integer(), server_default="1"), rename=True)',
+    "column": 'op.add_column_online("visits", sa.Column("paid", sa.Integer(), nullable=False), fill="1")',
+}
+
+
+class Interruption(Exception):
+    """What stops an operation."""
+
+
+def call(engine: sa.Engine, source: str, stop: int = -1) -> None:
+    """Run operations of Alembic alone, in a transaction, and interrupt them before their statement of that number."""
+    seen = 0
+
+    def count(connection: t.Any, cursor: t.Any, statement: str, *rest: t.Any) -> None:
+        nonlocal seen
+        seen += not statement.lstrip().startswith(("SELECT", "SHOW", "PRAGMA"))
+        if seen == stop:
+            raise Interruption
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        event.listen(connection, "before_cursor_execute", count)
+        with Operations.context(context) as op, context.begin_transaction():
+            exec(source, {"op": op, "sa": sa})
+        connection.commit()
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_interrupted_and_run_again(make_database: MakeDatabase, kind: Kind, name: str) -> None:
+    """What an interrupted operation left is no obstacle to its next run, under the plain ``alembic`` command, too."""
+    engine = sa.create_engine(make_database(kind), poolclass=NullPool)
+    tables = f'{TABLES}\nop.create_table("pairs", sa.Column("a", sa.Integer()), sa.Column("b", sa.Integer()))'
+    if name in ("contract", "swap"):
+        tables = f"{tables}\n{CALLS['expand']}\nop.execute('UPDATE visits SET size = number')"
+    call(engine, tables)
+    call(engine, CALLS[name])
+    wanted = dump_schema(engine)
+    stop = 1
+    while True:
+        call(engine, "op.drop_table('visits'); op.drop_table('doctors'); op.drop_table('pairs')")
+        call(engine, tables)
+        try:
+            call(engine, CALLS[name], stop)
+            break
+        except Interruption:
+            call(engine, CALLS[name])
+            assert dump_schema(engine) == wanted
+        stop += 1
+    engine.dispose()
+    assert stop > 1
+
+
+def test_not_null_where_the_server_has_it() -> None:
+    """PostgreSQL 18 validates NOT NULL itself, no check is needed, and the next run of an interrupted one goes on."""
+    admin = embedded_engine()
+    name = f"online_{uuid.uuid4().hex}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine = sa.create_engine(admin.url.set(database=name), poolclass=NullPool)
+    try:
+        call(engine, TABLES)
+        with pytest.raises(Interruption):
+            call(engine, CALLS["not_null"], 2)
+        proved = "SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'visits'::regclass AND contype = 'n'"
+        assert dict(_rows(engine, proved)) == {"visits_id_not_null": True, "visits_room_not_null": False}
+        call(engine, CALLS["not_null"])
+        assert dict(_rows(engine, proved)) == {"visits_id_not_null": True, "visits_room_not_null": True}
+        assert _rows(engine, "SELECT 1 FROM pg_constraint WHERE contype = 'c' AND conrelid = 'visits'::regclass") == []
+    finally:
+        engine.dispose()
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+
+
+def _rows(engine: sa.Engine, query: str) -> list[t.Any]:
+    with engine.connect() as connection:
+        return list(connection.exec_driver_sql(query).all())

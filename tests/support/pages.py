@@ -1,0 +1,189 @@
+"""Pages of the documentation that do what they say: files are written, commands run, and outputs compared.
+
+Rules for a page:
+
+- A block with a caption is that file. One that begins with ``class`` or ``def`` replaces what the file has
+  from that line on, or is put at its end; a ``diff`` changes the lines that it shows. ``...`` in a caption stands
+  for the rest of a name.
+- A console block is a session: ``$`` begins a command, ``>>>`` what is typed into the program that runs, and
+  everything else is output. Identifiers, dates, durations and the folder are made equal before comparing.
+- A comment ``.. after: start`` says that the page goes on in the folder that another page made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+
+from . import processes
+
+DOCS = Path(__file__).parents[2] / "docs"
+FOLDER = "/home/me/shop"  # what pages call the folder that they begin in
+_BLOCK = re.compile(
+    r"(?m)^\.\. code-block:: (?P<language>\w+)\n"
+    r"(?:[ ]+:caption: (?P<caption>.+)\n)?\n"
+    r"(?P<body>(?:(?:[ ]+.*)?\n)+)"
+)
+_VARIABLE = [
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE TIME"),
+    (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
+    (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
+    (re.compile(r" in \d+\.\d\ds\b"), " in DURATION"),
+]
+_IDENTIFIER = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A code block of the page."""
+
+    language: str
+    caption: str | None
+    body: str
+
+
+@dataclasses.dataclass
+class Command:
+    """A command of a console block, what is typed into it, and what it answers."""
+
+    line: str
+    typed: list[str] = dataclasses.field(default_factory=list)
+    output: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The command and its output, as the page has them but for what is typed."""
+        return "\n".join([f"$ {self.line}", *self.output]).rstrip() + "\n"
+
+
+def read_blocks(page: str) -> list[Block]:
+    """Return the code blocks of a page in order."""
+    return [
+        Block(found["language"], found["caption"], textwrap.dedent(found["body"]).strip("\n") + "\n")
+        for found in _BLOCK.finditer(page + "\n")
+    ]
+
+
+def read_commands(body: str) -> list[Command]:
+    """Return the commands of a console block."""
+    commands: list[Command] = []
+    for line in body.splitlines():
+        if line.startswith("$ "):
+            commands.append(Command(line[2:]))
+        elif line.startswith(">>> "):
+            commands[-1].typed.append(line[4:])
+        else:
+            commands[-1].output.append(line)
+    return commands
+
+
+def apply_diff(text: str, diff: str) -> str:
+    """Return a text with the lines of a diff changed; they must stand in it once."""
+    lines = diff.splitlines(keepends=True)
+    before = "".join(line[2:] or "\n" for line in lines if not line.startswith("+"))
+    after = "".join(line[2:] or "\n" for line in lines if not line.startswith("-"))
+    if text.count(before) != 1:
+        raise AssertionError(f"These lines stand {text.count(before)} times in the file:\n{before}")
+    return text.replace(before, after)
+
+
+def write_file(root: Path, path: str, body: str, language: str = "") -> None:
+    """Write a block into the file of its caption."""
+    found = sorted(root.glob(path.replace("...", "*"))) or [root / path]
+    target = found[-1]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if language == "diff":
+        body = apply_diff(target.read_text("utf-8"), body)
+    first = body.splitlines()[0]
+    if first.startswith(("class ", "def ")):
+        kept = target.read_text("utf-8").partition(first)[0].rstrip("\n")
+        body = f"{kept}\n\n\n{body}"
+    target.write_text(body, "utf-8")
+
+
+def equalised(text: str) -> str:
+    """Return a transcript with what differs from run to run made equal; identifiers in order of appearance."""
+    for pattern, word in _VARIABLE:
+        text = pattern.sub(word, text)
+    seen: dict[str, str] = {}
+    return _IDENTIFIER.sub(lambda found: seen.setdefault(found[0], f"REVISION{len(seen) + 1}"), text)
+
+
+class Session:
+    """Runs commands in a folder, one environment for all of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        scripts = str(Path(sys.executable).parent)
+        # Files change within a second here, in which old bytecode would pass for fresh.
+        self.environment: dict[str, str | None] = {
+            "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(self, command: Command) -> Command:
+        """Return the command with the output that it has here."""
+        words = shlex.split(command.line)
+        if words[0] == "export":
+            name, _, value = words[1].partition("=")
+            self.environment[name] = value
+            return Command(command.line, command.typed)
+        result = processes.run(
+            ["sh", "-c", f"{command.line} 2>&1"],
+            cwd=self.root,
+            env=self.environment,
+            input="".join(f"{line}\n" for line in command.typed),
+            check=False,
+        )
+        output = result.stdout.replace(str(self.root), FOLDER)
+        if command.typed:
+            output = _answers(output)
+        return Command(command.line, command.typed, output.splitlines())
+
+
+def _answers(output: str) -> str:
+    """Return what an interpreter answered: without its greeting, its prompts and its farewell."""
+    answers = output.partition(">>> ")[2].partition("\nnow exiting")[0]
+    return answers.replace(">>> ", "")
+
+
+def pages_before(page: str) -> list[str]:
+    """Return the pages that a page goes on after, the first one first."""
+    found = re.search(r"(?m)^\.\. after: ([\w/-]+)$", page)
+    if found is None:
+        return []
+    before = (DOCS / f"{found[1]}.rst").read_text("utf-8")
+    return [*pages_before(before), before]
+
+
+def replay(page: str, root: Path) -> tuple[list[Command], list[Command]]:
+    """Do everything that a page says in a folder; return the commands as told and as they went."""
+    session = Session(root)
+    for before in pages_before(page):
+        _replay(before, session)
+    return _replay(page, session)
+
+
+def _replay(page: str, session: Session) -> tuple[list[Command], list[Command]]:
+    told: list[Command] = []
+    went: list[Command] = []
+    for block in read_blocks(page):
+        if block.caption:
+            write_file(session.root, block.caption, block.body, block.language)
+        elif block.language == "console":
+            commands = read_commands(block.body)
+            told += commands
+            went += [session.run(command) for command in commands]
+    return told, went
+
+
+def is_executable(page: str) -> bool:
+    """Return whether a page writes an application, so that its commands can be run."""
+    return bool(pages_before(page)) or any(
+        block.caption and block.language == "python" for block in read_blocks(page)
+    )

@@ -22,6 +22,8 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
     "from_code",
     "settings_table",
     "errors_list",
@@ -48,9 +50,9 @@ intersphinx_mapping = {
 }
 # Names of other projects, and the short names under which modules import them for annotations.
 _PROJECTS = "alembic|click|flask|flask_migrate|flask_sqlalchemy|flask_sqlalchemy_lite|mako|sqlalchemy"
-_STANDARD = "collections|contextlib|dataclasses|datetime|pathlib|subprocess|types|typing"
-_OURS = "CallbackT|Directory|Notify|State|XArg"
-_SHORT = "os|sa|t|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
+_STANDARD = "collections|contextlib|dataclasses|datetime|pathlib|subprocess|types|typing|concurrent"
+_OURS = "Action|AppSource|BackfillStatus|CallbackT|Directory|GoOn|Notify|NotifyFleet|Pause|State|Tell|Tenants|XArg"
+_SHORT = "os|sa|t|Batch|Config|Engine|Flask|MetaData|MigrationContext|MigrationStep|Path|ScriptDirectory"
 nitpick_ignore_regex = [
     ("py:.*", rf"({_PROJECTS}|{_STANDARD}|{_SHORT}|{_OURS})(\..*)?"),
     ("py:.*", "|".join(dir(builtins))),
@@ -61,3 +63,8 @@ nitpick_ignore_regex = [
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
+
+# What is copied are the commands: neither their prompts nor what they print.
+copybutton_prompt_text = r"\$ |>>> "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True

@@ -30,20 +30,20 @@ class Described(t.NamedTuple):
 
 
 def described(found: type[SchemaflowError]) -> Described:
-    """The parts of a class's docstring: what it is, its cause, its cure."""
+    """Return the parts of a class's docstring: what it is, its cause, its cure."""
     text = re.sub(r"\n[ \t]+", "\n", found.__doc__ or "").partition("\n:")[0]
     meaning, _, cause, _, cure = (" ".join(part.split()) for part in _PART.split(text))
     return Described(meaning, cause, cure)
 
 
 def families() -> list[types.ModuleType]:
-    """The modules with errors, in the order of their codes."""
+    """Return the modules with errors, in the order of their codes."""
     return [importlib.import_module(f"{errors.__name__}.{name}") for name in errors.FAMILIES]
 
 
 def classes(family: types.ModuleType) -> list[type[SchemaflowError]]:
-    """The errors of a family by code."""
-    return sorted((getattr(family, name) for name in family.__all__), key=lambda found: found.code)
+    """Return the errors of a family by code."""
+    return sorted(errors.errors_of(family.__name__.rpartition(".")[2]).values(), key=lambda found: found.code)
 
 
 class ErrorsList(SphinxDirective):
@@ -67,7 +67,7 @@ class ErrorsList(SphinxDirective):
 def _section(found: type[SchemaflowError]) -> list[str]:
     title = f"{found.code} {found.__name__}"
     said = described(found)
-    fields = [f":Cause: {said.cause}", f":Cure: {said.cure}", f":Exit status: {found.exit_code}"]
+    fields = [f":Cause: {said.cause}", f":Fix: {said.cure}", f":Exit status: {found.exit_code}"]
     entry = [f".. py:exception:: {found.__module__}.{found.__name__}", "   :no-contents-entry:", ""]
     return [title, "~" * len(title), "", *entry, *(f"   {line}" for line in (said.meaning, "", *fields)), ""]
 

@@ -2,7 +2,8 @@
 
 What is printed is what a reader copies, so that CI runs the README's words and not words like them.
 
-Usage: ``python3 .ci/readme_command.py README.rst "Run the tests"``
+Usage: ``python3 .ci/readme_command.py README.rst "Run the tests"``; with ``--file app.py`` instead of a section the
+first code block in Python, which is that file.
 """
 
 from __future__ import annotations
@@ -37,6 +38,17 @@ def find_command(text: str, section: str) -> str:
     return commands[0]
 
 
+def find_python(text: str) -> str:
+    """Return the first code block in Python.
+
+    :raises LookupError: when there is none.
+    """
+    for block in _BLOCK.finditer(text):
+        if block[0].startswith(".. code-block:: python\n"):
+            return textwrap.dedent(block["body"]).strip("\n")
+    raise LookupError("there is no code block in Python")
+
+
 def _section(text: str, wanted: str) -> str:
     for title in _TITLE.finditer(text):
         if title["title"].strip().lower() == wanted.lower():
@@ -47,6 +59,7 @@ def _section(text: str, wanted: str) -> str:
 
 if __name__ == "__main__":
     try:
-        print(find_command(Path(sys.argv[1]).read_text("utf-8"), sys.argv[2]))
+        text = Path(sys.argv[1]).read_text("utf-8")
+        print(find_python(text) if sys.argv[2] == "--file" else find_command(text, sys.argv[2]))
     except LookupError as error:
         sys.exit(f"{sys.argv[1]}: {error}")

@@ -206,7 +206,7 @@ def _default(
 
 
 def change_defaults(context: PassContext, up: ops.UpgradeOps, enum: EnumType, change: ValueChange) -> None:
-    """Find changed defaults that the comparison missed, and forget those that only follow a value's new name."""
+    """Find changed defaults that the comparison missed: it can't read one whose value the type doesn't have yet."""
     if not context.migration.opts.get("compare_server_default"):
         return
     for use in enum.uses:
@@ -216,9 +216,6 @@ def change_defaults(context: PassContext, up: ops.UpgradeOps, enum: EnumType, ch
             continue
         there, wanted = literal_of(use.default), server_default(column, context.connection.dialect)
         text = literal_of(None if wanted is None else wanted.sql)
-        if text is not None and there in change.renames and change.renames[there] == text:
-            _forget_default(context, up, use)  # the default follows its value's new name
-            continue
         is_other = there is not None and text is not None and change.renames.get(there, there) != text
         if is_other and text not in change.old:
             operation = _operation(context, up, use, column)
@@ -226,9 +223,15 @@ def change_defaults(context: PassContext, up: ops.UpgradeOps, enum: EnumType, ch
                 operation.modify_server_default = column.server_default
 
 
-def _forget_default(context: PassContext, up: ops.UpgradeOps, use: EnumUse) -> None:
+def forget_following_defaults(context: PassContext, up: ops.UpgradeOps, enum: EnumType, change: ValueChange) -> None:
+    """Forget changes of defaults that PostgreSQL makes itself when it renames their value."""
+    places = {(use.place.table, use.place.column): literal_of(use.default) for use in enum.uses}
     for key, item in alterations(context, up):
-        if key == use.place.table and item.column_name == use.place.column:
+        there = places.get((key, item.column_name))
+        if there not in change.renames or item.modify_server_default is False:
+            continue
+        wanted = default_value(item.modify_server_default, context.connection.dialect)
+        if wanted is not None and literal_of(wanted.sql) == change.renames[there]:
             item.modify_server_default = False
 
 

@@ -39,6 +39,7 @@ from .conversion import added_values
 from .conversion import change_defaults
 from .conversion import changed_values
 from .conversion import created
+from .conversion import forget_following_defaults
 from .conversion import is_addition
 from .conversion import renamed_values
 from .conversion import take_defaults
@@ -241,6 +242,7 @@ class _Work:
         if isinstance(self.catalog, RevisionEnums):
             # Before the defaults are taken out.
             elsewhere += write_elsewhere(self.catalog, self.up, enum, change)
+        forget_following_defaults(self.context, self.up, enum, change)
         made: list[ops.MigrateOperation] = []
         if change.renames:
             made.append(renamed_values(self.catalog, enum.key, change.renames))

@@ -299,14 +299,16 @@ def table_of(record: Standing, columns: int | None = None) -> str:
         ("pending", item) for item in record.pending
     ]
     longest = max((len(item.id) for _, item in rows), default=0)
-    applied_at = {item.revision: item.applied_at for item in record.history}
+    history = {item.revision: item for item in record.history}
     for word, item in rows:
         marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))
         marks += " (edited since)" if item.id in record.edited else ""
-        date = _date(applied_at.get(item.id) or item.created)
-        lead = f"  {word}  {item.id:<{longest}}  {date}  "
+        done = history.get(item.id)
+        lead = f"  {word}  {item.id:<{longest}}  {_date(done.applied_at if done else item.created)}  "
         message = cut(headline(item.message), max(12, columns - len(lead) - len(marks)) if columns else None)
-        lines.append(f"{lead}{message}{marks}")
+        line = f"{lead}{message}{marks}"
+        by = f"  by {flat(done.applied_by)} ({seconds(done.seconds)})" if done and done.applied_by else ""
+        lines.append(line if columns and len(line + by) > columns else line + by)
     left = [f"    remaining: {line}" for line in record.left]
     drift = [f"  Changed since the last upgrade: {', '.join(record.drifted)} (flask db drift)"] * bool(record.drifted)
     backfills = [f"  backfill {item}" for item in record.backfills]

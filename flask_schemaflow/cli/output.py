@@ -84,6 +84,13 @@ def prompt(question: str, default: t.Any = None) -> str:
     return str(click.prompt(clean(question), default=default, prompt_suffix=" ", err=True))
 
 
+def choose(question: str, choices: t.Iterable[str]) -> str:
+    """Ask for one of some words on standard error; the first one is the default."""
+    status_line.clear()
+    words = list(choices)
+    return str(click.prompt(clean(question), words[0], type=click.Choice(words), prompt_suffix=" ", err=True))
+
+
 class CleanFormatter(logging.Formatter):
     """Format the records of a logger without control characters."""
 

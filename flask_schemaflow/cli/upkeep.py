@@ -20,6 +20,7 @@ from .group import json_option
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import choose
 from .output import confirm
 from .output import echo
 from .output import echo_json
@@ -120,6 +121,7 @@ def squash(
     all_revisions: bool,
     prune: bool,
     urls: tuple[str, ...],
+    yes: bool,
     **options: t.Any,
 ) -> None:
     """Replace a range of revisions by one.
@@ -133,21 +135,25 @@ def squash(
     if all_revisions == (rev_range is not None):
         raise click.UsageError("Name a range, FROM:TO, or use --all.")
     asks = sys.stdin.isatty() and sys.stderr.isatty()
-    keep, drop = list(options.pop("keep_data")), list(options.pop("drop_data"))
+    given: dict[str, t.Any] = {name: list(options.pop(name)) for name in ("keep_data", "drop_data", "keep_files")}
+    if yes and "all" not in given["drop_data"]:
+        given["keep_data"].append("all")
     written: Written | None = None
     while written is None:
         try:
             with alembic_lines(shared):
-                written = commands.squash(
-                    rev_range=rev_range, keep_data=keep, drop_data=drop, **shared.arguments, **options
-                )
+                written = commands.squash(rev_range=rev_range, **given, **shared.arguments, **options)
         except DataStepsUndecided as error:
             if not asks:
                 raise
             revision = error.steps[0].revision
             echo("\n".join(str(step) for step in error.steps if step.revision == revision), err=True)
-            (keep if confirm("Repeat this in the new revision?", default=True) else drop).append(revision)
+            choice = choose("Repeat this in the new revision, drop it, or keep the old file?", _CHOICES)
+            given[_CHOICES[choice]].append(revision)
     _tell(written, shared, "")
+
+
+_CHOICES = {"repeat": "keep_data", "drop": "drop_data", "keep": "keep_files"}
 
 
 def _show_difference(written: Written, shared: Shared) -> None:
@@ -193,6 +199,14 @@ PARAMETERS: Parameters = {
             help="Leave out the row changes of this revision. Can be repeated.",
             shell_complete=completion.revisions(),
         ),
+        click.Option(
+            ["--keep-file", "keep_files"],
+            multiple=True,
+            metavar="REVISION",
+            help="Leave this revision as it is, and squash what is before and after it. Can be repeated.",
+            shell_complete=completion.revisions(),
+        ),
+        flag("-y", "--yes", help="Keep all row changes that no option names, without asking."),
         _dry_run("the revision file"),
         flag("--prune", help="Delete old files that no database needs any more."),
         click.Option(["--url", "urls"], multiple=True, help="With --prune: check this database, too. Can be repeated."),

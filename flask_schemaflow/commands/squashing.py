@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
+import itertools
 import os
 import pathlib
 import shutil
@@ -10,7 +13,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..autogenerate.formatting import formatted
 from ..autogenerate.verify import refuse_missing_names
+from ..errors.arguments import InvalidArgument
 from ..errors.upkeep import DataStepsUndecided
 from ..errors.upkeep import SquashRefused
 from ..extension import Directory
@@ -24,12 +29,14 @@ from ..revisions.replaced import archive_of
 from ..revisions.replaced import archives
 from ..revisions.replaced import replaced_ids
 from ..runtime.environment import Environment
+from ..runtime.errors import translated
 from ..upkeep.data_steps import data_steps
 from ..upkeep.data_steps import with_steps
 from ..upkeep.scratch import heads_of_databases
 from ..upkeep.scratch import version_table_of
 from ..upkeep.squash import changes_of
-from ..upkeep.squash import find_range
+from ..upkeep.squash import find_ranges
+from ..upkeep.squash import Range
 from ..upkeep.squash import reduced_history
 from ..upkeep.squash import Squash
 from ..upkeep.trial import changed_history
@@ -45,6 +52,7 @@ def squash(
     *,
     keep_data: t.Collection[str] = (),
     drop_data: t.Collection[str] = (),
+    keep_files: t.Collection[str] = (),
     dry_run: bool = False,
     x_arg: XArg = None,
 ) -> Written:
@@ -57,57 +65,150 @@ def squash(
     :param rev_range: ``from:to``, both included; all revisions by default.
     :param message: the message of the new revision.
     :param keep_data: revisions whose statements on rows are repeated at the end of ``upgrade()``, or ``all``.
-    :param drop_data: revisions whose statements on rows are left out, or ``all``.
-    :param dry_run: return the file's text as ``source`` instead of writing it.
+    :param drop_data: revisions whose statements on rows are left out, or ``all``; a name is stronger than ``all``.
+    :param keep_files: revisions that stay as they are: what is before and after each of them is squashed on its own.
+    :param dry_run: return the files' text as ``source`` instead of writing them.
     :param x_arg: passed to env.py.
-    :returns: the new file; its notices name the revisions whose files were moved.
+    :returns: the new files; the notices name the revisions whose files were moved.
     :raises SquashRefused: if one file can't stand for the range.
-    :raises DataStepsUndecided: if a revision changes rows and is in neither list; has the ``steps``.
+    :raises DataStepsUndecided: if a revision changes rows and is in no list; has the ``steps``.
     :raises CopyDiffers: if the file fails on a scratch database or makes another schema; nothing is kept then.
     """
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
-    found = find_range(environment, rev_range)
-    steps = data_steps(found.scripts, environment.state.targets())
-    _refuse_undecided(steps, {*keep_data, *drop_data})
-    kept = [step for step in steps if {"all", step.revision} & set(keep_data)]
+    targets = environment.state.targets()
+    environment.config.attributes["binds"] = [target.bind for target in targets]
+    choices = _Choices.of(environment, keep_data, drop_data, keep_files)
+    ranges = find_ranges(environment, rev_range, choices.left)
+    kept = choices.kept(data_steps([item for found in ranges for item in found.scripts], targets))
+    drafts = [_draft(environment, found, message, kept) for found in ranges]
+    changes: dict[str, str | None] = {item.path: None for found in ranges for item in found.scripts}
+    with changed_history(environment, {**changes, **{draft.path: draft.text for draft in drafts}}) as history:
+        for draft in drafts:
+            refuse_missing_names([history.script.get_revision(draft.work.found.last)])
+            draft.work.prove(history)
+    if dry_run:
+        notices = [_moved(environment, found, "would move to") for found in ranges]
+        return Written(source="\n\n".join(draft.text for draft in drafts), notices=tuple(notices))
+    _replace(environment, drafts)
+    fresh = Environment.open(directory, x_arg).script
+    written = [script for found in ranges for script in fresh.get_revisions(found.last) if script is not None]
+    return Written(
+        paths=tuple(draft.path for draft in drafts),
+        revisions=tuple(record_of(script) for script in written),
+        notices=tuple(_moved(environment, found, "are in") for found in ranges),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draft:
+    """A new file before it is written."""
+
+    work: Squash
+    path: str
+    text: str
+
+
+def _draft(environment: Environment, found: Range, message: str | None, kept: t.Sequence[DataStep]) -> _Draft:
     work = Squash(environment, found)
+    own = {item.revision for item in found.scripts}
     with reduced_history(environment, found) as reduced:
         revisions = work.revision_context(reduced, message)
         generated = str(revisions.generated_revisions[0].rev_id)
         with tempfile.TemporaryDirectory() as folder:
             (rendered,) = rendered_elsewhere(reduced, revisions, folder)
             name = rendered.name.replace(generated, found.last)
-            text = with_steps(work.text_of(read_source(rendered), generated), kept)
-    path = os.path.join(os.path.dirname(found.scripts[-1].path), name)
-    with changed_history(environment, {**{item.path: None for item in found.scripts}, path: text}) as history:
-        refuse_missing_names([history.script.get_revision(found.last)])
-        work.prove(history)
-    if dry_run:
-        return Written(source=text)
-    archive = archive_of(environment.folder, found.last)
-    archive.mkdir(parents=True)
+            text = work.text_of(read_source(rendered), generated)
+    text = with_steps(text, [step for step in kept if step.revision in own])
+    return _Draft(work, os.path.join(os.path.dirname(found.scripts[-1].path), name), formatted(text))
+
+
+def _replace(environment: Environment, drafts: t.Sequence[_Draft]) -> None:
+    """Write the new files and move the old ones; all of them or none."""
+    changes: dict[str, str | None] = {}
+    archives_made = [archive_of(environment.folder, draft.work.found.last) for draft in drafts]
+    for draft in drafts:
+        changes |= changes_of(environment, draft.work.found, draft.path, draft.text)
     try:
-        replace_files(changes_of(environment, found, path, text))
+        for archive in archives_made:
+            archive.mkdir(parents=True)
+        replace_files(changes)
     except BaseException:
-        shutil.rmtree(archive, ignore_errors=True)
+        for archive in archives_made:
+            shutil.rmtree(archive, ignore_errors=True)
         raise
     keep_heads(environment)
-    fresh = Environment.open(directory, x_arg).script.get_revision(found.last)
-    assert fresh is not None
-    notice = f"The old files of {len(found.scripts)} revisions are in {archive}, for databases that are between them."
-    return Written(paths=(path,), revisions=(record_of(fresh),), notices=(notice,))
 
 
-def _refuse_undecided(steps: list[DataStep], decided: set[str]) -> None:
-    open_steps = [step for step in steps if not {"all", step.revision} & decided]
+def _moved(environment: Environment, found: Range, verb: str) -> str:
+    archive = archive_of(environment.folder, found.last)
+    return f"The old files of {len(found.scripts)} revisions {verb} {archive}, for databases that are between them."
+
+
+@dataclasses.dataclass(frozen=True)
+class _Choices:
+    """What is to become of the revisions that change rows.
+
+    :param left: those that stay as they are.
+    """
+
+    keep: frozenset[str]
+    drop: frozenset[str]
+    left: frozenset[str]
+
+    @classmethod
+    def of(cls, environment: Environment, *given: t.Collection[str]) -> _Choices:
+        """Return the choices by whole ids.
+
+        :raises InvalidArgument: if a revision is in two lists.
+        """
+        with translated(environment):
+            lists = [[_whole_id(environment, name) for name in names] for names in given]
+        twice = [name for name, times in collections.Counter(itertools.chain(*lists)).items() if times > 1]
+        if twice:
+            raise InvalidArgument(
+                f"There are two decisions on the row changes of {twice[0]}.", hint="Choose one of them."
+            )
+        return cls(*map(frozenset, lists))
+
+    def kept(self, steps: t.Sequence[DataStep]) -> list[DataStep]:
+        """Return the statements that the new file repeats.
+
+        :raises DataStepsUndecided: if nothing was chosen for one.
+        :raises SquashRefused: if one can't be repeated, because its source can't be read.
+        """
+        named = self.keep | self.drop
+        _refuse_undecided([step for step in steps if not {"all", step.revision} & named])
+        rest_is_kept = "all" in self.keep
+        kept = [
+            step
+            for step in steps
+            if step.revision in self.keep or (rest_is_kept and step.revision not in self.drop)
+        ]
+        for step in kept:
+            if not step.source:
+                raise SquashRefused(
+                    f"What {step.revision} does to rows can't be repeated: {step.text}.",
+                    hint=f"Leave its file as it is: --keep-file {step.revision}",
+                )
+        return kept
+
+
+def _whole_id(environment: Environment, name: str) -> str:
+    found = None if name == "all" else environment.script.get_revision(name)
+    return name if found is None else found.revision
+
+
+def _refuse_undecided(open_steps: t.Sequence[DataStep]) -> None:
     if open_steps:
         first = open_steps[0].revision
+        several = len(open_steps) > 1
         error = DataStepsUndecided(
-            f"{len(open_steps)} statements in the range change rows, or may.",
+            f"{len(open_steps)} statement{'s' * several} in the range change{'s' * (not several)} rows, or may.",
             details="\n".join(f"  {step}" for step in open_steps),
-            hint=f"Repeat them in the new file: --keep-data {first}. Leave them out, because an empty database doesn't "
-            f"need them: --drop-data {first}. `all` stands for every revision.",
+            hint="Decide on each of these revisions, or repeat all of it with --yes:\n"
+            f"  --keep-data {first}  repeats what it does to rows in the new file\n"
+            f"  --drop-data {first}  leaves that out: an empty database doesn't need it\n"
+            f"  --keep-file {first}  leaves the revision as it is",
         )
         error.steps = tuple(open_steps)
         raise error

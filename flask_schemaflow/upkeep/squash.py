@@ -100,6 +100,27 @@ def find_range(environment: Environment, named: str | None) -> Range:
     return Range(found, next(iter(outside), ""))
 
 
+def find_ranges(environment: Environment, named: str | None, left: t.Collection[str]) -> list[Range]:
+    """Return the parts of a range between revisions that stay as they are.
+
+    :param left: the ids of those that stay; a part of fewer than two revisions stays as well.
+    :raises SquashRefused: if there is no part that one file can stand for.
+    """
+    whole = find_range(environment, named)
+    unknown = set(left) - {item.revision for item in whole.scripts}
+    if unknown:
+        raise SquashRefused(f"{sorted(unknown)[0]} isn't in the range, so it stays as it is anyway.", hint=_SEE)
+    if not left:
+        return [whole]
+    parts: list[list[Script]] = [[]]
+    for item in whole.scripts:
+        parts.append([]) if item.revision in left else parts[-1].append(item)
+    found = [f"{part[0].revision}:{part[-1].revision}" for part in parts if len(part) > 1]
+    if not found:
+        raise SquashRefused("No two neighbours are left to squash.", hint="Leave fewer revisions as they are.")
+    return [find_range(environment, name) for name in found]
+
+
 def _refuse(
     environment: Environment, script: ScriptDirectory, found: t.Sequence[Script], outside: t.Sequence[str]
 ) -> None:
@@ -213,7 +234,8 @@ class Squash:
                     raise CopyDiffers(
                         f"The squash fails on an empty database of {target.name}: {words_of(error)}",
                         details=error.details,
-                        hint="Leave the data steps out that need the old schema, or squash a smaller range.",
+                        hint="Add `--keep-file REVISION` for a revision whose statements on rows need the old schema, "
+                        "or squash a smaller range.",
                     ) from error
             if different:
                 raise CopyDiffers(

@@ -13,9 +13,11 @@ Rules for a page:
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import re
 import shlex
+import socket
 import sys
 import textwrap
 from pathlib import Path
@@ -24,6 +26,8 @@ from . import processes
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = "/home/me/shop"  # what pages call the folder that they begin in
+USER = "ada@laptop"  # who runs their commands
+_USER = f"{getpass.getuser()}@{socket.gethostname()}"
 _BLOCK = re.compile(
     r"(?m)^\.\. code-block:: (?P<language>\w+)\n"
     r"(?:[ ]+:caption: (?P<caption>.+)\n)?\n"
@@ -140,7 +144,7 @@ class Session:
             input="".join(f"{line}\n" for line in command.typed),
             check=False,
         )
-        output = result.stdout.replace(str(self.root), FOLDER)
+        output = result.stdout.replace(str(self.root), FOLDER).replace(_USER, USER)
         if command.typed:
             output = _answers(output)
         return Command(command.line, command.typed, output.splitlines())

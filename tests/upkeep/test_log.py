@@ -32,6 +32,10 @@ def test_newest_first(project: MakeProject, flask_db: FlaskDb, database_url: str
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     assert who in newest and "b20" in newest and newest.endswith("quick one")
     assert "a10" in oldest and " ms " in oldest
+    status = flask_db(made, "status").stdout.splitlines()
+    assert f"slow one  by {who} (2" in status[1] and "(head) (current)  by" in status[2]
+    (standing,) = json.loads(flask_db(made, "status", "--json").stdout)
+    assert {item["applied_by"] for item in standing["history"]} == {who} and standing["history"][0]["seconds"] >= 0.2
     found = json.loads(flask_db(made, "log", "--json", "-n", "1").stdout)
     assert [entry["revision"] for entry in found] == ["b20"] and found[0]["applied_by"] == who
     flask_db(made, "downgrade")

@@ -113,13 +113,46 @@ def test_changes_of_rows_are_decided(project: MakeProject, flask_db: FlaskDb) ->
     refused = flask_db(made, "squash", "--all", status=2)
     assert "b20 (line 20): op.execute('INSERT INTO post" in refused.output and "--keep-data b20" in refused.output
     assert {path: path.read_bytes() for path in made.revision_files()} == before
-    dropped = flask_db(made, "squash", "--all", "--drop-data", "b20", "--dry-run").stdout
-    assert "INSERT" not in dropped and "replaces = [" in dropped
+    dropped = flask_db(made, "squash", "--all", "--drop-data", "b20", "--dry-run")
+    assert "INSERT" not in dropped.stdout and "replaces = [" in dropped.stdout
+    assert "5 revisions would move to" in dropped.stderr
+    assert "INSERT" in flask_db(made, "squash", "--all", "--yes", "--dry-run").stdout
+    assert "INSERT" not in flask_db(made, "squash", "--all", "--yes", "--drop-data", "b20", "--dry-run").stdout
+    twice = flask_db(made, "squash", "--all", "--keep-data", "b20", "--drop-data", "b20", status=2)
+    assert "two decisions on the row changes of b20" in twice.output
     assert {path: path.read_bytes() for path in made.revision_files()} == before
-    screen = made.terminal("db", "squash", "--all", typed=[("Repeat this", "y\n")])
+    screen = made.terminal("db", "squash", "--all", typed=[("Repeat this", "\n")])
     assert screen.returncode == 0, screen.text
     flask_db(made, "upgrade")
     assert made.execute("SELECT id, b FROM post") == [(1, 5)]
+
+
+def test_a_revision_stays_as_it_is(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
+    """Its file isn't touched; both sides of it are squashed, and a database between them goes on."""
+    made = project(MODELS, url=database_url)
+    flask_db(made, "init")
+    write_history(made)
+    helper = "\n\ndef _number():\n    return 5\n"
+    column = BATCH + "add_column(sa.Column('c', sa.Integer))"
+    insert = "\nop.get_bind().execute(sa.text(f'INSERT INTO post (id, c) VALUES (1, {_number()})'))"
+    data = made.write_revision("c30", "b20", column + insert, BATCH + "drop_column('c')", extra=helper)
+    before = data.read_bytes()
+    flask_db(made, "upgrade", "a10")
+    assert "_number" in flask_db(made, "squash", "a10:e50", "--yes", status=1).output
+    assert "isn't in the range" in flask_db(made, "squash", "a10:b20", "--keep-file", "c30", status=1).output
+    result = flask_db(made, "squash", "--all", "--keep-file", "c30")
+    assert len(result.stderr.splitlines()) == 2 and data.read_bytes() == before
+    assert [line.split()[2].strip(",") for line in flask_db(made, "history").stdout.splitlines()] == [
+        "e50", "c30", "b20"
+    ]
+    flask_db(made, "upgrade")
+    assert columns(made) == ["b", "d", "id"] and made.execute("SELECT id, b FROM post") == [(1, None)]
+    flask_db(made, "downgrade", "d40", "--yes")
+    flask_db(made, "upgrade")
+    flask_db(made, "downgrade", "base", "--yes")
+    flask_db(made, "upgrade")
+    assert made.execute("SELECT id, b FROM post") == [(1, None)]
+    flask_db(made, "check")
 
 
 def test_what_cant_be_squashed(long_file: Project, flask_db: FlaskDb) -> None:
@@ -139,7 +172,7 @@ def test_what_cant_be_squashed(long_file: Project, flask_db: FlaskDb) -> None:
     flask_db(made, "squash", "--prune")
     flask_db(made, "squash", "--all")
     text = made.revision_files()[0].read_text()
-    assert "'a10',\n    'b20',\n    'c30',\n    'd40',\n" in text
+    assert 'replaces = ["a10", "b20", "c30", "d40"]' in text
     flask_db(made, "upgrade")
     flask_db(made, "check")
 

@@ -57,7 +57,7 @@ class StatusLine:
     """A line on standard error that says what is at work, for how long and how far, until something else is printed.
 
     Without a terminal it is printed once, if the work takes longer than a few seconds. A thread counts the seconds; it
-    pauses while a debugger has the terminal.
+    pauses while a debugger has the terminal. One thread serves all lines, since a history may have a thousand steps.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class StatusLine:
         self._started = 0.0
         self._shown = False
         self._write: t.Callable[[str], None] = lambda text: None
-        self._done = threading.Event()
+        self._lock = threading.RLock()  # held while a line is printed or taken away
         self._thread: threading.Thread | None = None
 
     def show(self, text: str, write: t.Callable[[str], None]) -> None:
@@ -73,13 +73,14 @@ class StatusLine:
 
         :param write: prints a text on standard error as it is.
         """
-        self.clear()
-        self._text, self._note, self._started, self._write = text, "", time.monotonic(), write
-        if _is_terminal(sys.stderr):
-            self._print(0)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._count, args=(self._done,), name="schemaflow-status", daemon=True)
-        self._thread.start()
+        with self._lock:
+            self.clear()
+            self._text, self._note, self._started, self._write = text, "", time.monotonic(), write
+            if _is_terminal(sys.stderr):
+                self._print(0)
+        if self._thread is None or not self._thread.is_alive():  # it is gone in a forked process
+            self._thread = threading.Thread(target=self._count, name="schemaflow-status", daemon=True)
+            self._thread.start()
 
     def note(self, text: str) -> None:
         """Have the line say this beside the seconds, from its next second on."""
@@ -87,14 +88,10 @@ class StatusLine:
 
     def clear(self) -> None:
         """Take the line away, for something else to be printed in its place."""
-        thread, self._thread = self._thread, None
-        if thread is None or thread is threading.current_thread():
-            return
-        self._done.set()
-        thread.join()
-        if self._shown and _is_terminal(sys.stderr):
-            self._write("\r\x1b[K")
-        self._shown = False
+        with self._lock:
+            if self._shown and _is_terminal(sys.stderr):
+                self._write("\r\x1b[K")
+            self._text, self._shown = "", False
 
     def _print(self, seconds: float) -> None:
         since = (f" {seconds:.0f} s" if seconds >= 1 else "") + (f", {self._note}" if self._note else "")
@@ -102,16 +99,20 @@ class StatusLine:
         self._write(f"\r{text}{since}")
         self._shown = True
 
-    def _count(self, done: threading.Event) -> None:
-        while not done.wait(_EVERY):
-            seconds = time.monotonic() - self._started
-            if _debugs():
-                continue
-            if _is_terminal(sys.stderr):
-                self._print(seconds)
-            elif not self._shown and seconds >= _LONG:
-                self._write(f"{self._text}\n")
-                self._shown = True
+    def _count(self) -> None:
+        while True:
+            time.sleep(_EVERY)
+            with self._lock:
+                if self._text and not _debugs():
+                    self._go_on()
+
+    def _go_on(self) -> None:
+        seconds = time.monotonic() - self._started
+        if _is_terminal(sys.stderr):
+            self._print(seconds)
+        elif not self._shown and seconds >= _LONG:
+            self._write(f"{self._text}\n")
+            self._shown = True
 
 
 def _debugs() -> bool:

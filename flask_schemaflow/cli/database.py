@@ -118,6 +118,7 @@ def stamp(
     sql: bool,
     tag: str | None,
     purge: bool,
+    verify: bool,
     revisions: tuple[str, ...],
     binds: tuple[str, ...],
     yes: bool,
@@ -128,6 +129,8 @@ def stamp(
     REVISIONS are ids, heads or base. Default: head.
     """
     if selection := _selected(fleet, sql, binds):
+        if verify:
+            raise InvalidArgument("--verify can't be used with tenants.", hint="Leave it out.")
         action = Action("stamp", " ".join(revisions) or "head", tag=tag, purge=purge)
         return run_fleet(action, selection, shared, yes=yes)
     with alembic_lines(shared):
@@ -136,6 +139,7 @@ def stamp(
             sql=sql,
             tag=tag,
             purge=purge,
+            verify=verify,
             binds=binds,
             notify=Progress(shared),
             keep_logging=True,
@@ -223,6 +227,7 @@ PARAMETERS: Parameters = {
         _sql(),
         _tag(),
         flag("--purge", help="Clear the version table before stamping."),
+        flag("--verify", help="Refuse if the database differs from what the revision makes on a scratch database."),
         bind_option(),
         *fleet_options(),
         flag("-y", "--yes", help="Don't ask after the canaries."),

@@ -25,9 +25,6 @@ from ..targets import current_tenant
 if t.TYPE_CHECKING:
     from ..runtime.environment import Environment
 
-if t.TYPE_CHECKING:
-    from ..runtime.environment import Environment
-
 
 def upgrade(
     directory: Directory | None = None,
@@ -249,6 +246,7 @@ def stamp(
     tag: str | None = None,
     purge: bool = False,
     *,
+    verify: bool = False,
     x_arg: XArg = None,
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
@@ -258,6 +256,8 @@ def stamp(
 
     :param revision: one target or several.
     :param purge: empty the version table first.
+    :param verify: compare the databases first with what the revision makes on scratch databases.
+    :raises StampRefused: with ``verify``, if a database is different; nothing is recorded then.
 
     The other parameters, the result and the errors are those of :func:`upgrade`.
     """
@@ -275,6 +275,8 @@ def stamp(
             hint="Run it once for each starting revision.",
         )
     targets = tuple(target for _, target in ranges)
+    if verify:
+        _verify_stamp(targets, directory, x_arg, binds, sql)
     options = Options("write", sql, tuple(binds), keep_logging, notify)
     return environment.run(
         lambda heads, context: planning.stamp_steps(environment.script, targets, context),
@@ -284,6 +286,19 @@ def stamp(
         tag=tag,
         purge=purge,
     )
+
+
+def _verify_stamp(
+    targets: t.Sequence[str], directory: Directory | None, x_arg: XArg, binds: t.Sequence[str], sql: bool
+) -> None:
+    if sql:
+        raise errors.InvalidArgument("--verify needs a database, and --sql uses none.", hint="Leave one of them out.")
+    from ..runtime.environment import Environment
+    from ..upkeep.matching import refuse_unlike
+
+    environment = Environment.open(directory, x_arg, ["autogenerate"])
+    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
+    refuse_unlike(environment, targets, binds)
 
 
 def ensure_version(
@@ -325,7 +340,18 @@ def _ahead_of_code(environment: Environment, revision: str, heads: t.Any) -> tup
         unknown = unknown_revisions(environment.script_for(heads), heads)
     if not unknown or "+" in revision or "-" in revision:
         return ()
-    return () if pending_revisions(environment.script, heads, revision) else unknown
+    if pending_revisions(environment.script, heads, revision) or _has_replacement(environment, unknown):
+        return ()
+    return unknown
+
+
+def _has_replacement(environment: Environment, unknown: t.Iterable[str]) -> bool:
+    """Return whether this code is newer than the revisions: somebody replaced their files by another one."""
+    from ..revisions.git import find_revision
+    from ..revisions.replaced import replacement_of
+
+    script, folder = environment.script, environment.folder
+    return any(replacement_of(script, folder, name, find_revision(folder, name)) for name in unknown)
 
 
 def _range(revision: str, sql: bool) -> tuple[str | None, str]:

@@ -90,6 +90,14 @@ class SquashRefused(UpkeepError, code="SF668"):
     """
 
 
+class StampRefused(UpkeepError, code="SF671"):
+    """``stamp --verify`` found that the database isn't what the revision makes. Nothing was recorded.
+
+    Cause: the database lacks changes of that revision, has later ones, or was changed by hand.
+    Cure: stamp the revision that the hint names. If none matches, settle what the details list first.
+    """
+
+
 class DataStepsUndecided(UpkeepError, code="SF669", exit_code=2):
     """Revisions in the range change rows, and ``squash`` needs your decision on them. Nothing was written.
 

@@ -80,10 +80,25 @@ def text_at(folder: pathlib.Path, commit: str, name: str) -> str:
     return _git(folder, "show", f"{commit}:./{name}")
 
 
+def added_where_deleted(folder: pathlib.Path, commit: Commit) -> set[str]:
+    """Return the real paths of the files that were added by what deleted a file: its commit, or work in progress.
+
+    :param commit: what :func:`find_revision` found.
+    """
+    top = _git(folder, "rev-parse", "--show-toplevel").strip()
+    if commit.deleted:
+        options = ("--format=", "--no-renames", "--diff-filter=A", "--name-only", commit.id, "--", ".")
+        return {os.path.realpath(os.path.join(top, name)) for name in _git(folder, "show", *options).splitlines()}
+    if not top or not _git(folder, "rev-parse", "--verify", "--quiet", f"HEAD:{commit.path}"):
+        return set()
+    return added_since(folder, "HEAD") or set()
+
+
 def _log(folder: pathlib.Path, *search: str) -> str:
     """Return the commits of all branches that ``search`` finds, with the files that each touched."""
     form = f"--format={_SEPARATOR}" + _SEPARATOR.join(("%h", "%an", "%as", "%s"))
-    return _git(folder, "log", "--all", "--full-history", *search, "--name-status", form, "--", ".")
+    options = ("--all", "--full-history", "--no-renames", "--name-status", form)
+    return _git(folder, "log", *search, *options, "--", ".")
 
 
 def _commits(folder: pathlib.Path, log: str, revision: str) -> t.Iterator[Commit]:

@@ -6,6 +6,7 @@ files are in ``squashed/ID`` of the migrations folder, which Alembic never reads
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -14,6 +15,10 @@ from alembic.script import ScriptDirectory
 
 from ..alembic_private import load_file
 from .config import Config
+from .git import added_where_deleted
+from .git import Commit
+from .scripts import ids
+from .scripts import parents
 from .scripts import script_directory
 
 FOLDER = "squashed"
@@ -35,6 +40,22 @@ def replaced_ids(script: ScriptDirectory, files: t.Iterable[pathlib.Path]) -> di
     """Return the replaced revisions by id."""
     loaded = (load_file(script, str(path)) for path in files)
     return {found.revision: found for found in loaded if found is not None}
+
+
+def replacement_of(script: ScriptDirectory, folder: pathlib.Path, revision: str, commit: Commit | None) -> str:
+    """Return the id of the revision that somebody wrote in place of one whose file is gone; empty for none.
+
+    :param commit: what git knows of that file. Without it only a line ``replaces`` tells.
+    """
+    found = list(script.walk_revisions())
+    named = [item.revision for item in found if revision in ids(getattr(item.module, "replaces", None))]
+    if named or commit is None:
+        return next(iter(named), "")
+    paths = added_where_deleted(folder, commit)
+    added = [item for item in found if os.path.realpath(item.path) in paths]
+    below = {parent for item in added for parent in parents(item)}
+    tips = [item.revision for item in added if item.revision not in below]
+    return tips[0] if len(tips) == 1 else ""
 
 
 def history_inside(

@@ -6,6 +6,7 @@ a scratch database, and what the models make on another one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -89,11 +90,14 @@ class DriftFinder:
 
     :param environment: the migrations folder.
     :param binds: the names of the databases; all by default.
+    :param at: the revisions to compare them with; by default their own.
     """
 
-    def __init__(self, environment: Environment, binds: t.Sequence[str] = ()) -> None:
+    def __init__(self, environment: Environment, binds: t.Sequence[str] = (), at: t.Sequence[str] = ()) -> None:
         self.environment = environment
         self.heads = heads_of_databases(environment, binds)
+        if at:
+            self.heads = dict.fromkeys(self.heads, tuple(at))
         self.targets = [item for item in choose(environment.state.targets(), binds) if item.bind in self.heads]
 
     def find(self) -> list[Drift]:
@@ -125,12 +129,23 @@ class DriftFinder:
         except SchemaflowError as error:
             raise _unknown(target, f"its revisions don't run from base: {words_of(error)}") from error
 
-    def _schemas(self, scratch: ScratchEnvironment, target: Target) -> Schemas:
+    def matching(self) -> dict[str, str]:
+        """Return the newest revision that makes what each database has, by the database's name, where there is one."""
+        found: dict[str, str] = {}
+        for target in self.targets:
+            with scratch_for(self.environment, target) as scratch, contextlib.suppress(SchemaflowError):
+                for item in reversed(list(scratch.script.walk_revisions())):
+                    scratch.upgrade(item.revision)
+                    if not _drift(target.name, self._schemas(scratch, target, modelled=False)):
+                        found[target.name] = item.revision
+        return found
+
+    def _schemas(self, scratch: ScratchEnvironment, target: Target, *, modelled: bool = True) -> Schemas:
         with scratch.connect() as copy:
             history = snapshot(copy, _foreign(copy, scratch, target))
         with connected(target) as live:
             database = snapshot(live, _foreign(live, scratch, target))
-        return Schemas(history, database, self._models(target))
+        return Schemas(history, database, self._models(target) if modelled else None)
 
     def _models(self, target: Target) -> Snapshot | None:
         try:

@@ -17,9 +17,11 @@ from ..conftest import MakeDatabase
 from ..conftest import MakeProject
 from ..support import processes
 from ..support.application import Project
+from ..support.git import git
 
 POST = "op.create_table('post', sa.Column('id', sa.Integer, primary_key=True))"
 BATCH = "with op.batch_alter_table('post') as batch:\n    batch."
+MADE_BY_HAND = POST[:-1] + ", sa.Column('b', sa.Integer), sa.Column('d', sa.Integer))"
 MODELS = """
 class Post(db.Model):
     id = sa.Column(sa.Integer, primary_key=True)
@@ -199,6 +201,45 @@ def test_labels_dependencies_and_binds(
     flask_db(made, "upgrade", "blog@head")
     assert "user" in sa.inspect(made.engine("users")).get_table_names()
     assert "post" in sa.inspect(made.engine()).get_table_names()
+
+
+def test_a_squash_by_hand_is_recognised(long: Project, flask_db: FlaskDb) -> None:
+    """By its commit, by work in progress or by a line ``replaces``; a database inside the range isn't taken for it."""
+    made = long
+    made.write(".gitignore", "*.db\n__pycache__\n")
+    git(made.root, "init", "-q", "-b", "main")
+    git(made.root, "add", "-A")
+    git(made.root, "commit", "-q", "-m", "five revisions")
+    flask_db(made, "upgrade", "c30")
+    made.execute("INSERT INTO post (id, b) VALUES (1, 2)")
+    for path in made.revision_files():
+        path.unlink()
+    new = made.write_revision("s10", None, MADE_BY_HAND, "op.drop_table('post')")
+    made.write_revision("t20", "s10", BATCH + "add_column(sa.Column('e', sa.Integer))", BATCH + "drop_column('e')")
+    step = "flask db stamp --purge --verify s10"
+    assert "t20 seems to replace it" in flask_db(made, "upgrade", status=1).output
+    new.unlink()
+    made.write_revision("s10", None, MADE_BY_HAND, "op.drop_table('post')", extra="replaces = ['c30', 'e50']\n")
+    assert step in flask_db(made, "upgrade", status=1).output
+    (made.migrations / "versions" / "t20.py").unlink()
+    made.write_revision("s10", None, MADE_BY_HAND, "op.drop_table('post')")
+    assert step in flask_db(made, "upgrade", status=1).output
+    git(made.root, "add", "-A")
+    git(made.root, "commit", "-q", "-m", "squashed")
+    made.write_revision("t20", "s10", BATCH + "add_column(sa.Column('e', sa.Integer))", BATCH + "drop_column('e')")
+    told = flask_db(made, "upgrade", status=1).output
+    assert f"s10 seems to replace it. Compare the database with it, and record it if they match: `{step}`" in told
+    assert "If they differ, restore the file: `git checkout" in told
+    assert step in flask_db(made, "doctor", status=1).output
+    refused = flask_db(made, *step.split()[2:], status=1).output
+    assert "default: column post.c is extra" in refused and "It matches no revision" in refused
+    made.execute("ALTER TABLE post DROP COLUMN c")
+    made.execute("ALTER TABLE post ADD COLUMN d INTEGER")
+    assert "It is what s10 makes: `flask db stamp --purge s10`" in flask_db(made, "stamp", "--verify", status=1).output
+    flask_db(made, *step.split()[2:])
+    flask_db(made, "upgrade")
+    assert columns(made) == ["b", "d", "e", "id"] and made.execute("SELECT id, b FROM post") == [(1, 2)]
+    assert "base makes nothing" in flask_db(made, "stamp", "--verify", "base", status=2).output
 
 
 def test_from_python(long_file: Project) -> None:

@@ -24,6 +24,7 @@ from ...errors.revisions import TooFarDown
 from ...revisions.git import author_of
 from ...revisions.git import find_revision
 from ...revisions.graph import create_date
+from ...revisions.replaced import replacement_of
 from ...revisions.scripts import parents
 from ...targets import current_tenant
 
@@ -122,28 +123,35 @@ def stamped_revision_missing(revision: str, database: str, failure: Failure) -> 
     """Return the error for ``database``, whose current revision has no file."""
     message = f"The {database} database is at revision {revision}, but {failure.folder} has no file for it."
     commit = find_revision(failure.folder, revision)
+    replacement = replacement_of(failure.script, failure.folder, revision, commit)
     of_bind = "" if database == "default" else f" --bind {database}"
     head = "heads" if len(failure.script.get_heads()) > 1 else "head"  # `head` would be ambiguous
     forced = (
         f"If the schema already matches the {head}, run `flask db stamp --purge{of_bind} {head}`. It changes only the "
         "version table."
     )
+    if replacement:
+        forced = ""
+    squashed = (
+        f"{replacement} seems to replace it. Compare the database with it, and record it if they match: "
+        f"`flask db stamp --purge --verify{of_bind} {replacement}`. Then run `flask db upgrade`.\n"
+    ) * bool(replacement)
     if commit is None:
         return StampedRevisionMissing(
             message,
-            hint="Get the file from where it was written (another branch, another release, a colleague). Then "
-            f"`flask db downgrade` and `flask db upgrade` work again.\n{forced}",
+            hint=f"{squashed}Get the file from where it was written (another branch, another release, a colleague). "
+            f"Then `flask db downgrade` and `flask db upgrade` work again.\n{forced}".rstrip(),
         )
     verb, source = ("was deleted in", f"{commit.id}^") if commit.deleted else ("is in", commit.id)
     switch = ""
-    if commit.branches and not commit.deleted:
+    if commit.branches and not commit.deleted and not replacement:
         switch = f" (or change to the branch: `git switch {commit.branches[0]}`)"
     return StampedRevisionMissing(
         message,
         details=f"  The file {commit.path} {verb} commit {commit.id}, on "
         f"{' and '.join(commit.branches[:3]) or 'no branch'}:\n    {commit.date} {commit.author}: {commit.subject}",
-        hint=f"Restore the file: `git checkout {source} -- ':/{commit.path}'`{switch}. Then `flask db downgrade` can "
-        f"revert it.\n{forced}",
+        hint=f"{squashed}{'If they differ, restore' if replacement else 'Restore'} the file: `git checkout {source} -- "
+        f"':/{commit.path}'`{switch}. Then `flask db downgrade` can revert it.\n{forced}".rstrip(),
     )
 
 

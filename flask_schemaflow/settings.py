@@ -185,8 +185,8 @@ class Settings(Record):
     database_defaults: str = _setting(
         "note",
         _oneof("note", "error"),
-        "What check does about a server default that only the database has, for example if the model has a Python "
-        "default: report it as a note, or fail.",
+        "What check does about a server default that only the database has: report it as a note, or fail. migrate "
+        "leaves it if the model has a Python default, unless this is error.",
     )
     verify: str = _setting(
         "auto",

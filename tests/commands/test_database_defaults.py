@@ -27,16 +27,38 @@ def swapped(project: MakeProject, flask_db: FlaskDb, database_url: str) -> Proje
 
 
 def test_a_note(swapped: Project, flask_db: FlaskDb) -> None:
-    """The line names the columns and the setting; ``migrate`` drops the defaults."""
+    """The line names the columns and the setting; ``migrate`` leaves the defaults and says so."""
     answer = flask_db(swapped, "check")
-    said = answer.output
-    assert "server defaults that no model has: ticket.state, ticket.size" in said
-    assert "SCHEMAFLOW_DATABASE_DEFAULTS = 'error'" in said
+    assert "server defaults that no model has: ticket.state, ticket.size. They stay" in answer.output
+    assert "SCHEMAFLOW_DATABASE_DEFAULTS = 'error'" in answer.output
     assert "No new upgrade operations detected." in answer.stdout
+    answer = flask_db(swapped, "migrate", "-m", "second")
+    assert "No changes in schema detected." in answer.output and "They stay" in answer.output
+    swapped.execute("INSERT INTO ticket (id) VALUES (1)")
+    assert swapped.execute("SELECT state, size FROM ticket") == [("new", 5)]
+
+
+def test_beside_changes(swapped: Project, flask_db: FlaskDb) -> None:
+    """A default stays beside another change of its column, but not on a column whose type it may not fit."""
+    models = MODELS.replace("sa.String(20)", "sa.Integer").format("", ', default=5, comment="in bytes"')
+    swapped.write_models(models.replace("sa.Integer, default=5", "sa.Integer, default=5, nullable=False"))
     flask_db(swapped, "migrate", "-m", "second")
     flask_db(swapped, "upgrade")
-    answer = flask_db(swapped, "check")
-    assert "server default" not in answer.output
+    swapped.execute("INSERT INTO ticket (id) VALUES (1)")
+    assert swapped.execute("SELECT state, size FROM ticket") == [(None, 5)]
+    assert "no model has: ticket.size. They stay" in flask_db(swapped, "check").output
+
+
+def test_no_default_at_all(swapped: Project, flask_db: FlaskDb) -> None:
+    """What went from a model with nothing in its place is dropped by ``migrate``, as ``check`` says."""
+    swapped.write_models(MODELS.format("", ", default=5"))
+    said = flask_db(swapped, "check").output
+    assert "no model has: ticket.size. They stay" in said
+    assert "no model has: ticket.state. They are no failure; `flask db migrate` drops them" in said
+    flask_db(swapped, "migrate", "-m", "second")
+    flask_db(swapped, "upgrade")
+    swapped.execute("INSERT INTO ticket (id) VALUES (1)")
+    assert swapped.execute("SELECT state, size FROM ticket") == [(None, 5)]
 
 
 def test_a_failure(swapped: Project, flask_db: FlaskDb) -> None:
@@ -48,3 +70,6 @@ def test_a_failure(swapped: Project, flask_db: FlaskDb) -> None:
     swapped.write_app(config={"SCHEMAFLOW_DATABASE_DEFAULTS": "error"})
     said = flask_db(swapped, "check", status=1)
     assert "change column ticket.state: server default" in said.output
+    flask_db(swapped, "migrate", "-m", "second")
+    flask_db(swapped, "upgrade")
+    assert "server default" not in flask_db(swapped, "check").output

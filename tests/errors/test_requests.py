@@ -44,6 +44,8 @@ def test_several_heads(history: Project, runs: Runs, fails: Fails) -> None:
     )
     assert fails("migrate") == told
     assert fails("revision") == told
+    assert "To stamp all of them: `flask db stamp heads`." in fails("stamp")
+    assert fails("show").splitlines()[-1] == fails("edit", "head").splitlines()[-1] == "Give the id of one of them."
     assert runs("upgrade", "heads").exit_code == 0
     assert fails("migrate") == told
     assert fails("downgrade") == said(

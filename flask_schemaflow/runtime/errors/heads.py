@@ -35,16 +35,29 @@ if t.TYPE_CHECKING:
 _MOST = 20
 
 
-def several_heads(script: ScriptDirectory, heads: t.Sequence[str] = ()) -> SeveralHeads:
-    """Return the error that lists each head with file, author and date, and the two solutions."""
+_APPLY = (
+    "Run `flask db merge heads`, then `flask db upgrade`. Or move yours onto the other: `flask db rebase`.\n"
+    "To apply all of them as they are: `flask db upgrade heads`."
+)
+_STAMP = "To stamp all of them: `flask db stamp heads`. Or run `flask db merge heads`, then `flask db stamp head`."
+
+
+def several_heads(
+    script: ScriptDirectory, heads: t.Sequence[str] = (), error: BaseException | None = None
+) -> SeveralHeads:
+    """Return the error that lists each head with file, author and date, and the solutions.
+
+    :param error: tells by where it arose what was to be done with the head.
+    """
+    callers = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__ if error else None)}
+    hint = _STAMP if "stamp_steps" in callers else _APPLY
     names = sorted(heads or script.get_heads())
     revisions = [revision for name in names for revision in script.get_revisions(name) if revision is not None]
     return SeveralHeads(
         f"Multiple heads: the history has {len(revisions)} heads, "
         f"{_listed([revision.revision for revision in revisions])}, so `head` is ambiguous.",
         details="\n".join(_branch(revision, script) for revision in revisions),
-        hint="Run `flask db merge heads`, then `flask db upgrade`. Or move yours onto the other: "
-        "`flask db rebase`.\nTo apply all of them as they are: `flask db upgrade heads`.",
+        hint="Give the id of one of them." if callers & {"show", "edit", "one_script"} else hint,
     )
 
 

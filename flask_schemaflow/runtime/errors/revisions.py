@@ -33,7 +33,7 @@ def graph_error(error: Exception, failure: Failure) -> SchemaflowError:
     failure.note_direction(error)
     cause = error.__cause__ if isinstance(error, CommandError) and error.__cause__ is not None else error
     if isinstance(cause, alembic_errors.MultipleHeads):
-        return heads.several_heads(failure.script, cause.heads)
+        return heads.several_heads(failure.script, cause.heads, error)
     if isinstance(cause, alembic_errors.CycleDetected):
         return cycle_error(failure)
     if isinstance(cause, alembic_errors.RangeNotAncestorError):

@@ -71,6 +71,6 @@ def _stays(table: sa.Table | None, change: ops.AlterColumnOp) -> bool:
 def _tell(context: PassContext, columns: list[str], what: str) -> None:
     if columns:
         context.tell(
-            f"The {context.database} database has server defaults that no model has: {', '.join(columns)}. They {what}. "
-            "To compare them: SCHEMAFLOW_DATABASE_DEFAULTS = 'error'"
+            f"The {context.database} database has server defaults that no model has: {', '.join(columns)}. "
+            f"They {what}. To compare them: SCHEMAFLOW_DATABASE_DEFAULTS = 'error'"
         )

@@ -20,6 +20,7 @@ from ..runtime.run import Options
 from .describe import describe as describe
 from .operations import leaves as leaves
 from .operations import table_of
+from .passes.database_defaults import DatabaseDefaultsPass
 from .pipeline import passes_hook
 from .questions import Decisions
 from .registry import CHECK_PASSES
@@ -89,7 +90,7 @@ def differences(
 
     :param decisions: its ``notices`` get what was left out.
     """
-    hook = passes_hook(environment, CHECK_PASSES, decisions or Decisions())
+    hook = passes_hook(environment, (*CHECK_PASSES, DatabaseDefaultsPass), decisions or Decisions())
     revisions = revision_context(environment, hook)
     compare(environment, revisions, binds)
     differing: list[Difference] = []

@@ -9,8 +9,6 @@ from . import comparators
 from . import rendering
 from .passes import schemas
 from .passes.conditions import ConditionsPass
-from .passes.database_defaults import DatabaseDefaultsFound
-from .passes.database_defaults import DatabaseDefaultsPass
 from .passes.drops import DropsPass
 from .passes.drops import KeptPass
 from .passes.enums.checks import CheckedEnumsFound
@@ -43,7 +41,6 @@ from .reflection.foreign_tables import leave_alone
 PASSES: tuple[type[Pass], ...] = (
     RenamesPass,
     KeptPass,
-    DatabaseDefaultsPass,
     NamesPass,
     OrderingPass,
     ComputedPass,
@@ -68,14 +65,7 @@ PASSES: tuple[type[Pass], ...] = (
 )
 """What ``migrate`` runs, in this order; :mod:`.pipeline` says what the order depends on."""
 
-CHECK_PASSES: tuple[type[Pass], ...] = (
-    KeptPass,
-    SequencesPass,
-    PostgresqlEnumsFound,
-    CheckedEnumsFound,
-    NoHistoryPass,
-    DatabaseDefaultsFound,
-)
+CHECK_PASSES: tuple[type[Pass], ...] = (KeptPass, SequencesPass, PostgresqlEnumsFound, CheckedEnumsFound, NoHistoryPass)
 """What ``check`` runs: passes that find or take away differences, and never ask."""
 
 PREPARATIONS: tuple[t.Callable[[Scope], None], ...] = (

@@ -1,4 +1,4 @@
-"""The passes over server defaults that only the database has.
+"""Server defaults that only the database has.
 
 Models often give a default in Python where a revision gave one to the database. That was no difference before the
 extension compared server defaults, so both stay: ``check`` and ``migrate`` tell it, unless a setting makes it a
@@ -17,40 +17,41 @@ from ..pipeline import PassContext
 from .enums.catalog import column_of
 
 
+def keep_defaults(context: PassContext, up: ops.UpgradeOps) -> None:
+    """Leave the server defaults of columns that have a Python default, and tell it in one sentence for a database."""
+    columns = _taken_out(context, up, _stays)
+    _tell(context, columns, "stay, because the models have Python defaults there")
+
+
 class DatabaseDefaultsPass:
-    """Tells of server defaults of columns that have a Python default, and leaves them."""
+    """Tells ``check`` of the other server defaults that no model has, and takes them out of the differences."""
 
     name = "database_defaults"
-    only_python = True
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Tell it in one sentence for a database."""
-        if context.settings.database_defaults == "error":
-            return
-        kept: list[str] = []
-        dropped: list[str] = []
-        for container in list(up.ops):
-            if not isinstance(container, ops.ModifyTableOps):
-                continue
-            key = context.renames.key(container.schema, container.table_name)
-            for change in [item for item in container.ops if _drops_default(item)]:
-                is_kept = _stays(context.tables.get(key), change)
-                if not is_kept and self.only_python:
-                    continue
-                (kept if is_kept else dropped).append(f"{label(key)}.{change.column_name}")
+        columns = _taken_out(context, up, lambda table, change: True)
+        _tell(context, columns, "are no failure; `flask db migrate` drops them")
+
+
+def _taken_out(
+    context: PassContext, up: ops.UpgradeOps, chosen: t.Callable[[sa.Table | None, ops.AlterColumnOp], bool]
+) -> list[str]:
+    """Take drops of defaults out of ``up`` unless the setting forbids it, and return their columns."""
+    columns: list[str] = []
+    if context.settings.database_defaults == "error":
+        return columns
+    for container in [item for item in up.ops if isinstance(item, ops.ModifyTableOps)]:
+        key = context.renames.key(container.schema, container.table_name)
+        for change in [item for item in container.ops if _drops_default(item)]:
+            if chosen(context.tables.get(key), change):
+                columns.append(f"{label(key)}.{change.column_name}")
                 change.modify_server_default = False
                 if not change.has_changes():
                     container.ops.remove(change)
-            if not container.ops:
-                up.ops.remove(container)
-        _tell(context, kept, "stay, because the models have Python defaults there")
-        _tell(context, dropped, "are no failure; `flask db migrate` drops them")
-
-
-class DatabaseDefaultsFound(DatabaseDefaultsPass):
-    """Tells ``check`` of all server defaults that only the database has."""
-
-    only_python = False
+        if not container.ops:
+            up.ops.remove(container)
+    return columns
 
 
 def _drops_default(change: ops.MigrateOperation) -> t.TypeGuard[ops.AlterColumnOp]:

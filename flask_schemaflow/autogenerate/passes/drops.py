@@ -22,10 +22,12 @@ from ..operations import remark
 from ..pipeline import PassContext
 from ..questions import drop_question
 from ..reflection import row_counts
+from .database_defaults import keep_defaults
 
 
 class KeptPass:
-    """Removes the drops that an answer denies, and those of tables that no revision created.
+    """Removes the drops that an answer denies, those of tables that no revision created, and those of server defaults
+    that a Python default took the place of.
 
     It runs before the passes that spread the drop of a table over several operations.
     """
@@ -36,6 +38,7 @@ class KeptPass:
         """Remove the drops, and name what is kept."""
         _keep_tables(context, up)
         _keep_columns(context, up)
+        keep_defaults(context, up)
         foreign = [
             key
             for key in _dropped(context, up)

@@ -265,6 +265,8 @@ class RunTransaction(Guard):
             tell()
 
     def _begun(self) -> None:
+        if self._step is not None:
+            self._refuse_rollback(self._step)
         self._forget_refusal()
         self._flush()
 

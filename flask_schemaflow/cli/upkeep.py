@@ -85,7 +85,8 @@ def drift(shared: Shared, as_json: bool, reference: str | None, **options: t.Any
     if as_json:
         echo_json([item.as_dict() for item in found.differences])
     elif not shared.quiet:
-        echo(_table(found.differences) if found else "No drift: every database matches its revisions.")
+        text = _table(found.differences) if found else "No drift: every database matches its revisions."
+        echo(text, err=bool(found.written.source))  # beside the file of --dry-run
     if found.written and not as_json:
         _tell(found.written, shared, " and recorded it as applied" if options["accept"] else "")
     if found and not found.written:
@@ -216,6 +217,7 @@ PARAMETERS: Parameters = {
         json_option(),
         flag("--accept", help="Write a revision that makes the same changes, and record it as applied."),
         flag("--repair", help="Write a revision that undoes the changes."),
+        _dry_run("that revision file"),
         click.Option(["-m", "--message"], help="Message of that revision."),
         click.Option(["--rev-id"], metavar="ID", help="Use this id instead of a generated one."),
         bind_option(),

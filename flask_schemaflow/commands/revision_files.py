@@ -7,6 +7,7 @@ escaped here, because an older script.py.mako puts a message between three quota
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import re
 import tempfile
@@ -39,6 +40,7 @@ from ..errors.arguments import InvalidRevisionId
 from ..errors.folder import DraftUnloadable
 from ..errors.folder import FolderNotWritable
 from ..records import Written
+from ..revisions.edit import read_source
 from ..revisions.head_file import head_files
 from ..revisions.head_file import keep_head_files
 from ..revisions.scripts import locations_of
@@ -232,6 +234,24 @@ def write(
         notices=tuple(notices),
         operations=_words(found),
     )
+
+
+def drafted(environment: Environment, revisions: RevisionContext) -> tuple[Written, str]:
+    """Return the text of a revision as ``source`` without writing it, and the path that its file would have."""
+    found = _completed(revisions)
+    for generated in revisions.generated_revisions:
+        refuse_unwritten(environment, generated.upgrade_ops_list)
+    if not found:
+        return Written(), ""
+    script = environment.script
+    place, *others = locations_of(script).paths
+    heads = [head for head in script.get_revisions("heads") if head is not None]
+    if others and heads:  # where Alembic puts it
+        place = os.path.dirname(heads[0].path)
+    with tempfile.TemporaryDirectory() as folder:
+        (path,) = rendered_elsewhere(environment, revisions, folder)
+        written = Written(operations=_words(found), source=read_source(path))
+        return written, os.path.join(place, path.name)
 
 
 def keep_heads(environment: Environment) -> None:

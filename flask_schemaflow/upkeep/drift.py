@@ -12,7 +12,6 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.autogenerate import RevisionContext
-from alembic.script import Script
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
@@ -44,6 +43,7 @@ from ..records import Drift
 from ..runtime.database_status import unknown_revisions
 from ..runtime.environment import Environment
 from ..runtime.guard import Scope
+from ..runtime.guards.applied import changed_since_upgrade
 from ..runtime.guards.applied import renew_digests
 from ..runtime.own_tables import is_own_table
 from ..targets import choose
@@ -59,6 +59,7 @@ from .scratch import scratch_for
 from .scratch import ScratchEnvironment
 from .scratch import version_table_of
 from .scratch import words_of
+from .trial import scratch_with
 
 PASSES: tuple[type[Pass], ...] = (
     OrderingPass,
@@ -127,7 +128,17 @@ class DriftFinder:
             for head in heads:
                 scratch.upgrade(head)
         except SchemaflowError as error:
-            raise _unknown(target, f"its revisions don't run from base: {words_of(error)}") from error
+            reason = f"its revisions don't run from base on a scratch database. {words_of(error).rstrip('.')}"
+            raise _unknown(target, reason, self._since_upgrade(target)) from error
+
+    def _since_upgrade(self, target: Target) -> str:
+        """Return what the digests of the last upgrade say, where the history can't be run."""
+        options = configured_options(self.environment, target.bind) or {}
+        with connected(target) as live:
+            changed = changed_since_upgrade(live, *version_table_of(options))
+        if changed is None:
+            return ""
+        return f"  Changed since the last upgrade, by the digests that it kept: {', '.join(changed) or 'no table'}."
 
     def matching(self) -> dict[str, str]:
         """Return the newest revision that makes what each database has, by the database's name, where there is one."""
@@ -195,37 +206,37 @@ class DriftFinder:
         compare(self.environment, revisions, names, prepared=prepared)
         return revisions
 
-    def prove(self, script: Script, *, repair: bool) -> None:
+    def prove(self, history: Environment, revision: str, *, repair: bool) -> None:
         """Run the new revision where it will run, and compare.
 
+        :param history: the one with the new revision.
         :param repair: whether it runs on the databases as they are; else on what their revisions make.
         :raises DriftUnknown: if it fails, or leaves a difference.
         """
-        fresh = Environment(self.environment.state, self.environment.config)
         for target in self.targets:
-            with scratch_for(fresh, target, filled=repair) as scratch:
-                self._prove_on(scratch, script, target, repair)
+            with scratch_with(self.environment, history, target, filled=repair) as scratch:
+                self._prove_on(scratch, revision, target, repair)
+            if repair:
+                with scratch_with(self.environment, history, target) as scratch:
+                    self._leaves_alone(scratch, revision, target)
 
-    def _prove_on(self, scratch: ScratchEnvironment, script: Script, target: Target, repair: bool) -> None:
+    def _prove_on(self, scratch: ScratchEnvironment, revision: str, target: Target, repair: bool) -> None:
         if repair:
             with scratch.connect() as connection:
                 write_heads(connection, scratch.options, self.heads[target.bind])
                 connection.commit()
         else:
             self.replay(scratch, target)
-        _apply(scratch, script, target, "the new revision fails on a scratch database")
+        _apply(scratch, revision, target, "the new revision fails on a scratch database")
         with scratch.connect() as copy:
             made = snapshot(copy, _foreign(copy, scratch, target))
         with scratch_for(self.environment, target) as other:
             self.replay(other, target)
-            schemas = self._schemas(other, target)
+            schemas = self._schemas(other, target, modelled=False)
         wanted = schemas.history if repair else schemas.database
         left = [drift.part for drift in _drift(target.name, Schemas(wanted, made, None))]
         if left:
             raise _unknown(target, f"the new revision would leave a difference: {', '.join(left)}")
-        if repair:
-            with scratch_for(Environment(self.environment.state, self.environment.config), target) as other:
-                self._leaves_alone(other, script, target)
 
     def keep_digests(self) -> None:
         """Have ``status`` take the databases as they are now for what the last upgrade left."""
@@ -234,33 +245,36 @@ class DriftFinder:
             with source_of(target) as source, source.begin() as connection:
                 renew_digests(connection, *version_table_of(options))
 
-    def _leaves_alone(self, scratch: ScratchEnvironment, script: Script, target: Target) -> None:
+    def _leaves_alone(self, scratch: ScratchEnvironment, revision: str, target: Target) -> None:
         """Refuse a repair that changes a database which didn't drift, or fails on it."""
         self.replay(scratch, target)
         with scratch.connect() as copy:
             before = snapshot(copy, _foreign(copy, scratch, target))
-        _apply(scratch, script, target, "the repair would fail on other databases")
+        _apply(scratch, revision, target, "the repair would fail on other databases")
         with scratch.connect() as copy:
             after = snapshot(copy, _foreign(copy, scratch, target))
         if before != after:
             raise _unknown(target, "the repair would change other databases as well")
 
 
-def _apply(scratch: ScratchEnvironment, script: Script, target: Target, failure: str) -> None:
+def _apply(scratch: ScratchEnvironment, revision: str, target: Target, failure: str) -> None:
     """Apply a new revision to a scratch database.
 
     :raises DriftUnknown: if it fails; ``failure`` says what that means.
     """
     try:
-        scratch.upgrade(script.revision)
+        scratch.upgrade(revision)
     except SchemaflowError as error:
         raise _unknown(target, f"{failure}: {words_of(error)}") from error
 
 
-def _unknown(target: Target, reason: str) -> DriftUnknown:
+def _unknown(target: Target, reason: str, details: str = "") -> DriftUnknown:
     return DriftUnknown(
         f"The drift of the {target.name} database can't be told: {reason}.",
-        hint="`flask db check` compares it with the models; `flask db status` tells which tables changed since the "
+        details=details,
+        hint="Correct that revision, and run this again. Until then, `flask db check` compares it with the models."
+        if details
+        else "`flask db check` compares it with the models; `flask db status` tells which tables changed since the "
         "last upgrade.",
     )
 

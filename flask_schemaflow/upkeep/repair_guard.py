@@ -7,8 +7,6 @@ import textwrap
 import typing as t
 
 from ..records import Drift
-from ..revisions.edit import read_source
-from ..revisions.edit import replace_files
 from ..runtime.planning import function_name
 from .parts import table_in
 
@@ -32,13 +30,11 @@ _READERS = {
 }
 
 
-def only_where_drifted(path: str, found: t.Sequence[Drift]) -> None:
-    """Put a check in front of ``upgrade()`` in a revision file, and empty ``downgrade()``.
+def only_where_drifted(text: str, found: t.Sequence[Drift]) -> str:
+    """Return a revision's text with a check in front of its ``upgrade()``, and an empty ``downgrade()``.
 
-    :param path: the file.
     :param found: what the revision undoes.
     """
-    text = read_source(path)
     added = []
     for database in sorted({item.database for item in found}):
         bind = None if database == "default" else database
@@ -50,7 +46,7 @@ def only_where_drifted(path: str, found: t.Sequence[Drift]) -> None:
             added.append(_CHECK.format(name=check, conditions=listed))
             text = _with_first_lines(text, up, f"if not {check}():\n    return")
         text = _with_body(text, down, "pass  # what was done by hand does not come back")
-    replace_files({path: text.rstrip() + "\n" + "".join(added)})
+    return text.rstrip() + "\n" + "".join(added)
 
 
 def _conditions(drift: Drift) -> list[str]:

@@ -69,6 +69,10 @@ def test_three_columns(blog: Project, flask_db: FlaskDb) -> None:
 def test_accept(blog: Project, flask_db: FlaskDb, make_database: MakeDatabase) -> None:
     """A revision does the same elsewhere, and is recorded here without being run."""
     change_by_hand(blog)
+    before = blog.revision_files()
+    preview = flask_db(blog, "drift", "--accept", "--dry-run", "-m", 'by "hand", once').stdout
+    assert preview.startswith('"""by "hand", once') and "rating" in preview and blog.revision_files() == before
+    assert "rating" in flask_db(blog, "drift", "--json", status=1).stdout
     result = flask_db(blog, "drift", "--accept", "-m", "by hand")
     assert "recorded it as applied" in result.stdout
     assert "No drift" in flask_db(blog, "drift").stdout
@@ -85,7 +89,11 @@ def test_accept(blog: Project, flask_db: FlaskDb, make_database: MakeDatabase) -
 def test_repair(blog: Project, flask_db: FlaskDb, make_database: MakeDatabase) -> None:
     """A revision undoes it here at the next upgrade, and does nothing on a database that didn't drift."""
     change_by_hand(blog)
-    flask_db(blog, "drift", "--repair")
+    preview = flask_db(blog, "drift", "--repair", "--dry-run", "--rev-id", "r10").stdout
+    assert "def _is_drifted()" in preview and "drop_column" in preview and len(blog.revision_files()) == 1
+    assert "Leave --dry-run out" in flask_db(blog, "drift", "--dry-run", status=2).output
+    flask_db(blog, "drift", "--repair", "--rev-id", "r10")
+    assert blog.revision_files()[-1].read_text().split("Date")[1][40:] == preview.split("Date")[1][40:]
     assert "rating" in {item["name"] for item in sa.inspect(blog.engine()).get_columns("post")}
     flask_db(blog, "upgrade")
     assert "No drift" in flask_db(blog, "drift").stdout
@@ -121,7 +129,12 @@ def test_what_cant_be_told(blog_file: Project, flask_db: FlaskDb) -> None:
     (file,) = blog_file.revision_files()
     text = file.read_text()
     file.write_text(text.replace("def upgrade() -> None:\n", "def upgrade() -> None:\n    raise RuntimeError('old')\n"))
-    assert "don't run from base" in flask_db(blog_file, "drift", status=1).output
+    told = flask_db(blog_file, "drift", status=1).output
+    assert "don't run from base" in told and "by the digests that it kept: no table" in told
+    blog_file.execute("ALTER TABLE post ADD COLUMN rating INTEGER")
+    told = flask_db(blog_file, "drift", "--accept", status=1).output
+    assert "by the digests that it kept: post." in told and blog_file.revision_files() == [file]
+    assert "post" in flask_db(blog_file, "status").stdout
     file.unlink()
     assert "no file has its revision" in flask_db(blog_file, "drift", status=1).output
     file.write_text(text)

@@ -190,12 +190,23 @@ def with_history(standing: Standing, connection: sa.Connection, version_table: s
     backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
     has_table = sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema)
     history = tuple(_read(connection, version_table, schema)) if has_table else ()
-    kept = {item.revision[len(_TABLE) :]: item.digest for item in history if item.revision.startswith(_TABLE)}
+    kept = _kept_digests(history)
     drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
     paths = {revision.id: revision.path for revision in standing.applied}
     edited = tuple(item.revision for item in history if is_edited(paths.get(item.revision, ""), item.digest))
     recorded = tuple(item for item in history if item.revision in paths or item.revision in standing.unknown)
     return standing.changed(history=recorded, edited=edited, drifted=drifted, backfills=backfills)
+
+
+def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
+    """Return the tables that changed since the last upgrade; ``None`` if the database keeps no digests of them."""
+    has_table = sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema)
+    kept = _kept_digests(_read(connection, version_table, schema) if has_table else ())
+    return changed_tables(kept, read_digests(connection, version_table, schema)) if kept else None
+
+
+def _kept_digests(rows: t.Iterable[AppliedRevision]) -> Digests:
+    return {item.revision[len(_TABLE) :]: item.digest for item in rows if item.revision.startswith(_TABLE)}
 
 
 def renew_digests(connection: sa.Connection, version_table: str, schema: str | None) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import typing as t
 
+from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import as_json
 from ..linting.records import CheckedRevision
 from ..linting.records import Finding
@@ -26,8 +27,13 @@ def relative(path: str) -> str:
 
 
 def as_text(reports: t.Sequence[LintReport]) -> str:
-    """Return what a terminal shows."""
-    return "\n\n".join(_report(report) for report in reports)
+    """Return what a terminal shows: several heads first."""
+    heads = [_heads(revision, item) for revision, item in _open(reports) if item.code == SEVERAL_HEADS]
+    return "\n\n".join([*heads, *(_report(report) for report in reports)])
+
+
+def _heads(revision: CheckedRevision, item: Finding) -> str:
+    return f"{item.level}  {item.code}  {relative(revision.file)}:{item.line}\n  {item.message}"
 
 
 def _report(report: LintReport) -> str:
@@ -48,7 +54,8 @@ def _report(report: LintReport) -> str:
 
 
 def _revision(revision: CheckedRevision) -> t.Iterator[str]:
-    shown = [item for item in revision.findings if item.level != "note" and item.allowed is None]
+    mine = [item for item in revision.findings if item.code != SEVERAL_HEADS]  # which is about the history
+    shown = [item for item in mine if item.level != "note" and item.allowed is None]
     count = f"{len(shown)} problem" + "s" * (len(shown) != 1) if shown else "no problem"
     message = flat(revision.message.splitlines()[0] if revision.message else "")
     down = " (downgrade)" if revision.direction == "downgrade" else ""

@@ -8,6 +8,7 @@ from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
 from ..linting.deployment import deployment_order
+from ..linting.heads import with_several_heads
 from ..linting.lint import lint_databases
 from ..linting.lint import Request
 from ..linting.records import LintReport
@@ -49,7 +50,8 @@ def lint(
     :raises InvalidArgument: if the revisions, the file with sizes or the URL can't be used.
     """
     request = Request(revision, everything, since, down, on, sizes, data, sample)
-    return lint_databases(Environment.open(directory, x_arg), request, binds)
+    environment = Environment.open(directory, x_arg)
+    return with_several_heads(lint_databases(environment, request, binds), environment.script)
 
 
 def plan(

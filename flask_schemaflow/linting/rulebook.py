@@ -32,6 +32,14 @@ _CONCURRENTLY = (
 )
 
 RULES: dict[str, Rule] = {
+    "several-heads": Rule(
+        "error",
+        "The history has several heads",
+        "Two branches of the code each added a revision after the same one. `flask db upgrade` stops, because `head` "
+        "is ambiguous.",
+        "Move your revisions onto the other head with `flask db rebase`, or join them with `flask db merge heads`. "
+        "Branches that each have a label of their own are left alone.",
+    ),
     "blocks-reads-and-writes": Rule(
         "error",
         "A table is locked against everybody while the server works on its rows",

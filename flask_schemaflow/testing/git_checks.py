@@ -11,6 +11,7 @@ import tempfile
 import typing as t
 
 from ..commands.linting import lint
+from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import CheckedRevision
 from ..revisions import git
 from ..runtime.environment import Environment
@@ -75,7 +76,7 @@ def _does_else(path: str, before: str) -> bool:
 
 def _problems(revision: CheckedRevision) -> t.Iterator[Problem]:
     for finding in revision.findings:
-        if finding.level == "error" and finding.allowed is None:
+        if finding.level == "error" and finding.allowed is None and finding.code != SEVERAL_HEADS:  # a check of its own
             message = f"Revision {revision.id}: {finding.code}. {finding.message}"
             hint = f"`flask db lint --explain {finding.code}` explains it; `# allow {finding.code}: REASON` allows it."
             yield Problem("lint", message, revision.id, shown_path(revision.file), finding.line, hint=hint)

@@ -48,6 +48,26 @@ def test_every_format_has_the_findings(app: Flask, form: str) -> None:
         assert {item["ruleId"] for item in document["runs"][0]["results"]} <= rules
 
 
+def test_several_heads_come_first(project: MakeProject) -> None:
+    """Before everything else, with the next step; in each format; but not where labels keep branches apart."""
+    made = project()
+    made.run("db", "init")
+    made.write_revision("aa1", None)
+    made.write_revision("bb2", "aa1")
+    other = made.write_revision("cc3", "aa1")
+    first, second, *_ = made.run("db", "lint", check=False).stdout.splitlines()
+    assert first.startswith("error  several-heads  migrations/versions/") and first.endswith(":12")
+    assert "has 2 heads, bb2 and cc3" in second and "`flask db rebase`" in second
+    result = made.run("db", "lint", "--all", "--format", "github", check=False)
+    assert result.returncode == 1 and "title=several-heads::The history has 2 heads" in result.stdout
+    found = json.loads(made.run("db", "lint", "--format", "json", check=False).stdout)
+    assert [item["code"] for revision in found["revisions"] for item in revision["findings"]] == ["several-heads"]
+    other.unlink()
+    made.write_revision("bb2", "aa1", branch_labels=("shop",))
+    made.write_revision("cc3", "aa1", branch_labels=("blog",))
+    assert "several-heads" not in made.run("db", "lint").stdout
+
+
 def test_a_comment_with_a_reason_allows_one_rule(app: Flask, tmp_path: Path) -> None:
     """The other finding stays, and the allowed one stays in the records."""
     write(tmp_path, "    # allow loses-data: nobody wrote any\n")

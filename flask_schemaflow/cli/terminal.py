@@ -57,7 +57,8 @@ class StatusLine:
     """A line on standard error that says what is at work, for how long and how far, until something else is printed.
 
     Without a terminal it is printed once, if the work takes longer than a few seconds. A thread counts the seconds; it
-    pauses while a debugger has the terminal. One thread serves all lines, since a history may have a thousand steps.
+    pauses while a debugger has the terminal. One thread serves lines that follow each other closely, since a history
+    may have a thousand steps; it ends when there is no line.
     """
 
     def __init__(self) -> None:
@@ -78,9 +79,9 @@ class StatusLine:
             self._text, self._note, self._started, self._write = text, "", time.monotonic(), write
             if _is_terminal(sys.stderr):
                 self._print(0)
-        if self._thread is None or not self._thread.is_alive():  # it is gone in a forked process
-            self._thread = threading.Thread(target=self._count, name="schemaflow-status", daemon=True)
-            self._thread.start()
+            if self._thread is None or not self._thread.is_alive():  # it is gone in a forked process
+                self._thread = threading.Thread(target=self._count, name="schemaflow-status", daemon=True)
+                self._thread.start()
 
     def note(self, text: str) -> None:
         """Have the line say this beside the seconds, from its next second on."""
@@ -103,7 +104,10 @@ class StatusLine:
         while True:
             time.sleep(_EVERY)
             with self._lock:
-                if self._text and not _debugs():
+                if not self._text:
+                    self._thread = None
+                    return
+                if not _debugs():
                     self._go_on()
 
     def _go_on(self) -> None:

@@ -241,20 +241,23 @@ _SETTERS = ("set_isolation_level", "set_session")
 def engines_joined(migrated: Migrated) -> t.Iterator[None]:
     """Let engines of the migrated databases give joined connections to this thread in the block."""
     thread, connect = threading.get_ident(), sa.Engine.raw_connection
+    listening = contextlib.ExitStack()  # once an engine has joined, which few revisions do
 
     def raw_connection(engine: sa.Engine) -> PoolProxiedConnection:
         connection = _joinable(engine, migrated) if threading.get_ident() == thread else None
         if connection is None:
             return connect(engine)
+        if not event.contains(sa.Engine, "before_cursor_execute", note_statement):
+            event.listen(sa.Engine, "before_cursor_execute", note_statement)
+            listening.callback(event.remove, sa.Engine, "before_cursor_execute", note_statement)
         driver = t.cast(t.Any, JoinedDriver(connection, lambda: connect(engine)))
         return NullPool(lambda: driver, dialect=engine.dialect).connect()
 
     setattr(sa.Engine, "raw_connection", raw_connection)  # noqa: B010 - an application may make engines at any time
-    event.listen(sa.Engine, "before_cursor_execute", note_statement)
     try:
         yield
     finally:
-        event.remove(sa.Engine, "before_cursor_execute", note_statement)
+        listening.close()
         setattr(sa.Engine, "raw_connection", connect)  # noqa: B010
 
 

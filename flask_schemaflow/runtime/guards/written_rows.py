@@ -7,8 +7,6 @@ import typing as t
 
 import sqlalchemy as sa
 
-from ...alembic_private import listen_to
-from ...alembic_private import stop_listening_to
 from ...records import Event
 from ..connections import IS_OWN
 from ..guard import Guard
@@ -25,24 +23,31 @@ class WrittenRows(Guard):
 
     needs_steps = True
 
+    def __init__(self) -> None:
+        self._total: int | None = None  # none while no revision's code runs
+
+    def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
+        """Listen to the connection, once for all steps."""
+        self._scope = scope
+        scope.listen("after_cursor_execute", self._executed)
+
     @contextlib.contextmanager
     def around(self, scope: Scope, step: t.Any) -> t.Iterator[None]:
         """Count while the revision's code runs."""
-        total = 0
-
-        def executed(
-            connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
-        ) -> None:
-            nonlocal total
-            if IS_OWN in context.execution_options or not statement.lstrip()[:7].lower().startswith(_WRITING):
-                return
-            written = cursor.rowcount
-            if isinstance(written, int) and written > 0:
-                total += written
-                scope.notify(Event("rows", rows=total))
-
-        listen_to(scope.connection, "after_cursor_execute", executed)
+        self._total = 0
         try:
             yield
         finally:
-            stop_listening_to(scope.connection, "after_cursor_execute", executed)
+            self._total = None
+
+    def _executed(
+        self, connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, context: t.Any, many: bool
+    ) -> None:
+        if self._total is None or not statement.lstrip()[:7].lower().startswith(_WRITING):
+            return
+        if IS_OWN in context.execution_options:
+            return
+        written = cursor.rowcount
+        if isinstance(written, int) and written > 0:
+            self._total += written
+            self._scope.notify(Event("rows", rows=self._total))

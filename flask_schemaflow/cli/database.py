@@ -11,7 +11,6 @@ import click
 from .. import commands
 from ..errors.arguments import InvalidArgument
 from ..errors.running import DowngradeUnconfirmed
-from ..extension import current_state
 from ..tenants.records import Action
 from . import completion
 from .findings import stop_at_findings
@@ -25,6 +24,8 @@ from .output import echo
 from .output import echo_script
 from .output import Progress
 from .tenants import fleet_options
+from .tenants import is_for_tenants
+from .tenants import refuse_in_place_of_tenants
 from .tenants import run_fleet
 from .tenants import selected
 from .tenants import Selection
@@ -51,6 +52,9 @@ def upgrade(
     if selection := _selected(fleet, sql, binds, backup):
         action = Action("upgrade", revision, tag=tag, create=create_database)
         return run_fleet(action, selection, shared, yes=yes)
+    has_tenants = is_for_tenants(shared.directory) and not sql
+    if has_tenants:
+        refuse_in_place_of_tenants(binds)
     if not sql:
         stop_at_findings(shared, revision, binds, yes)
     with alembic_lines(shared):
@@ -66,9 +70,7 @@ def upgrade(
             **shared.arguments,
         )
     _finish(report, shared, "" if report.ahead else "Nothing to upgrade: every database is up to date.")
-    state = current_state()
-    has_tenants = state.tenants is not None or state.settings.tenants is not None
-    if has_tenants and not (sql or shared.directory or shared.quiet):
+    if has_tenants and not shared.quiet:
         echo("No tenant was upgraded: `flask db upgrade --all-tenants` upgrades them.", err=True)
 
 

@@ -15,6 +15,7 @@ from flask.cli import ScriptInfo
 
 from ..errors.arguments import InvalidArgument
 from ..errors.folder import ConfirmationMissing
+from ..errors.setup import UpgradeWithoutTenants
 from ..extension import current_state
 from ..records import Record
 from ..tenants.records import Action
@@ -109,7 +110,7 @@ def selecting_options() -> list[click.Parameter]:
             metavar="NAME",
             help="Work on this tenant. Can be repeated.",
         ),
-        flag("--all-tenants", help="Work on all tenants."),
+        flag("--all-tenants", "--all", help="Work on all tenants."),
         click.Option(
             ["--tenants-from"],
             metavar="FILE",
@@ -117,6 +118,41 @@ def selecting_options() -> list[click.Parameter]:
         ),
         click.Option(["--order"], type=click.Choice(ORDERS), default="given", help="Order of the tenants."),
     ]
+
+
+def is_for_tenants(directory: str | None) -> bool:
+    """Return whether the application has tenants, and the folder is their history."""
+    state = current_state()
+    is_other = directory is not None and os.path.abspath(directory) != os.path.abspath(state.directory)
+    return not is_other and (state.tenants is not None or state.settings.tenants is not None)
+
+
+def refuse_in_place_of_tenants(binds: t.Sequence[str]) -> None:
+    """Refuse to create the tables of tenants in the default schema of the database that has their schemas.
+
+    A database that has a history there already is left to it, and so is one that ``binds`` names.
+
+    :raises UpgradeWithoutTenants: names the command for the tenants, and that for the database.
+    """
+    from ..commands.inspection import current
+    from ..tenants.listing import reference_tenant
+
+    if binds:
+        return
+    try:
+        first = reference_tenant()
+        known = bool(current()[0].revisions)
+    except Exception:  # the run itself says what is wrong; a table of tenants may be what it creates
+        return
+    if first is None or first.schema is None or first.url is not None or known:
+        return
+    raise UpgradeWithoutTenants(
+        "The tenants of this application are schemas, and without them this would create their tables in the default "
+        "schema.",
+        hint="Upgrade them: `flask db upgrade --all-tenants`. Shared tables have a folder of their own: "
+        "`flask db -d FOLDER upgrade`. If you want the tables in the default schema, too: "
+        "`flask db upgrade --bind default`",
+    )
 
 
 def fleet_options() -> list[click.Parameter]:
@@ -396,9 +432,7 @@ def one_tenant(name: str | None, directory: str | None = None) -> t.Iterator[Non
 
     :param directory: another folder than the registered one is the history of something else.
     """
-    state = current_state()
-    is_other = directory is not None and os.path.abspath(directory) != os.path.abspath(state.directory)
-    if name is None and (is_other or (state.tenants is None and state.settings.tenants is None)):
+    if name is None and not is_for_tenants(directory):
         yield
         return
     from ..tenants.listing import reference_tenant

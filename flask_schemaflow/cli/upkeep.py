@@ -12,7 +12,6 @@ from .. import commands
 from ..errors.arguments import InvalidArgument
 from ..errors.upkeep import DataStepsUndecided
 from ..errors.upkeep import RebaseApplied
-from ..tenants.listing import has_tenants
 from . import completion
 from .group import bind_option
 from .group import flag
@@ -28,6 +27,7 @@ from .output import echo_script
 from .output import flat
 from .output import Progress
 from .tenants import drift_of_fleet
+from .tenants import is_for_tenants
 from .tenants import selected
 from .tenants import selecting_options
 from .tenants import Selection
@@ -78,7 +78,7 @@ def drift(shared: Shared, as_json: bool, reference: str | None, **options: t.Any
         return _drift_of_fleet(selection, reference, as_json, shared, options)
     if reference is not None:
         raise InvalidArgument("--reference needs tenants.", hint="Add --all-tenants.")
-    if has_tenants() and not (shared.directory or shared.quiet):
+    if is_for_tenants(shared.directory) and not shared.quiet:
         echo("No tenant is compared: `flask db drift --all-tenants` compares them.", err=True)
     with alembic_lines(shared):
         found = commands.drift(**shared.arguments, **options)

@@ -181,3 +181,12 @@ class TenantBypassed(SetupError, code="SF122"):
     Cause: it creates an engine of its own, from a URL that is not the tenant's.
     Cure: replace env.py with ``flask db doctor --fix``, or connect with ``migrate.db.engine`` in it.
     """
+
+
+class UpgradeWithoutTenants(SetupError, code="SF123", exit_code=2):
+    """A plain upgrade would create the tables of tenants in the default schema.
+
+    Cause: ``flask db upgrade`` without ``--tenant`` or ``--all-tenants``, while each tenant is a schema of the default
+    database.
+    Cure: ``flask db upgrade --all-tenants``; ``flask db upgrade --bind default`` if the tables belong there, too.
+    """

@@ -6,11 +6,14 @@ machines and its workers that die is the engine's.
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import typing as t
@@ -107,7 +110,16 @@ def _dask(address: str) -> t.Iterator[concurrent.futures.Executor]:
 def _begin_worker() -> None:
     """Leave Ctrl-C to the parent, which lets a tenant come to its end, and end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(_leave)  # before the application is loaded, so that its own functions run first
     threading.Thread(target=_end_with_parent, name="schemaflow-parent", daemon=True).start()
+
+
+def _leave() -> None:
+    """End the process without taking its modules apart, which costs as much as ten tenants."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _end_with_parent() -> None:

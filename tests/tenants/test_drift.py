@@ -63,7 +63,7 @@ def test_digests_are_of_the_tenants_tables_alone(schema_project: TenantProject) 
         schema_project.db("upgrade", "--tenant", name)
     kept = "SELECT revision FROM {}.schemaflow_revisions WHERE revision LIKE ':%%' ORDER BY 1"
     assert schema_project.query(kept.format("two")) == [(":person",)]
-    schema_project.db("upgrade")
+    schema_project.db("upgrade", "--bind", "default")
     assert schema_project.query(kept.format("public")) == [(":other.plain",), (":person",)]
 
 

@@ -30,6 +30,23 @@ def test_each_schema_gets_tables_and_a_version_of_its_own(schema_project: Tenant
     assert schema_project.query('SELECT count(*) FROM "Big Corp".person WHERE age IS NULL') == [(0,)]
 
 
+def test_without_tenants_an_upgrade_is_refused(schema_project: TenantProject) -> None:
+    """It would fill the schema public; a database that has the history there, or that is named, is upgraded."""
+    schema_project.history(("a1", None, CREATE))
+    schema_project.schemas("acme")
+    output = schema_project.db("upgrade", status=2)
+    assert "[SF123]" in output and "`flask db upgrade --all-tenants`" in output
+    assert schema_project.tables("public") == schema_project.tables("acme") == set()
+    schema_project.db("upgrade", "--all")
+    assert schema_project.tables("acme") == OURS
+    schema_project.db("upgrade", "--bind", "default")
+    assert schema_project.tables("public") == OURS
+    schema_project.history(("a2", "a1", ADD))
+    assert "No tenant was upgraded" in schema_project.db("upgrade")
+    assert schema_project.query("SELECT version_num FROM public.alembic_version") == [("a2",)]
+    assert schema_project.query("SELECT version_num FROM acme.alembic_version") == [("a1",)]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_database_gets_tables_and_a_version_of_its_own(kind: Kind, database_project: MakeTenants) -> None:
     """A database per tenant, on each kind of server; the application's own is left alone."""

@@ -2,7 +2,8 @@
 
 PostgreSQL has a form for that: NOT VALID, which only new rows must meet, and VALIDATE, which reads the old ones under a
 lock that lets others read and write. MariaDB and MySQL add a foreign key without looking at a row if the session says
-so; then the old rows are checked by a query, as new ones are checked already. For a check they have no such form.
+so; then the old rows are checked by a query, as new ones are checked already. For a check they copy the table, which
+lets others write from MariaDB 11.2 on.
 
 If a row doesn't meet the constraint, it stays in place for new rows, and the next run only checks the old ones again:
 what the journal has recorded as done is not taken back.
@@ -10,6 +11,7 @@ what the journal has recorded as done is not taken back.
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 from alembic.operations import MigrateOperation
@@ -19,6 +21,8 @@ from sqlalchemy.schema import AddConstraint
 
 from ..backfills.sql import single_percents
 from ..errors.running import RowsViolate
+from .partitions import has_constraint
+from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
 from .server import kind_of
@@ -75,7 +79,8 @@ class CreateForeignKeyOnlineOp(MigrateOperation):
 
         New rows are checked from the beginning. Old rows are checked afterwards, without keeping others from reading or
         writing; if one refers to nothing, it stops there, and the next run continues with this check. On PostgreSQL
-        this commits what the revision did before.
+        this commits what the revision did before; each partition of a partitioned table gets its own, before they
+        become one.
 
         :param options: what ``op.create_foreign_key()`` takes besides, such as ``ondelete`` and ``referent_schema``.
         :raises RowsViolate: if a row refers to nothing; PostgreSQL says so itself.
@@ -97,7 +102,7 @@ def _create_foreign_key(operations: Operations, operation: CreateForeignKeyOnlin
     kind = kind_of(operations)
     table, name, schema = operation.source_table, operation.constraint_name, operation.source_schema
     if kind == "postgresql":
-        add_validated(operations, operation.plain(postgresql_not_valid=True), table, name, schema)
+        _create_on_postgresql(operations, operation)
     elif kind == "mysql":
         if not _exists(operations, table, name, schema):
             with session_variable(operations, "foreign_key_checks", "0"):
@@ -111,6 +116,21 @@ def _create_foreign_key(operations: Operations, operation: CreateForeignKeyOnlin
             )
     else:
         operations.invoke(operation.plain())
+
+
+def _create_on_postgresql(operations: Operations, operation: CreateForeignKeyOnlineOp) -> None:
+    table, name, schema = operation.source_table, operation.constraint_name, operation.source_schema
+    partitions = partitions_of(operations, table, schema)
+    if partitions is None:
+        add_validated(operations, operation.plain(postgresql_not_valid=True), table, name, schema)
+        return
+    for partition in partitions:
+        part = copy.copy(operation)
+        part.source_table, part.source_schema = partition.table, partition.schema
+        part.constraint_name = partition.name_of(name)
+        if not has_constraint(operations, partition, part.constraint_name):
+            _create_on_postgresql(operations, part)
+    operations.invoke(operation.plain())
 
 
 def _exists(operations: Operations, table: str, name: str, schema: str | None) -> bool:
@@ -168,8 +188,8 @@ class CreateCheckConstraintOnlineOp(MigrateOperation):
 
         New rows are checked from the beginning. Old rows are checked afterwards, without keeping others from reading or
         writing; if one doesn't fit, it stops there, and the next run continues with this check. On PostgreSQL this
-        commits what the revision did before. MariaDB and MySQL have no form that lets others write: they copy the
-        table, after a query that looks for rows that don't fit.
+        commits what the revision did before. MariaDB and MySQL copy the table, after a query that looks for rows that
+        don't fit: from MariaDB 11.2 on beside its writers, on others they wait for the copy.
 
         :param condition: SQL, or an expression of SQLAlchemy.
         :param options: what ``op.create_check_constraint()`` takes besides.
@@ -192,7 +212,7 @@ def _create_check(operations: Operations, operation: CreateCheckConstraintOnline
         add_validated(operations, operation.plain(postgresql_not_valid=True), table, name, schema)
     elif kind == "mysql":
         _require_condition(operations, operation)  # which is quicker than the ALTER TABLE, and lets others write
-        operations.invoke(operation.plain())
+        run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))
     elif kind == "sqlite":
         with operations.batch_alter_table(table, schema=schema) as batch:
             batch.create_check_constraint(name, operation.condition, **operation.options)

@@ -19,6 +19,7 @@ from ..errors.running import OldColumnInUse
 from ..errors.running import RunError
 from .columns import set_not_null
 from .columns import set_not_null_on_mysql
+from .fill import fill_in_batches
 from .server import ask
 from .server import autocommit
 from .server import is_offline
@@ -184,20 +185,20 @@ def _contract(operations: Operations, operation: ContractColumnOp) -> None:
     if not rename:
         _require_quiet(operations, pair, operation.options["quiet_seconds"])
     if not new.nullable:
-        _set_not_null(operations, pair, new)
+        _set_not_null(operations, pair, pair.new, new.type)
     _SWAPS[kind_of(operations)](operations, pair, new, pair.old if rename else pair.new)
     _forget_writes(operations, pair)
 
 
-def _set_not_null(operations: Operations, pair: Pair, new: Column) -> None:
+def _set_not_null(operations: Operations, pair: Pair, name: str, type_: t.Any) -> None:
     kind = kind_of(operations)
     if kind == "postgresql":
         with autocommit(operations):
-            set_not_null(operations, pair.table, pair.new, pair.schema)
+            set_not_null(operations, pair.table, name, pair.schema)
     elif kind == "mysql" and not is_offline(operations):
-        set_not_null_on_mysql(operations, pair.table, pair.new, pair.schema)
+        set_not_null_on_mysql(operations, pair.table, name, pair.schema)
     elif kind == "mysql":
-        operations.alter_column(pair.table, pair.new, existing_type=new.type, nullable=False, schema=pair.schema)
+        operations.alter_column(pair.table, name, existing_type=type_, nullable=False, schema=pair.schema)
 
 
 def _swap_on_postgresql(operations: Operations, pair: Pair, new: Column, name: str) -> None:
@@ -270,7 +271,8 @@ class UndoContractColumnOp(_ColumnPairOp):
     ) -> None:
         """Bring back what :meth:`contract_column` dropped; for ``downgrade()``.
 
-        The old column gets its values from the new one in one statement, which big tables feel.
+        The old column gets its values from the new one, on servers in batches that are committed one by one; a table
+        without a primary key is filled in one statement. What the revision did before is committed.
 
         :param old_column: the column that comes back, as it was.
         :param new_column: the column that stays.
@@ -284,9 +286,27 @@ class UndoContractColumnOp(_ColumnPairOp):
 @Operations.implementation_for(UndoContractColumnOp)
 def _undo_contract(operations: Operations, operation: UndoContractColumnOp) -> None:
     _require_known(operations)
-    pair, kind, old, new = operation.pair(operations), kind_of(operations), operation.old, operation.new
-    columns = _columns(operations, pair)
-    if operation.options["rename"] and pair.new not in columns:
+    pair, old, new = operation.pair(operations), operation.old, operation.new
+    _bring_back(operations, pair, operation)
+    with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
+        # Old code doesn't name the new column.
+        batch.alter_column(pair.new, existing_type=new.type, nullable=True, server_default=None)
+    steps: list[t.Callable[[], None]] = [
+        lambda: create_triggers(operations, pair, default_of(old) is None, _key(operations, pair)),
+        lambda: fill_in_batches(operations, pair),
+        lambda: _set_old(operations, pair, old),
+    ]
+    if kind_of(operations) == "sqlite":  # where nobody writes meanwhile, and a change of the table drops triggers
+        steps.append(steps.pop(0))
+    for step in steps:
+        step()
+
+
+def _bring_back(operations: Operations, pair: Pair, operation: UndoContractColumnOp) -> None:
+    """Add the old column, and give the new one its own name back, unless an interrupted run has."""
+    columns, new = _columns(operations, pair), operation.new
+    is_renamed = bool(operation.options["rename"]) and pair.new not in columns
+    if is_renamed:
         with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
             batch.alter_column(
                 pair.old,
@@ -295,20 +315,18 @@ def _undo_contract(operations: Operations, operation: UndoContractColumnOp) -> N
                 existing_nullable=new.nullable,
                 existing_server_default=new.server_default,
             )
-    if operation.options["rename"] or pair.old not in columns:
-        operations.add_column(pair.table, _nullable(old), schema=pair.schema)
-    with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
-        # Old code doesn't name the new column.
-        batch.alter_column(pair.new, existing_type=new.type, nullable=True, server_default=None)
-    table = quote_table(operations, pair.table, pair.schema)
-    run(operations, f"UPDATE {table} SET {quote(operations, pair.old)} = {pair.backward}")
+    if is_renamed or pair.old not in columns:
+        operations.add_column(pair.table, _nullable(operation.old), schema=pair.schema)
+
+
+def _set_old(operations: Operations, pair: Pair, old: Column) -> None:
+    """Give the old column its default and its NOT NULL back, once all rows have a value."""
     default = default_of(old)
-    if default is not None or (not old.nullable and kind != "sqlite"):
+    if default is not None:
         with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
-            nullable = True if kind == "sqlite" else bool(old.nullable)
-            changes = {"server_default": default} if default is not None else {}
-            batch.alter_column(pair.old, existing_type=old.type, nullable=nullable, **changes)
-    create_triggers(operations, pair, default is None, _key(operations, pair))
+            batch.alter_column(pair.old, existing_type=old.type, server_default=default)
+    if not old.nullable and kind_of(operations) != "sqlite":
+        _set_not_null(operations, pair, pair.old, old.type)
 
 
 def _require_known(operations: Operations) -> None:

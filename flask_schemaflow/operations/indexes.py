@@ -10,6 +10,8 @@ from alembic.operations import Operations
 from alembic.operations import ops
 
 from ..errors.running import IndexUnderConstruction
+from .partitions import Partition
+from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
 from .server import kind_of
@@ -62,8 +64,9 @@ class CreateIndexOnlineOp(MigrateOperation):
         """Create an index while the table is read and written.
 
         On PostgreSQL that is ``CREATE INDEX CONCURRENTLY`` outside of the transaction, which commits what the revision
-        did before. An INVALID index of that name, which an interrupted build leaves, is dropped first. On MariaDB and
-        MySQL it is ``LOCK=NONE`` where the server has it for this index.
+        did before. An INVALID index of that name, which an interrupted build leaves, is dropped first. Of a partitioned
+        table each partition gets its index that way, before they become one. On MariaDB and MySQL it is ``LOCK=NONE``
+        where the server has it for this index.
 
         :param columns: names of columns, or SQL expressions.
         :param schema: the schema of the table.
@@ -72,6 +75,13 @@ class CreateIndexOnlineOp(MigrateOperation):
         :raises IndexUnderConstruction: if another session is building an index of that name.
         """
         operations.invoke(cls(index_name, table_name, columns, schema, unique, if_not_exists, **options))
+
+    def on(self, partition: Partition) -> CreateIndexOnlineOp:
+        """Return the part of the index that a partition has, unless an interrupted run has built it."""
+        name = partition.name_of(self.index_name)
+        return CreateIndexOnlineOp(
+            name, partition.table, self.columns, partition.schema, self.unique, True, **self.options
+        )
 
     def plain(self, **more: t.Any) -> ops.CreateIndexOp:
         """Return Alembic's operation for the same index."""
@@ -101,6 +111,12 @@ def _create(operations: Operations, operation: CreateIndexOnlineOp) -> None:
 
 def create_concurrently(operations: Operations, operation: CreateIndexOnlineOp) -> None:
     """Create an index on PostgreSQL, in an autocommit block."""
+    partitions = partitions_of(operations, operation.table_name, operation.schema)
+    if partitions is not None:
+        for partition in partitions:
+            create_concurrently(operations, operation.on(partition))
+        operations.invoke(operation.plain())
+        return
     drop_invalid(operations, operation)
     operations.invoke(operation.plain(postgresql_concurrently=True))
 
@@ -147,7 +163,8 @@ class DropIndexOnlineOp(MigrateOperation):
         """Drop an index while the table is read and written.
 
         On PostgreSQL that is ``DROP INDEX CONCURRENTLY`` outside of the transaction, which commits what the revision
-        did before. Other servers need no more than a moment for it.
+        did before; of a partitioned table it is the plain statement, which waits for all who use the table. Other
+        servers need no more than a moment for it.
 
         :param schema: the schema of the table.
         """
@@ -158,8 +175,12 @@ class DropIndexOnlineOp(MigrateOperation):
 def _drop(operations: Operations, operation: DropIndexOnlineOp) -> None:
     if kind_of(operations) == "postgresql":
         name = quote_table(operations, operation.index_name, operation.schema)
+        words = f"{'IF EXISTS ' if operation.if_exists else ''}{name}"
+        if partitions_of(operations, operation.table_name, operation.schema) is not None:
+            run(operations, f"DROP INDEX {words}")  # which PostgreSQL has no other form for
+            return
         with autocommit(operations):
-            run(operations, f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if operation.if_exists else ''}{name}")
+            run(operations, f"DROP INDEX CONCURRENTLY {words}")
         return
     if kind_of(operations) == "mysql":
         table = quote_table(operations, operation.table_name, operation.schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import typing as t
 
 from alembic.operations import MigrateOperation
@@ -12,6 +13,8 @@ from sqlalchemy.schema import AddConstraint
 from .columns import set_not_null
 from .indexes import create_concurrently
 from .indexes import CreateIndexOnlineOp
+from .partitions import has_constraint
+from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
 from .server import kind_of
@@ -67,15 +70,21 @@ class CreateUniqueConstraintOnlineOp(MigrateOperation):
         """
         operations.invoke(cls(constraint_name, table_name, columns, schema, **options))
 
+    def plain(self) -> ops.CreateUniqueConstraintOp:
+        """Return Alembic's operation for the same constraint."""
+        return ops.CreateUniqueConstraintOp(
+            self.constraint_name, self.table_name, self.columns, schema=self.schema, **self.options
+        )
+
 
 @Operations.implementation_for(CreateUniqueConstraintOnlineOp)
 def _create_unique(operations: Operations, operation: CreateUniqueConstraintOnlineOp) -> None:
     table, name, schema = operation.table_name, operation.constraint_name, operation.schema
-    plain = ops.CreateUniqueConstraintOp(name, table, operation.columns, schema=schema, **operation.options)
+    plain = operation.plain()
     kind = kind_of(operations)
     if kind == "postgresql":
         with autocommit(operations):
-            _from_index(operations, operation, "UNIQUE")
+            _create_constraint(operations, operation, "UNIQUE")
     elif kind == "mysql":
         run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
     elif kind == "sqlite":
@@ -116,17 +125,21 @@ class CreatePrimaryKeyOnlineOp(MigrateOperation):
         """
         operations.invoke(cls(constraint_name, table_name, columns, schema))
 
+    def plain(self) -> ops.CreatePrimaryKeyOp:
+        """Return Alembic's operation for the same key."""
+        return ops.CreatePrimaryKeyOp(self.constraint_name, self.table_name, self.columns, schema=self.schema)
+
 
 @Operations.implementation_for(CreatePrimaryKeyOnlineOp)
 def _create_primary_key(operations: Operations, operation: CreatePrimaryKeyOnlineOp) -> None:
     table, name, schema = operation.table_name, operation.constraint_name, operation.schema
-    plain = ops.CreatePrimaryKeyOp(name, table, operation.columns, schema=schema)
+    plain = operation.plain()
     kind = kind_of(operations)
     if kind == "postgresql":
         with autocommit(operations):
             for column in operation.columns:
                 set_not_null(operations, table, column, schema)
-            _from_index(operations, operation, "PRIMARY KEY")
+            _create_constraint(operations, operation, "PRIMARY KEY")
     elif kind == "mysql":
         run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
     elif kind == "sqlite":
@@ -134,6 +147,23 @@ def _create_primary_key(operations: Operations, operation: CreatePrimaryKeyOnlin
             batch.create_primary_key(name, operation.columns)
     else:
         operations.invoke(plain)
+
+
+def _create_constraint(
+    operations: Operations, operation: CreateUniqueConstraintOnlineOp | CreatePrimaryKeyOnlineOp, words: str
+) -> None:
+    """Create it on PostgreSQL from an index, on a partitioned table from one of each partition."""
+    partitions = partitions_of(operations, operation.table_name, operation.schema)
+    if partitions is None:
+        _from_index(operations, operation, words)
+        return
+    for partition in partitions:
+        part = copy.copy(operation)
+        part.table_name, part.schema = partition.table, partition.schema
+        part.constraint_name = partition.name_of(operation.constraint_name)
+        if not has_constraint(operations, partition, part.constraint_name):
+            _from_index(operations, part, words)
+    operations.invoke(operation.plain())
 
 
 def _from_index(

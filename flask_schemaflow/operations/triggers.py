@@ -1,10 +1,11 @@
 """Triggers that keep two columns of a table in step, while code that knows one of them and code that knows both run.
 
 What a statement gives to the new column wins, because only new code names it: the old one is computed from it, unless
-it fits already, as in a backfill. What it gives to the old column alone is from old code. Then the new one is computed,
-and the time is noted in ``schemaflow_writes``, by each session at most every ten seconds, in a row of its own, so that
-no session waits for another. Where the old column has a default, an INSERT that names neither column looks like old
-code, so only an UPDATE is noted.
+it fits already, as in a backfill. What it gives to the old column alone is from old code, unless it fits the new one,
+as where an old column that comes back is filled. Then the new one is computed, and the time is noted in
+``schemaflow_writes``, by each session at most every ten seconds, in a row of its own, so that no session waits for
+another. Where the old column has a default, an INSERT that names neither column looks like old code, so only an UPDATE
+is noted.
 """
 
 from __future__ import annotations
@@ -101,6 +102,10 @@ BEGIN
         is_new := CAST(NEW.{new} AS text) IS DISTINCT FROM CAST(OLD.{new} AS text);
         is_old := CAST(NEW.{old} AS text) IS DISTINCT FROM CAST(OLD.{old} AS text);
     END IF;
+    IF is_old AND NOT is_new AND NEW.{new} IS NOT NULL THEN
+        fitting.{old} := {_of_row(operations, pair.new, pair.backward)};
+        is_old := CAST(NEW.{old} AS text) IS DISTINCT FROM CAST(fitting.{old} AS text);
+    END IF;
     IF is_new THEN
         fitting.{new} := {_of_row(operations, pair.old, pair.forward)};
         IF CAST(NEW.{new} AS text) IS DISTINCT FROM CAST(fitting.{new} AS text) THEN
@@ -166,7 +171,13 @@ def _create_on_mysql(operations: Operations, pair: Pair, is_noted: bool, key: t.
         END IF;"""
     for event, words, is_new, is_old, noted in (
         ("i", "INSERT", f"NEW.{new} IS NOT NULL", f"NEW.{old} IS NOT NULL", is_noted),
-        ("u", "UPDATE", f"NOT (NEW.{new} <=> OLD.{new})", f"NOT (NEW.{old} <=> OLD.{old})", True),
+        (
+            "u",
+            "UPDATE",
+            f"NOT (NEW.{new} <=> OLD.{new})",
+            f"NOT (NEW.{old} <=> OLD.{old}) AND (NEW.{new} IS NULL OR NOT (NEW.{old} <=> {backward}))",
+            True,
+        ),
     ):
         statement = f"""CREATE TRIGGER {quote_table(operations, f"{pair.name}_{event}", pair.schema)}
 BEFORE {words} ON {table} FOR EACH ROW
@@ -203,7 +214,8 @@ def _create_on_sqlite(operations: Operations, pair: Pair, is_noted: bool, key: t
             f"UPDATE OF {old}, {new}",
             f"NEW.{new} IS NOT OLD.{new}",
             # What the triggers themselves have written into the old column fits the new one.
-            f"NEW.{new} IS OLD.{new} AND NEW.{old} IS NOT OLD.{old} AND NEW.{old} IS NOT {backward}",
+            f"NEW.{new} IS OLD.{new} AND NEW.{old} IS NOT OLD.{old} "
+            f"AND (NEW.{new} IS NULL OR NEW.{old} IS NOT {backward})",
             True,
         ),
     ):

@@ -18,6 +18,7 @@ from ..conftest import MakeDatabase
 from ..support.dumps import dump_schema
 from ..support.servers import embedded_engine
 from ..support.servers import Kind
+from ..support.servers import KINDS
 from .conftest import TABLES
 
 CALLS = {
@@ -30,6 +31,10 @@ CALLS = {
     "expand": 'op.expand_column("visits", "number", sa.Column("size", sa.Integer(), nullable=False))',
     "contract": 'op.contract_column("visits", "number", sa.Column("size", sa.Integer(), nullable=False))',
     "swap": 'op.contract_column("visits", "number", sa.Column("size", sa.Integer(), server_default="1"), rename=True)',
+    "undo_contract": 'op.undo_contract_column("visits", sa.Column("fee", sa.Integer(), nullable=False, '
+    'server_default="3"), sa.Column("number", sa.Integer()), forward="fee * 100", backward="number / 100")',
+    "undo_swap": 'op.undo_contract_column("visits", sa.Column("number", sa.Integer(), nullable=False),'
+    ' sa.Column("number_new", sa.Integer()), rename=True)',
     "column": 'op.add_column_online("visits", sa.Column("paid", sa.Integer(), nullable=False), fill="1")',
 }
 
@@ -107,3 +112,24 @@ def test_not_null_where_the_server_has_it() -> None:
 def _rows(engine: sa.Engine, query: str) -> list[t.Any]:
     with engine.connect() as connection:
         return list(connection.exec_driver_sql(query).all())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_that_comes_back_is_filled(make_database: MakeDatabase, kind: Kind) -> None:
+    """In several batches where the server has others at work; the column that stays is left as it is."""
+    engine = sa.create_engine(make_database(kind), poolclass=NullPool)
+    call(engine, 'op.create_table("pairs", *[sa.Column(x, sa.Integer(), primary_key=True, autoincrement=False) '
+         'for x in "ab"], sa.Column("cents", sa.Integer(), nullable=False))\n'
+         'op.bulk_insert(sa.table("pairs", *map(sa.column, ("a", "b", "cents"))), '
+         '[{"a": n % 7, "b": n, "cents": 123 * n} for n in range(11_000)])')  # fmt: skip
+    old = 'sa.Column("fee", sa.Integer(), nullable=False, server_default="7")'
+    call(engine, f'op.undo_contract_column("pairs", {old}, sa.Column("cents", sa.Integer(), nullable=False), '
+         f'forward="fee * 100", backward="FLOOR(cents / 100)")'.replace("FLOOR" * (kind == "sqlite"), "") )  # fmt: skip
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT b, fee, cents FROM pairs ORDER BY b")).all()
+        noted = connection.scalar(sa.text("SELECT count(*) FROM schemaflow_writes"))
+    columns = {column["name"]: column for column in sa.inspect(engine).get_columns("pairs")}
+    engine.dispose()
+    assert [tuple(row) for row in found] == [(n, 123 * n // 100, 123 * n) for n in range(11_000)]
+    assert noted == 0
+    assert "7" in str(columns["fee"]["default"]) and columns["fee"]["nullable"] == (kind == "sqlite")

@@ -26,6 +26,7 @@ class Doctor(db.Model):
     name = sa.Column(sa.String(20), nullable=False)
 
 class Visit(db.Model):
+    __table_args__ = (sa.CheckConstraint("doctor_id > 0", name="has_doctor"),)
     id = sa.Column(sa.Integer, primary_key=True)
     price = sa.Column(sa.Integer, nullable=False)
     room = sa.Column(sa.String(20), index=True)
@@ -57,6 +58,7 @@ def test_a_pair_of_revisions(project: MakeProject, flask_db: FlaskDb, database_u
     assert 'op.expand_column("visit", "fee", sa.Column("price"' in first
     assert "op.create_index_online(" in first and "op.create_foreign_key_online(" in first
     assert 'op.set_not_null_online("doctor", "name"' in first
+    assert 'op.create_check_constraint_online("has_doctor", "visit", ' in first
     assert first.count("@backfill") == 3
     assert "op.contract_column(" in second and "rename=True" in second
     assert 'op.set_not_null_online("visit", "word"' in second

@@ -50,6 +50,8 @@ _OTHER_WORDS = {
 class AddCheck(OwnOperation, ops.CreateCheckConstraintOp):
     """Alembic's ``create_check_constraint``, which only newer versions can write; stands in a ``ModifyTableOps``."""
 
+    online_verb = "create_check_constraint"
+
     def __init__(self, name: t.Any, table: str, text: str, schema: str | None = None) -> None:
         ops.CreateCheckConstraintOp.__init__(self, name, table, clause(text), schema=schema)
         self.text = text

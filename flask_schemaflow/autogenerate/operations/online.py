@@ -22,10 +22,16 @@ _VERBS = {
 }
 
 
+def _verb(operation: t.Any) -> str:
+    """Return how an operation is called; empty if it has no form for tables in use."""
+    own = getattr(operation, "online_verb", "")  # of a subclass of ours that may take the place of Alembic's
+    return own or _VERBS.get(type(operation), "")
+
+
 def has_online_form(operation: t.Any) -> bool:
-    """Return whether an operation of Alembic has a form for tables in use, which needs a name."""
+    """Return whether an operation has a form for tables in use, which needs a name."""
     name = getattr(operation, "constraint_name", None) or getattr(operation, "index_name", None)
-    return type(operation) in _VERBS and bool(name)
+    return bool(_verb(operation) and name)
 
 
 class Online(OwnOperation):
@@ -37,8 +43,13 @@ class Online(OwnOperation):
         self.schema = getattr(operation, "schema", None) or getattr(operation, "source_schema", None)
 
     def render(self, context: t.Any) -> str:
-        text = str(renderers.dispatch(self.operation)(context, self.operation))
-        verb = _VERBS[type(self.operation)]
+        options = context.opts
+        context.opts = {**options, "render_as_batch": False}
+        try:
+            text = str(renderers.dispatch(self.operation)(context, self.operation))
+        finally:
+            context.opts = options
+        verb = _verb(self.operation)
         return text.replace(f"{verb}(", f"{verb}_online(", 1)
 
     def describe(self) -> str:

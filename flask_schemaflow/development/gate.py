@@ -1,7 +1,8 @@
 """The answer to a request in debug mode while migrations are pending: a page, JSON, or none.
 
-The page's button upgrades all databases. It is for the developer at this machine alone: a POST with the token of this
-process, from a browser on the same machine and origin, that came through no proxy.
+The page's button upgrades all databases, and its script asks what that will do. Both are for the developer at this
+machine alone: a POST with the token of this process, from a browser on the same machine and origin, that came through
+no proxy.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if t.TYPE_CHECKING:
 
 UPGRADE = "/_schemaflow/upgrade"
 CONTINUE = "/_schemaflow/continue"
+EFFECTS = "/_schemaflow/effects"
 _COOKIE = "schemaflow_continue"
 _FORWARDING = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via")
 
@@ -52,7 +54,7 @@ class Gate:
         if mode == "off":
             return None
         request = Request(environ)
-        if mode == "page" and request.path in (UPGRADE, CONTINUE) and request.method == "POST":
+        if mode == "page" and request.path in (UPGRADE, CONTINUE, EFFECTS) and request.method == "POST":
             return self._post(request)
         if self._passes(request):
             return None
@@ -90,7 +92,10 @@ class Gate:
             return page.plain("This button works on its own page only.", 403)
         target = _path(request.form.get("next", ""))
         standings = self.pending.standings()
-        if not hmac.compare_digest(request.form.get("token", "").encode(), self._token.encode()):
+        is_known = hmac.compare_digest(request.form.get("token", "").encode(), self._token.encode())
+        if request.path == EFFECTS:
+            return _as_json(self.app, self.pending.effects() if is_known else {}, 200)
+        if not is_known:
             notice = "The development server has restarted since this page was loaded. Nothing was changed."
             return self._page(request, standings, target=target, notice=notice, status=403)
         if request.path == CONTINUE:
@@ -138,6 +143,7 @@ class Gate:
             root=request.script_root,
             upgrade=UPGRADE,
             proceed=CONTINUE,
+            effects=EFFECTS,
             token=self._token,
             target=target,
             method=request.method if sends else "",
@@ -162,7 +168,11 @@ def _json(app: Flask, standings: tuple[Standing, ...]) -> Response:
             for record in standings
         ],
     }
-    response = Response(app.json.dumps(value, default=str), 503, mimetype="application/json")
+    return _as_json(app, value, 503)
+
+
+def _as_json(app: Flask, value: t.Any, status: int) -> Response:
+    response = Response(app.json.dumps(value, default=str), status, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
 

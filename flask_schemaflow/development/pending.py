@@ -21,6 +21,10 @@ _SHARE = 20
 """A check that takes long is made less often, so that checks take a twentieth of the time at most."""
 
 
+Effects = dict[str, dict[str, list[str]]]
+"""By database and revision, what it does there."""
+
+
 class Pending:
     """What is pending on the databases of an application.
 
@@ -33,6 +37,7 @@ class Pending:
         self._found: tuple[Standing, ...] = ()
         self._fresh_until = 0.0
         self._reported = ""
+        self._effects: tuple[str, Effects] = ("", {})
 
     @property
     def mode(self) -> str:
@@ -69,6 +74,29 @@ class Pending:
         if not isinstance(error, FolderError) and str(error) != self._reported:
             self._reported = str(error)
             self.app.logger.warning("Can't tell whether migrations are pending. %s", error)
+
+    def effects(self) -> Effects:
+        """Return what the pending revisions will do, measured on an empty copy once for each set of them.
+
+        Without what can't be measured, or all if ``SCHEMAFLOW_LINT`` is ``off``.
+        """
+        if Settings.from_config(self.app.config).lint == "off":
+            return {}
+        from ..linting.plan_words import effects  # loads Alembic, which the development server needs for nothing else
+
+        now = fingerprint(self.standings())
+        if self._effects[0] != now:
+            try:
+                with self.app.app_context():
+                    reports = commands.plan().reports
+            except Exception as error:  # what a revision does may raise anything; the page says less then
+                self.app.logger.debug("The pending migrations can't be measured. %s", error)
+                reports = ()
+            found = {report.bind or "default": report.revisions for report in reports}
+            self._effects = now, {
+                name: {item.id: list(effects(item)) for item in revisions} for name, revisions in found.items()
+            }
+        return self._effects[1]
 
     def upgrade(self, notify: Notify) -> Report:
         """Upgrade all databases to their heads, one upgrade at a time.

@@ -35,6 +35,21 @@ def test_the_button_upgrades_all_databases_and_the_request_goes_on(shop: Shop, p
     assert "Applied a1 create item on audit" in shop.server.output
 
 
+def test_what_the_revisions_do_is_measured(shop: Shop, page: Page) -> None:
+    """The plan's sentences come after the page, from a copy that the database knows nothing of."""
+    shop.run("db", "upgrade")
+    shop.write_revision("b2", "a1", "op.drop_table('item')", "pass", message="drop it", extra=NOTHING)
+    shop.expect(1)
+    page.goto(f"{shop.server.url}/items")
+    entry = page.get_by_role("region", name="default: 1 pending").get_by_role("listitem").filter(has_text="drop it")
+    entry.get_by_text("error: ").first.wait_for()
+    assert "deployment: code first" in entry.inner_text()
+    save(page, "page-measured")
+    assert "item" in tables(shop) and "entry" in tables(shop, "audit")
+    wrong: dict[str, str | float | bool] = {"token": "another"}
+    assert page.request.post(f"{shop.server.url}/_schemaflow/effects", form=wrong).json() == {}
+
+
 def test_a_form_is_sent_again_after_the_upgrade(shop: Shop, page: Page) -> None:
     """A POST that met the page loses nothing: the browser repeats it."""
     page.goto(f"{shop.server.url}/new")

@@ -67,6 +67,7 @@ def _take(server: DevelopmentServer, root: Path) -> None:
         for scheme in _SCHEMES:
             page = browser.new_page(viewport=_SIZE, color_scheme=scheme)
             page.goto(server.url)
+            page.get_by_text("deployment: ").first.wait_for()
             page.evaluate(_WITHOUT_FOLDER, str(root))
             page.screenshot(path=FOLDER / f"pending-page-{scheme}.png")
             page.close()

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
     import datetime
 
     from .backfills.table import BackfillStatus
-
+    from .linting.records import LintReport
 
 
 RecordT = t.TypeVar("RecordT", bound="Record")
@@ -222,6 +222,8 @@ class Written(Record):
     :param operations: the operations of the revisions, a line each.
     :param source: the text of the file, with ``dry_run``.
     :param difference: the changes in a file that was replaced, as a unified diff.
+    :param lint: what :func:`lint` finds in the new revisions, for each database; empty if nothing is found, or if they
+        were not tested on a scratch copy.
     """
 
     paths: tuple[str, ...] = ()
@@ -230,6 +232,7 @@ class Written(Record):
     operations: tuple[str, ...] = ()
     source: str = ""
     difference: str = ""
+    lint: tuple[LintReport, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.source)

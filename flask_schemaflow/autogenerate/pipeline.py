@@ -56,6 +56,7 @@ from ..revisions.operations import CreatedTables
 from ..runtime.environment import Environment
 from ..settings import Settings
 from .operations import Key
+from .operations import label
 from .operations import leaves
 from .operations import place_remarks
 from .questions import Answers
@@ -177,6 +178,11 @@ class PassContext:
     def tell(self, notice: str) -> None:
         """Have a sentence printed when the file is written."""
         self.notices.append(notice)
+
+    def tell_values(self, key: Key, column: str | None = None) -> None:
+        """Note that a notice says that the values of a table or column are lost or changed, so that lint need not."""
+        stored = label(self.stored(*key) or key)
+        self.decisions.told.add((self.bind, stored, column and self.stored_column(*key, column)))
 
     def fill(self, column: str) -> str | None:
         """Return the value that ``--fill`` gives to existing rows of ``table.column``, if any."""

@@ -37,6 +37,8 @@ class Decisions:
     :param online: write changes of existing tables in the forms that let readers and writers go on.
     :param questions: the questions of passes; while there are some, nothing is written.
     :param notices: sentences to print about the revision.
+    :param told: whose values are lost or changed by what the notices say: the bind, the table, and the column unless it
+        is the whole table.
     :param later: with ``online``, the operations of a second revision, by the token of a database in the template.
     :param backfills: with ``online``, functions for the end of the first revision's file.
     """
@@ -47,6 +49,7 @@ class Decisions:
     online: bool = False
     questions: list[Question] = dataclasses.field(default_factory=list)
     notices: list[str] = dataclasses.field(default_factory=list)
+    told: set[tuple[str | None, str, str | None]] = dataclasses.field(default_factory=set)
     later: dict[str, list[t.Any]] = dataclasses.field(default_factory=dict)
     backfills: list[str] = dataclasses.field(default_factory=list)
     _used: set[tuple[Option, str]] = dataclasses.field(default_factory=set)

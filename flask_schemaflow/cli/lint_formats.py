@@ -89,6 +89,20 @@ def _short(sql: str) -> str:
     return sql if len(sql) <= 100 else sql[:97] + "..."
 
 
+def as_short_text(reports: t.Sequence[LintReport]) -> str:
+    """Return what ``migrate`` shows of the findings in a new revision."""
+    lines = []
+    for report in reports:
+        for revision in report.revisions:
+            for finding in revision.findings:
+                where = f" of the database {report.bind}" if report.bind else ""
+                lines.append(f"  {finding.level:<7}  {finding.code}{where}  {relative(revision.file)}:{finding.line}")
+                lines.append(f"    {finding.message}")
+    codes = dict.fromkeys(item.code for report in reports for one in report.revisions for item in one.findings)
+    lines += [f"`flask db lint --explain {code}` says more." for code in list(codes)[:1]]
+    return "\n".join(lines)
+
+
 def as_github(reports: t.Sequence[LintReport]) -> str:
     """Return workflow commands that GitHub shows beside the lines of a pull request."""
     return "\n".join(

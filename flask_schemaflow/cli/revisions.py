@@ -175,6 +175,10 @@ def _finish(written: Written, shared: Shared) -> None:
         echo(written.difference, end="")
     for path in written.paths:
         echo(f"Wrote {path}")
+    if written.lint:
+        from .lint_formats import as_short_text
+
+        echo(as_short_text(written.lint), err=True)
 
 
 PARAMETERS: Parameters = {

@@ -39,6 +39,8 @@ from ..errors.arguments import InvalidLabel
 from ..errors.arguments import InvalidRevisionId
 from ..errors.folder import DraftUnloadable
 from ..errors.folder import FolderNotWritable
+from ..linting.drafts import Drafts
+from ..linting.records import LintReport
 from ..records import Written
 from ..revisions.edit import read_source
 from ..revisions.head_file import head_files
@@ -180,8 +182,11 @@ def redraft(
             return Written(notices=tuple(decisions.notices), operations=_words(found), source=source)
         before = pathlib.Path(old.path).read_text("utf-8")
         new, difference = amend.replace(environment, old, rendered)
-    _prove(environment, [new], decisions, lambda: amend.restore(old, before, new.path))
-    return Written((new.path,), (record_of(new),), tuple(decisions.notices), _words(found), difference=difference)
+    found_by_lint = _prove(environment, [new], decisions, lambda: amend.restore(old, before, new.path))
+    return Written(
+        (new.path,), (record_of(new),), tuple(decisions.notices), _words(found), difference=difference,
+        lint=found_by_lint,
+    )  # fmt: skip
 
 
 def _compared(
@@ -225,14 +230,16 @@ def write(
             source = "".join(path.read_text("utf-8") for path in rendered_elsewhere(environment, revisions, folder))
         return Written(notices=tuple(notices), operations=_words(found), source=source)
     written = _generate(environment, revisions)
+    found_by_lint: tuple[LintReport, ...] = ()
     if decisions is not None:
-        _prove(environment, written, decisions, lambda: _remove(written))
+        found_by_lint = _prove(environment, written, decisions, lambda: _remove(written))
     keep_heads(environment)
     return Written(
         paths=tuple(script.path for script in written),
         revisions=tuple(record_of(script) for script in written),
         notices=tuple(notices),
         operations=_words(found),
+        lint=found_by_lint,
     )
 
 
@@ -279,13 +286,16 @@ def _words(operations: list[t.Any]) -> tuple[str, ...]:
 
 def _prove(
     environment: Environment, written: list[Script], decisions: Decisions, undo: t.Callable[[], None]
-) -> None:
+) -> tuple[LintReport, ...]:
+    """Test new revisions; return what lint finds in them meanwhile, unless the setting is not to lint."""
+    drafts = Drafts(decisions)
     try:
         refuse_missing_names(written)
-        verify(environment, written, decisions)
+        verify(environment, written, decisions, None if environment.state.settings.lint == "off" else drafts.measure)
     except BaseException:
         undo()
         raise
+    return tuple(drafts.reports)
 
 
 def _remove(written: list[Script]) -> None:

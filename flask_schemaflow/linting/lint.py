@@ -27,6 +27,7 @@ from ..runtime.database_status import below
 from ..runtime.database_status import pending_revisions
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
+from ..runtime.errors.drivers import words_of_database
 from ..runtime.run import Options
 from ..targets import choose
 from ..targets import Target
@@ -130,7 +131,7 @@ def _lint_database(
                 report, sizes = _measure(report, source, scratch, path, chosen, request, sizes, in_use)
             return with_safer_code(report, copy, path, sizes) if request.target is None else report
     except (Unverifiable, sa.exc.DBAPIError) as error:
-        reason = str(error) if isinstance(error, Unverifiable) else str(error.orig).splitlines()[0]
+        reason = str(error) if isinstance(error, Unverifiable) else words_of_database(error)
         return report.changed(unmeasured=reason)
 
 

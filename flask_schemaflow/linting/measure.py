@@ -40,18 +40,35 @@ from .subject import Subject
 class Measured:
     """What was measured of a revision, before it is put into words.
 
-    :param error: why it failed, if it failed elsewhere than in a statement.
+    :param failure: what the run of the revision raised.
     """
 
     observations: list[Observation]
-    broken: t.Sequence[Broken]
-    error: str = ""
+    broken: t.Sequence[Broken] = ()
+    failure: SchemaflowError | None = None
     made: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """Why it failed, if it failed elsewhere than in a statement."""
+        return "" if self.failure is None or self._has_error else self.failure.message
 
     @property
     def has_failed(self) -> bool:
         """Whether nothing can run after it."""
-        return bool(self.error) or any(item.error is not None for item in self.observations)
+        return self.failure is not None or self._has_error
+
+    @property
+    def tables(self) -> set[str]:
+        """The older tables that it concerns."""
+        found: set[str] = set()
+        for item in self.observations:
+            found.update(item.tables, item.work, (row.table for row in item.orphans))
+        return found
+
+    @property
+    def _has_error(self) -> bool:
+        return any(item.error is not None for item in self.observations)
 
 
 class Measurement:
@@ -96,14 +113,14 @@ class Measurement:
 
     def run(self, script: Script, direction: str = "upgrade") -> Measured:
         """Run one revision and return what was observed."""
-        error = ""
+        failure = None
         with self.recorder.recording(script.path) as observations:
             try:
                 self.scratch.upgrade(script.revision) if direction == "upgrade" else self.scratch.revert(script)
-            except SchemaflowError as failed:
-                error = "" if any(item.error is not None for item in observations) else failed.message
-        if error or any(item.error is not None for item in observations):
-            return Measured(observations, (), error)
+            except SchemaflowError as error:
+                failure = error
+        if failure is not None or any(item.error is not None for item in observations):
+            return Measured(observations, failure=failure)
         changed = {change.table for item in observations for change in item.changes}
         shapes = self.recorder.shapes
         before = {table: shape for table, shape in shapes.before.items() if table in changed}

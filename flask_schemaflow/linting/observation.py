@@ -17,6 +17,7 @@ from ..backfills.sql import ASKS
 from ..runtime.guards.sqlite.catalog import probe
 from .raw import is_autocommit
 from .raw import query
+from .raw import words_of
 from .running_code import broken_statements
 from .shapes import Change
 from .shapes import ShapeBook
@@ -91,6 +92,7 @@ class Observation:
     :ivar orphans: the tables whose rows refer to rows that go, and whether only a rebuild of their table is why.
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
+    :ivar words: what the server said of the error.
     """
 
     number: int
@@ -110,6 +112,7 @@ class Observation:
     changes: list[Change] = dataclasses.field(default_factory=list)
     reads_nothing: bool = False
     error: BaseException | None = None
+    words: str = ""
 
     @property
     def word(self) -> str:
@@ -292,6 +295,7 @@ class Recorder:
         item = getattr(execution, "_schemaflow_observed", None)
         if item is not None and not self._busy and item.error is None:
             item.error = context.original_exception
+            item.words = words_of(item.error, context.connection) or type(item.error).__name__
             with self._unobserved(), contextlib.suppress(Exception):
                 self.failed(item, context.connection)
 

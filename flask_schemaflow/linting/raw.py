@@ -7,6 +7,10 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..runtime.errors.drivers import words_of_database
+
+MYSQL = ("mysql", "mariadb")
+
 
 def is_autocommit(connection: sa.Connection) -> bool:
     """Return whether each statement of a connection is a transaction of its own."""
@@ -27,6 +31,12 @@ def query(connection: sa.Connection, sql: str, parameters: t.Any = None) -> list
         return list(cursor.fetchall()) if cursor.description else []
     finally:
         cursor.close()
+
+
+def words_of(error: BaseException, connection: sa.Connection) -> str:
+    """Return what a database says of an error, without the name of the scratch database, which nobody knows."""
+    words = words_of_database(error)
+    return words.replace(f"{connection.engine.url.database}.", "") if connection.dialect.name in MYSQL else words
 
 
 @contextlib.contextmanager

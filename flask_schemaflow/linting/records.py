@@ -40,6 +40,8 @@ class Finding(Record):
     :param safer: code to write instead, or empty.
     :param safer_measured: whether that code ran on a copy without a finding.
     :param allowed: the reason in an ``# allow`` comment; ``None`` without one.
+    :param number: counts the statements of the revision from 1.
+    :param column: the column whose values are lost or changed.
     """
 
     code: str
@@ -59,11 +61,12 @@ class Finding(Record):
     safer_measured: bool = False
     allowed: str | None = None
     number: int = 0
+    column: str | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return the values for JSON, without the number of the statement."""
+        """Return the values for JSON, without the number of the statement and the column."""
         values = super().as_dict()
-        del values["number"]
+        del values["number"], values["column"]
         return values
 
 

@@ -18,6 +18,7 @@ from .rules_of_values import charsets
 from .rules_of_values import converted_values
 from .rules_of_values import fills
 from .rules_of_values import losses
+from .running_code import Broken
 from .shapes import Change
 from .sizes import count_in_words
 from .sizes import in_words
@@ -35,6 +36,13 @@ _WORK = {
 }
 _ORDER = list(_WORK)
 _ANYBODY = {("writes",): "write to", ("reads", "writes"): "read or write"}
+_GONE = ("drop_table", "rename_table", "drop_column", "rename_column")
+_TYPES = ("type",)
+_DEMANDS = ("add_column", "not_null", "type", "add_check")
+"""The kinds of changes that make a SELECT fail, make it return other types, and make an INSERT or UPDATE fail."""
+
+_VERBS = {"select": "selects", "insert": "inserts", "update": "updates"}
+_MOST_NAMED = 3
 _IN_TRANSACTION = {"25001", "55P04", "25P01"}
 
 
@@ -159,8 +167,7 @@ def _failures(subject: Subject) -> t.Iterator[Finding]:
         if item.error is not None:
             state = getattr(item.error, "sqlstate", None) or getattr(item.error, "pgcode", None) or ""
             code = "fails-in-transaction" if state in _IN_TRANSACTION else "fails-on-data"
-            words = str(item.error).strip().splitlines() or [type(item.error).__name__]
-            yield subject.finding(code, item, table, f"This statement fails, already on an empty copy: {words[0]}.")
+            yield subject.finding(code, item, table, f"This statement fails, already on an empty copy: {item.words}.")
     for failure in subject.failures:
         message = f"This statement will fail. {failure.words}: {failure.query}"
         yield subject.finding("fails-on-data", failure.observation, failure.table, message)
@@ -216,18 +223,14 @@ def _halves(subject: Subject) -> t.Iterator[Finding]:
 def _broken(subject: Subject) -> t.Iterator[Finding]:
     """Find statements of the code that runs now, which fail on the new schema."""
     for broken in subject.broken:
-        item = _cause(subject, broken.table)
+        item, suspects = _cause(subject, broken)
         kinds = [kind for kind in broken.kinds if kind != "bare insert"]
         if item is None:
             continue
         if kinds:
-            verbs = ", ".join({"select": "selects", "insert": "inserts", "update": "updates"}[kind] for kind in kinds)
-            changed = [change for change in item.changes if _breaks(change, broken.table)]
-            columns = sorted({name for change in changed for name in change.columns})
-            what = f"{broken.table}.{columns[0]}" if len(columns) == 1 else broken.table
             message = (
-                f"The code that runs now {verbs} {what} and fails afterwards: {broken.words}. Deploy code that does "
-                "without it first."
+                f"The code that runs now {_use(broken, kinds, suspects)} and fails afterwards: {broken.words}. Deploy "
+                "code that does without it first."
             )
             yield subject.finding("breaks-running-code", item, broken.table, message)
         elif broken.kinds:
@@ -244,11 +247,27 @@ def _broken(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("needs-new-code-first", item, broken.table, message)
 
 
-def _cause(subject: Subject, table: str) -> Observation | None:
-    """Return the first statement that may have broken something on a table."""
-    breaking = [item for item in subject.observations if any(_breaks(change, table) for change in item.changes)]
-    touched = [item for item in subject.observations if table in item.tables]
-    return next(iter([*breaking, *touched]), None)
+def _cause(subject: Subject, broken: Broken) -> tuple[Observation | None, list[Change]]:
+    """Return the first statement that may have broken something on a table, and the changes that may be why."""
+    changes = [(item, change) for item in subject.observations for change in item.changes]
+    breaking = [(item, change) for item, change in changes if _breaks(change, broken.table)]
+    kinds = _GONE if "select" in broken.kinds else _TYPES if broken.converted else _DEMANDS
+    likely = [(item, change) for item, change in breaking if change.kind in kinds] or breaking
+    touched = [item for item in subject.observations if broken.table in item.tables]
+    return next(iter([*(item for item, _ in likely), *touched]), None), [change for _, change in likely]
+
+
+def _use(broken: Broken, kinds: t.Sequence[str], suspects: t.Sequence[Change]) -> str:
+    """Return what the running code does with what is gone or different, in words."""
+    columns = sorted({f"{broken.table}.{name}" for change in suspects for name in change.columns})
+    if not 0 < len(columns) <= _MOST_NAMED:
+        return f"uses {broken.table}"
+    return f"{_listed([_VERBS[kind] for kind in kinds])} {_listed(columns)}"
+
+
+def _listed(words: t.Sequence[str]) -> str:
+    """Return words as English lists them."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _breaks(change: Change, table: str) -> bool:

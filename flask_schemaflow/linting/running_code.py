@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from .raw import is_autocommit
 from .raw import query
+from .raw import words_of
 from .shapes import Column
 from .shapes import Shape
 from .shapes import shape_of
@@ -123,7 +124,7 @@ def _error_of(connection: sa.Connection, sql: str) -> str:
         query(connection, sql)
         error = ""
     except Exception as raised:  # whatever the driver raises
-        error = "" if _is_beside(raised, connection.dialect.name) else str(raised).splitlines()[0]
+        error = "" if _is_beside(raised, connection.dialect.name) else words_of(raised, connection)
     query(connection, "ROLLBACK" if alone else "ROLLBACK TO SAVEPOINT schemaflow_code")
     if not alone:
         query(connection, "RELEASE SAVEPOINT schemaflow_code")

@@ -69,21 +69,24 @@ class Sizes:
         return dataclasses.replace(self, tables={**self.tables, **dict.fromkeys(tables, Size(0, 0))})
 
 
-def read_sizes(engine: sa.Engine) -> dict[str, Size]:
-    """Return the sizes of all tables of a database, by its own statistics; SQLite counts."""
+def read_sizes(engine: sa.Engine, only: t.Collection[str] | None = None) -> dict[str, Size]:
+    """Return the sizes of the tables of a database, by its own statistics.
+
+    :param only: the tables that matter; SQLite, which has to count, leaves the others out.
+    """
     with engine.connect() as connection:
         dialect = engine.dialect.name
         if dialect == "sqlite":
-            return _sqlite_sizes(connection)
+            return _sqlite_sizes(connection, only)
         rows = query(connection, _POSTGRESQL if dialect == "postgresql" else _MYSQL)
         connection.rollback()
     return {label(row[0], row[1]): Size(max(0, int(row[2] or 0)), int(row[3] or 0)) for row in rows}
 
 
-def _sqlite_sizes(connection: sa.Connection) -> dict[str, Size]:
-    names = query(connection, _SQLITE_TABLES)
+def _sqlite_sizes(connection: sa.Connection, only: t.Collection[str] | None) -> dict[str, Size]:
+    names = [name for (name,) in query(connection, _SQLITE_TABLES) if only is None or name in only]
     found = {}
-    for (name,) in names:
+    for name in names:
         quoted = '"' + name.replace('"', '""') + '"'
         found[name] = Size(query(connection, f"SELECT count(*) FROM {quoted}")[0][0])
     connection.rollback()

@@ -139,6 +139,7 @@ def _judge_table(context: PassContext, operation: ops.DropTableOp, created: list
         f"Recreate the table {name} without its rows.",
     )
     context.tell(f"Drops the table {name}{_of(context)}: {_words(count, 'row')}.")
+    context.tell_values(key)
 
 
 def _judge_columns(context: PassContext, container: ops.ModifyTableOps) -> None:
@@ -158,6 +159,7 @@ def _judge_columns(context: PassContext, container: ops.ModifyTableOps) -> None:
             continue
         remark(item, f"Drop the column {name} and its values.", _back(name, item))
         context.tell(f"Drops {name}{_of(context)}: {_words(count, 'value')}.")
+        context.tell_values(key, item.column_name)
 
 
 def _needs_answer(context: PassContext, names: set[str], count: row_counts.Count | None) -> bool:

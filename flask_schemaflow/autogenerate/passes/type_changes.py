@@ -148,6 +148,7 @@ def _say(context: PassContext, operation: ops.AlterColumnOp, old: ColumnType, ne
         found = row_counts.values(context.connection, key, [column]) if key is not None else {}
         number = f" (the column has {found[column].words('value')})" if column in found else ""
         context.tell(f"{text}: {there}{number}.")
+        context.tell_values((operation.schema, operation.table_name), operation.column_name)
 
 
 def _probed(context: PassContext, known: str | None, old: ColumnType, new: ColumnType, column: str) -> str | None:

@@ -43,11 +43,17 @@ from .snapshot import definitions
 from .snapshot import differences
 from .snapshot import snapshot
 
+Measure = t.Callable[[Target, sa.Engine, ScratchEnvironment], t.Callable[[Script], None]]
+"""Gets a database, its engine and its copy, and returns what applies a revision to the copy and measures it."""
 
-def verify(environment: Environment, scripts: t.Sequence[Script], decisions: Decisions) -> None:
+
+def verify(
+    environment: Environment, scripts: t.Sequence[Script], decisions: Decisions, measure: Measure | None = None
+) -> None:
     """Verify new revisions, if the settings or the caller ask for it.
 
     :param decisions: its ``verify`` wins over the settings; ``notices`` get what differs, or why nothing is verified.
+    :param measure: applies the revisions in place of a plain upgrade.
     :raises VerificationFailed: when ``upgrade()`` or ``downgrade()`` fails.
     """
     settings = environment.state.settings
@@ -57,7 +63,7 @@ def verify(environment: Environment, scripts: t.Sequence[Script], decisions: Dec
             continue
         try:
             with quiet_alembic():
-                _verify(environment, target, options, scripts, decisions)
+                _verify(environment, target, options, scripts, decisions, measure)
         except (Unverifiable, sa.exc.DBAPIError) as error:
             reason = str(error) if isinstance(error, Unverifiable) else str(error.orig).splitlines()[0]
             decisions.notices.append(f"Skipped the test on a scratch copy of {target.name}: {reason}.")
@@ -78,9 +84,11 @@ def _verify(
     options: dict[str, t.Any],
     scripts: t.Sequence[Script],
     decisions: Decisions,
+    measure: Measure | None,
 ) -> None:
     with scratch_copy(environment, target, options) as (source, scratch):
-        _there_and_back(source, scratch, scripts, decisions, target)
+        apply = scratch.apply if measure is None else measure(target, source, scratch)
+        _there_and_back(source, scratch, scripts, decisions, target, apply)
 
 
 @contextlib.contextmanager
@@ -122,18 +130,19 @@ def _there_and_back(
     scripts: t.Sequence[Script],
     decisions: Decisions,
     target: Target,
+    apply: t.Callable[[Script], None],
 ) -> None:
     ignored = OWN_TABLES | {scratch.options.get("version_table") or "alembic_version"}
     with scratch.connect() as connection:
         definitions_before = definitions(connection, ignored)
         before = snapshot(connection, ignored) if definitions_before is None else {}
     for script in scripts:
-        _run("upgrade", functools.partial(scratch.upgrade, script.revision), script)
+        _run("upgrade", functools.partial(apply, script))
     if definitions_before is not None:
         _leave_out_unchanged(scratch, scripts, definitions_before, ignored)
     model_differences = [str(item) for item in compared(scratch)]
     for script in reversed(scripts):
-        _run("downgrade", functools.partial(scratch.revert, script), script)
+        _run("downgrade", functools.partial(scratch.revert, script))
     with scratch.connect() as connection:
         if definitions_before is None:
             not_restored = differences(before, snapshot(connection, ignored))
@@ -164,7 +173,7 @@ def _not_restored(
         return differences(snapshot(original, ignored, changed), snapshot(connection, ignored, changed))
 
 
-def _run(direction: str, function: t.Callable[[], None], script: Script) -> None:
+def _run(direction: str, function: t.Callable[[], None]) -> None:
     try:
         function()
     except SchemaflowError as error:

@@ -190,6 +190,10 @@ class ScratchEnvironment(Environment):
         """Apply the missing revisions up to ``revision``."""
         self._run_steps(planning.upgrade_steps, revision)
 
+    def apply(self, revision: Script) -> None:
+        """Apply one revision, and what is missing before it."""
+        self.upgrade(revision.revision)
+
     def downgrade(self, revision: str) -> None:
         """Revert the revisions after ``revision``."""
         self._run_steps(planning.downgrade_steps, revision)

@@ -50,6 +50,10 @@ class SqliteCatalog:
         """Run one statement as it is."""
         return self.connection.exec_driver_sql(statement)
 
+    def ask(self, query: str) -> sa.CursorResult[t.Any]:
+        """Run a query of rows that makes sure of something."""
+        return self.connection.exec_driver_sql(query, execution_options={ASKS: True})
+
     def qualified(self, name: str) -> str:
         """Return a name with its schema, quoted."""
         return f"{quoted(self.schema)}.{quoted(name)}"
@@ -57,7 +61,7 @@ class SqliteCatalog:
     def count(self, name: str, condition: str = "1") -> int:
         """Return the number of a table's rows."""
         statement = f"SELECT count(*) FROM {self.qualified(name)} WHERE {condition}"
-        return t.cast(int, self.connection.exec_driver_sql(statement, execution_options={ASKS: True}).scalar())
+        return t.cast(int, self.ask(statement).scalar())
 
     def entries(self) -> list[CatalogEntry]:
         """Return every table, index, trigger and view, in the order of their creation."""

@@ -124,7 +124,7 @@ def _lost(
     keys = free_rowid(old) if old.has_rowid else old.primary_key
     listed = ", ".join(quoted(key) for key in keys) or "NULL"
     suspects = rule.suspects.format(c=f"(+{quoted(column)})")
-    rows = catalog.execute(
+    rows = catalog.ask(
         f"SELECT {quoted(column)}, {listed} FROM {catalog.qualified(table)} "
         f"WHERE {quoted(column)} IS NOT NULL AND ({suspects})"
     )

@@ -146,8 +146,8 @@ class Settings(Record):
         "auto",
         _oneof("auto", "off", "warn", "stop"),
         "What ``upgrade`` does about pending revisions with findings of level error: ignore them, print them, or stop. "
-        "``auto`` prints them on a terminal and asks, and ignores them elsewhere. With ``off``, ``migrate`` doesn't print "
-        "the findings in the new revision, either.",
+        "``auto`` prints them on a terminal and asks, and ignores them elsewhere. With ``off``, ``migrate`` doesn't "
+        "print the findings in the new revision, either.",
     )
     lint_after: str | None = _setting(
         None,

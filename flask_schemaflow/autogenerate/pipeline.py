@@ -180,7 +180,7 @@ class PassContext:
         self.notices.append(notice)
 
     def tell_values(self, key: Key, column: str | None = None) -> None:
-        """Note that a notice says that the values of a table or column are lost or changed, so that lint need not."""
+        """Note that a notice tells of the values of a table or column, of which lint need not speak again."""
         stored = label(self.stored(*key) or key)
         self.decisions.told.add((self.bind, stored, column and self.stored_column(*key, column)))
 

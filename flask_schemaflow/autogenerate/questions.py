@@ -37,8 +37,8 @@ class Decisions:
     :param online: write changes of existing tables in the forms that let readers and writers go on.
     :param questions: the questions of passes; while there are some, nothing is written.
     :param notices: sentences to print about the revision.
-    :param told: whose values are lost or changed by what the notices say: the bind, the table, and the column unless it
-        is the whole table.
+    :param told: what the notices say is dropped or converted: the bind, the table, and the column unless it is the
+        whole table.
     :param later: with ``online``, the operations of a second revision, by the token of a database in the template.
     :param backfills: with ``online``, functions for the end of the first revision's file.
     """

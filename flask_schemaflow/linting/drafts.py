@@ -17,11 +17,13 @@ from .records import LintReport
 from .sizes import read_sizes
 from .sizes import Sizes
 
+_ABOUT_VALUES = ("breaks-running-code", "changes-values", "loses-data")
+
 
 class Drafts:
     """Measures the new revisions on the copy of each database.
 
-    :param decisions: lost and changed values that are told already are no findings.
+    :param decisions: what it has told already, such as a drop, is no finding.
     :ivar reports: what was found, a report for each database that has findings of a level above note.
     """
 
@@ -57,5 +59,6 @@ class Drafts:
             self.reports.append(LintReport(target.bind, dialect, rows_from="database", revisions=revisions))
 
     def _is_told(self, target: Target, item: Finding) -> bool:
-        values = item.code in ("loses-data", "changes-values")
-        return values and (target.bind, item.table, item.column) in self.decisions.told
+        if item.code not in _ABOUT_VALUES or item.table is None:
+            return False
+        return {(target.bind, item.table, name) for name in item.columns or (None,)} <= self.decisions.told

@@ -41,7 +41,7 @@ class Finding(Record):
     :param safer_measured: whether that code ran on a copy without a finding.
     :param allowed: the reason in an ``# allow`` comment; ``None`` without one.
     :param number: counts the statements of the revision from 1.
-    :param column: the column whose values are lost or changed.
+    :param columns: the columns that are gone, or whose values change.
     """
 
     code: str
@@ -61,12 +61,12 @@ class Finding(Record):
     safer_measured: bool = False
     allowed: str | None = None
     number: int = 0
-    column: str | None = None
+    columns: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return the values for JSON, without the number of the statement and the column."""
+        """Return the values for JSON, without the number of the statement and the columns."""
         values = super().as_dict()
-        del values["number"], values["column"]
+        del values["number"], values["columns"]
         return values
 
 

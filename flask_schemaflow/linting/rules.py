@@ -232,7 +232,8 @@ def _broken(subject: Subject) -> t.Iterator[Finding]:
                 f"The code that runs now {_use(broken, kinds, suspects)} and fails afterwards: {broken.words}. Deploy "
                 "code that does without it first."
             )
-            yield subject.finding("breaks-running-code", item, broken.table, message)
+            columns = tuple(name for change in suspects for name in change.columns)
+            yield subject.finding("breaks-running-code", item, broken.table, message, columns=columns)
         elif broken.kinds:
             message = (
                 f"Code that inserts into {broken.table} without all columns fails afterwards: {broken.words}. Deploy "

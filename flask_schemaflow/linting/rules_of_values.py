@@ -27,7 +27,7 @@ def losses(subject: Subject) -> t.Iterator[Finding]:
                 yield subject.finding("loses-data", item, change.table, message)
             elif change.kind == "drop_column" and (change.table, change.columns[0]) not in made:
                 message = f"The values of {change.table}.{change.columns[0]} are lost; no downgrade brings them back."
-                yield subject.finding("loses-data", item, change.table, message, column=change.columns[0])
+                yield subject.finding("loses-data", item, change.table, message, columns=change.columns)
         for table in item.empties:
             message = f"All rows of {table} are deleted ({_rows(subject, table)})."
             yield subject.finding("loses-data", item, table, message)
@@ -67,7 +67,7 @@ def converted_values(subject: Subject) -> t.Iterator[Finding]:
         why = _what_changes(subject, change)
         if why and subject.has_rows(change.table):
             message = f"{change.table}.{change.columns[0]} {why}. Look at the values before and after."
-            yield subject.finding("changes-values", item, change.table, message, column=change.columns[0])
+            yield subject.finding("changes-values", item, change.table, message, columns=change.columns)
 
 
 def charsets(subject: Subject) -> t.Iterator[Finding]:

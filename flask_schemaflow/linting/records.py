@@ -24,7 +24,7 @@ VERDICTS = ("safe", "caution", "unsafe", "fails")
 class Finding(Record):
     """One thing that a revision does and that its reader should know.
 
-    :param code: the rule, one of :data:`flask_schemaflow.linting.rulebook.RULES`.
+    :param code: the rule, as ``flask db lint --explain`` lists them.
     :param level: ``error``, ``warning`` or ``note``.
     :param line: the line of the revision file; 0 if none sent it.
     :param statement: the SQL.

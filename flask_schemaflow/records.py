@@ -222,8 +222,8 @@ class Written(Record):
     :param operations: the operations of the revisions, a line each.
     :param source: the text of the file, with ``dry_run``.
     :param difference: the changes in a file that was replaced, as a unified diff.
-    :param lint: what :func:`flask_schemaflow.lint` finds in the new revisions, for each database; empty if nothing is found, or if they
-        were not tested on a scratch copy.
+    :param lint: what :func:`flask_schemaflow.lint` finds in the new revisions, for each database; empty if nothing is
+        found, or if they were not tested on a scratch copy.
     """
 
     paths: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ import typing as t
 
 from ..errors.revisions import RevisionFileBroken
 
+_DOUBLE_QUOTES = re.compile(r'^revision\b[^=\n]*= *"', re.M)
 _REVISES = re.compile(r"(Revises:[ \t]*)[^\r\n]*?(?=[ \t]*(?:\r?\n|\"\"\"|'''))")
 
 
@@ -34,6 +35,8 @@ def with_parents(text: str, parents: t.Sequence[str], path: str = "<revision>") 
     :raises RevisionFileBroken: if ``down_revision`` isn't assigned plainly at the top of the file.
     """
     value = repr(parents[0]) if len(parents) == 1 else repr(tuple(parents)) if parents else "None"
+    if _DOUBLE_QUOTES.search(text):
+        value = value.replace("'", '"')
     edited = with_value(text, "down_revision", value, path)
     return _with_docstring(edited, ", ".join(parents))
 

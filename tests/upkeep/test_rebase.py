@@ -220,6 +220,37 @@ def test_git_sees_two_heads(project: MakeProject, flask_db: FlaskDb) -> None:
     assert flask_db(made, "history").stdout.startswith("ada1 -> ben1")
 
 
+def test_two_clones(project: MakeProject, flask_db: FlaskDb, tmp_path: Path) -> None:
+    """Ada pulls what Ben has pushed, and moves hers; Ben pulls that; both databases keep their rows."""
+    ada = begin(project(MODELS), flask_db)
+    origin = str(tmp_path / "origin.git")
+    git(ada.root, "init", "-q", "--bare", "-b", "main", origin)
+    git(ada.root, "remote", "add", "origin", origin)
+    git(ada.root, "push", "-q", "-u", "origin", "main")
+    git(tmp_path, "clone", "-q", origin, "ben")
+    ben = Project(tmp_path / "ben")
+    ben.write_app()
+    ben.write_revision("ben1", "a10", *add_column("views"))
+    commit(ben, "views")
+    git(ben.root, "push", "-q")
+    for made in (ada, ben):
+        flask_db(made, "upgrade")
+        made.execute("INSERT INTO post (id) VALUES (1)")
+    ada.write_revision("ada1", "a10", *add_column("likes"))
+    commit(ada, "likes")
+    git(ada.root, "pull", "-q", "--no-rebase", "--no-edit")
+    ada.write_app()  # each has a database of their own
+    flask_db(ada, "rebase")
+    commit(ada, "likes after views")
+    git(ada.root, "push", "-q")
+    git(ben.root, "pull", "-q")
+    ben.write_app()
+    for made in (ada, ben):
+        flask_db(made, "upgrade")
+        assert made.execute("SELECT id, views, likes FROM post") == [(1, None, None)]
+        assert "nothing to rebase" in flask_db(made, "rebase", status=1).output
+
+
 def test_from_python(branched_file: Project) -> None:
     """The function returns the difference and raises what the command line prints."""
     with branched_file.app().app_context():

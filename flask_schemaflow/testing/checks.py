@@ -199,7 +199,7 @@ def base(subject: Subject) -> CheckResult:
 
 
 def _left(revision: str, parts: t.Sequence[str], files: t.Mapping[str, str]) -> Problem:
-    path = files.get(revision, "")
+    path, details = files.get(revision, ""), tuple(condensed(parts))
     return Problem(
         "base",
         f"downgrade() of revision {revision} leaves behind what its upgrade() makes."
@@ -208,8 +208,8 @@ def _left(revision: str, parts: t.Sequence[str], files: t.Mapping[str, str]) -> 
         revision=revision,
         path=path,
         line=line_of(path, "def downgrade"),
-        details=tuple(condensed(parts)),
-        hint="Drop it in downgrade()." if len(parts) == 1 else "Drop them in downgrade().",
+        details=details,
+        hint="Drop it in downgrade()." if len(details) == 1 else "Drop them in downgrade().",
     )
 
 

@@ -26,7 +26,7 @@ def told_plainly() -> t.Iterator[None]:
     try:
         yield
     except SchemaflowError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def app_of(request: pytest.FixtureRequest) -> Flask:

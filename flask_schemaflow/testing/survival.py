@@ -77,6 +77,11 @@ class Survival:
         self._rows: dict[str, GeneratedRows] = {}
         self._done: dict[str, list[Done]] = {}
 
+    @property
+    def is_again(self) -> bool:
+        """Whether the last step applied a revision for the second time, on what its ``downgrade()`` had left."""
+        return self.last is not None and len(self._done[self.last.database]) > 2
+
     def watch(self, scope: Scope, step: Step) -> None:
         """Compare the rows that the step before this one has left, and prepare those for this one."""
         connection, database = scope.connection, step.database
@@ -200,7 +205,7 @@ def rows_survive(subject: Subject) -> CheckResult:
         step = survival.last
         if failure is None:
             break
-        if step is None or (step.revision in without and step.direction == "upgrade"):
+        if step is None or (step.revision in without and step.direction == "upgrade" and not survival.is_again):
             return CheckResult("rows", (failed("rows", failure, files),))
         if step.revision not in without:
             without.add(step.revision)

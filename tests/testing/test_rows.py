@@ -169,6 +169,8 @@ def test_a_downgrade_that_fails_anyway(make_shop: MakeShop, databases: Databases
     shop = make_shop()
     shop.revision("a2", "a1", add("age"), "raise NotImplementedError")
     shop.revision("a3", "a2", "op.execute('UPDATE pet SET age = NULL')", 'op.execute("DELETE FROM nothing")')
+    shop.revision("a4", "a3", "op.create_table('toy', sa.Column('id', sa.Integer))")  # which no second one can
+    shop.revision("a5", "a4", "op.execute('UPDATE pet SET age = 5')")
     assert told(rows(shop, databases)) == []
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import os
+import pathlib
 import typing as t
+import urllib.parse
 
+from .. import __version__
 from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import as_json
 from ..linting.records import CheckedRevision
@@ -105,11 +109,13 @@ def as_short_text(reports: t.Sequence[LintReport]) -> str:
 
 def as_github(reports: t.Sequence[LintReport]) -> str:
     """Return workflow commands that GitHub shows beside the lines of a pull request."""
-    return "\n".join(
+    lines = [
         f"::{_COMMANDS[item.level]} file={_property(relative(revision.file))},line={max(1, item.line)},"
         f"title={_property(item.code)}::{_data(_with_safer(item))}"
         for revision, item in _open(reports)
-    )
+    ]
+    failed = [report.unmeasured for report in reports if report.unmeasured]
+    return "\n".join([*lines, *(f"::error title=not measured::{_data(text)}" for text in failed)])
 
 
 def _property(text: str) -> str:
@@ -135,11 +141,12 @@ def _open(reports: t.Sequence[LintReport]) -> t.Iterator[tuple[CheckedRevision, 
 
 def as_gitlab(reports: t.Sequence[LintReport]) -> str:
     """Return a report in GitLab's format of code quality."""
+    fingerprint = _fingerprints()
     items = [
         {
             "description": item.message,
             "check_name": item.code,
-            "fingerprint": _fingerprint(revision, item),
+            "fingerprint": fingerprint(revision, item),
             "severity": _SEVERITIES[item.level],
             "location": {"path": relative(revision.file), "lines": {"begin": max(1, item.line)}},
         }
@@ -148,9 +155,17 @@ def as_gitlab(reports: t.Sequence[LintReport]) -> str:
     return json.dumps(items, indent=2)
 
 
-def _fingerprint(revision: CheckedRevision, item: Finding) -> str:
-    parts = (revision.bind or "", revision.id, revision.direction, item.code, item.table or "", item.statement)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def _fingerprints() -> t.Callable[[CheckedRevision, Finding], str]:
+    """Return a function for fingerprints, which stay when lines move; of findings that are alike each has its own."""
+    seen: collections.Counter[tuple[str, ...]] = collections.Counter()
+
+    def fingerprint(revision: CheckedRevision, item: Finding) -> str:
+        parts = (revision.bind or "", revision.id, revision.direction, item.code, item.table or "", item.statement)
+        seen[parts] += 1
+        again = [str(seen[parts])] if seen[parts] > 1 else []
+        return hashlib.sha256("\0".join([*parts, *again]).encode()).hexdigest()
+
+    return fingerprint
 
 
 def as_sarif(reports: t.Sequence[LintReport]) -> str:
@@ -165,24 +180,28 @@ def as_sarif(reports: t.Sequence[LintReport]) -> str:
         }
         for code, rule in RULES.items()
     ]
+    fingerprint = _fingerprints()
     results = [
-        _result(revision, item) for report in reports for revision in report.revisions for item in revision.findings
+        _result(revision, item, fingerprint(revision, item))
+        for report in reports
+        for revision in report.revisions
+        for item in revision.findings
     ]
     failed = [report.unmeasured for report in reports if report.unmeasured]
     invocation: dict[str, t.Any] = {"executionSuccessful": not failed}
     if failed:
         invocation["toolExecutionNotifications"] = [{"level": "error", "message": {"text": text}} for text in failed]
     run = {
-        "tool": {"driver": {"name": "flask db lint", "rules": rules}},
+        "tool": {"driver": {"name": "flask db lint", "version": __version__, "rules": rules}},
         "invocations": [invocation],
         "results": results,
     }
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
-def _result(revision: CheckedRevision, item: Finding) -> dict[str, t.Any]:
+def _result(revision: CheckedRevision, item: Finding, fingerprint: str) -> dict[str, t.Any]:
     place = {
-        "artifactLocation": {"uri": relative(revision.file)},
+        "artifactLocation": {"uri": _uri(revision.file)},
         "region": {"startLine": max(1, item.line)},
     }
     result: dict[str, t.Any] = {
@@ -191,11 +210,16 @@ def _result(revision: CheckedRevision, item: Finding) -> dict[str, t.Any]:
         "level": item.level,
         "message": {"text": _with_safer(item)},
         "locations": [{"physicalLocation": place}],
-        "partialFingerprints": {"statement/v1": _fingerprint(revision, item)},
+        "partialFingerprints": {"statement/v1": fingerprint},
     }
     if item.allowed is not None:
         result["suppressions"] = [{"kind": "inSource", "justification": item.allowed}]
     return result
+
+
+def _uri(path: str) -> str:
+    shorter = relative(path)
+    return pathlib.Path(shorter).as_uri() if os.path.isabs(shorter) else urllib.parse.quote(shorter)
 
 
 def as_json_text(reports: t.Sequence[LintReport]) -> str:

@@ -72,7 +72,8 @@ def lint(
         if not shared.quiet or any(report.has(level) or report.unmeasured for report in reports):
             echo(FORMATS[form](reports))
     else:
-        echo_script(FORMATS[form](reports) + "\n" if reports else "")
+        document = FORMATS[form](reports)
+        echo_script(f"{document}\n" if document else "")
     end(reports, level)
 
 

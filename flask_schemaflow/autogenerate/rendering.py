@@ -47,6 +47,10 @@ def prepare(scope: Scope) -> None:
 
 def _rendered(type_: Type, context: t.Any) -> t.Any:
     """Return the text of a type, or ``False`` for what Alembic writes rightly itself."""
+    if type(type_) is sa.Interval:  # its repr() has no arguments
+        parameters = list(inspect.signature(sa.Interval.__init__).parameters.values())[1:]
+        arguments = _arguments(type_, parameters, set())
+        return f"{context.opts['sqlalchemy_module_prefix']}Interval({arguments})" + _variants(type_, context)
     if type(type_).__module__.startswith("sqlalchemy."):
         return _of_dialect(type_, context)
     for text, imports in _candidates(type_):

@@ -208,6 +208,13 @@ KEYS = [
         options={"answers": Answers(fills={"tag.id": "sql:CASE code WHEN 'x' THEN 1 ELSE 2 END"})},
         holds={"SELECT code, title, id FROM tag ORDER BY id": [("x", "ex", 1), ("y", "why", 2)]},
     ),
+    Case(
+        "a key of two columns becomes one with automatic values",
+        table("line", key(), column("order_no", sa.Integer, primary_key=True), _LINE[1]),
+        _LINES,
+        table("line", key(), *_LINE),
+        holds={"INSERT INTO line (order_no) VALUES (7);;SELECT id, order_no FROM line": [(1, 10), (2, 20), (3, 7)]},
+    ),
 ]
 
 
@@ -713,6 +720,34 @@ DETAILS = [
         _TIMES,
         _shelf(postgresql.TIMESTAMP(precision=3)),
         databases=POSTGRESQL,
+    ),
+    Case(
+        "precision of intervals",
+        _shelf(sa.Interval),
+        ("INSERT INTO shelf VALUES (1, '1 day')",),
+        _shelf(sa.Interval(second_precision=3)),
+        databases=POSTGRESQL,
+    ),
+    Case(
+        "fields of intervals",
+        _shelf(postgresql.INTERVAL(fields="YEAR TO MONTH")),
+        ("INSERT INTO shelf VALUES (1, '1 year')",),
+        _shelf(sa.Interval),
+        databases=POSTGRESQL,
+    ),
+    Case(
+        "intervals that are times in the database",
+        _shelf(sa.Integer),
+        _SHELF,
+        table("shelf", key(), column("it", sa.Integer), column("lasts", sa.Interval(native=False))),
+    ),
+    Case(
+        "values of a SET",
+        _shelf(mysql.SET("a", "it's")),
+        ("INSERT INTO shelf VALUES (1, 'a,it''s')",),
+        _shelf(mysql.SET("a", "50%", "it's")),
+        databases=MARIADB,
+        holds={"SELECT it FROM shelf": [("a,it's",)]},
     ),
     Case(
         "collation of a column",

@@ -234,11 +234,15 @@ def _wanted_source(found: Column, model: Column, dialect: sa.Dialect) -> Source:
         return None  # "auto" leaves a key as it is
     if model is model.table.autoincrement_column and model.server_default is None:
         stays = found.primary_key and found.identity is None or found.server_default is not None and not found.identity
-        if model.autoincrement is True and found.server_default is None:
+        if found.server_default is None and (model.autoincrement is True or _key(found.table) != _key(model.table)):
             stays = False
         return sequence if sequence or stays else sequence_name(model.table, model)
     leaves = found.primary_key and not model.primary_key and model.server_default is None and model.default is None
     return None if leaves or found.identity is not None else sequence
+
+
+def _key(table: sa.Table) -> set[str]:
+    return {column.name for column in table.primary_key.columns}
 
 
 def compare_server_default(

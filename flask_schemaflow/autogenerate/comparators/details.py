@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import PriorityDispatchResult
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import postgresql
 
 from ...alembic_private import sqlite_definition
 from ...runtime.guards.sqlite.tokens import significant
@@ -43,23 +45,35 @@ def differs_in_detail(context: AutogenContext, found: Column, model: Column) -> 
     """Return whether two types that Alembic takes for the same differ for the database."""
     wanted = model.type.dialect_impl(context.dialect)
     if context.dialect.name == "postgresql":
-        is_precise = _precision(found.type, context.dialect) == _precision(model.type, context.dialect)
-        return not is_precise or _differs_in_collation(context, found, wanted)
+        return _differs_in_precision(context, found, model) or _differs_in_collation(context, found, wanted)
     if context.dialect.name not in _MYSQL or _details(found.type) == _details(wanted):
         return False
     seen = mirror_of(context).column(model)
     return seen is not None and _details(found.type) != _details(seen.type)
 
 
+def _differs_in_precision(context: AutogenContext, found: Column, model: Column) -> bool:
+    has = _precision(found.type, context.dialect)
+    if has == _precision(model.type, context.dialect):
+        return False
+    seen = mirror_of(context).column(model)
+    return seen is None or has != _precision(seen.type, context.dialect)
+
+
 def _precision(type_: t.Any, dialect: sa.Dialect) -> list[str]:
-    """Return the digits of seconds as they are written: SQLAlchemy's own types for a dialect don't keep them."""
-    if not isinstance(type_.dialect_impl(dialect), (sa.DateTime, sa.Time)):
+    """Return the digits of seconds as they are written: SQLAlchemy's own types for a dialect don't keep them.
+
+    Of an interval also its fields, such as ``YEAR TO MONTH``.
+    """
+    if not isinstance(type_.dialect_impl(dialect), (sa.DateTime, sa.Time, postgresql.INTERVAL)):
         return []
-    return _DIGITS.findall(str(type_.compile(dialect=dialect)))
+    text = str(type_.compile(dialect=dialect)).upper()
+    return text.split() if text.startswith("INTERVAL") else _DIGITS.findall(text)
 
 
 def _details(type_: t.Any) -> list[t.Any]:
-    return [getattr(type_, name, None) or None for name in _DETAILS]
+    values = list(type_.values) if isinstance(type_, mysql.SET) else None  # Alembic compares those of ENUM alone
+    return [values, *(getattr(type_, name, None) or None for name in _DETAILS)]
 
 
 def _differs_in_collation(context: AutogenContext, found: Column, wanted: t.Any) -> bool:

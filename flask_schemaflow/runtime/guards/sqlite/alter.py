@@ -29,6 +29,7 @@ class AlterPlan:
 
     :ivar renames: new names by old ones.
     :ivar types: the columns whose type was changed, with the new type.
+    :ivar existing: the types that the revision says they had.
     :ivar generated: the columns that were plain and are to be generated.
     :ivar added: the columns that are new.
     :ivar dropped: the columns that go.
@@ -44,6 +45,7 @@ class AlterPlan:
     ordering: t.Sequence[t.Sequence[str]] = ()
     renames: dict[str, str] = dataclasses.field(default_factory=dict)
     types: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    existing: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     generated: list[str] = dataclasses.field(default_factory=list)
     added: list[str] = dataclasses.field(default_factory=list)
     dropped: list[str] = dataclasses.field(default_factory=list)
@@ -100,10 +102,12 @@ class AlterPlan:
         server_default: t.Any = False,
         name: str | None = None,
         type_: t.Any = None,
+        existing_type: t.Any = None,
         **rest: t.Any,
     ) -> None:
         text = self._column(column)
         if type_ is not None:
+            self.existing[text.name] = existing_type
             self._set_type(text, type_)
         if server_default is not False:
             self._set_default(text, server_default)

@@ -53,6 +53,10 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?\Z")
 # Integers that a float can hold, each of them.
 _NOT_A_FLOAT = "{c} NOT BETWEEN -9007199254740992 AND 9007199254740992"
 _LONGEST = 80
+_DASHED = (
+    f"CASE WHEN {{c}} GLOB '{'[0-9a-f]' * 32}' THEN substr({{c}}, 1, 8) || '-' || substr({{c}}, 9, 4) || '-' || "
+    "substr({c}, 13, 4) || '-' || substr({c}, 17, 4) || '-' || substr({c}, 21) ELSE {c} END"
+)
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 
@@ -77,6 +81,9 @@ def conversions(plan: AlterPlan, catalog: SqliteCatalog) -> dict[str, Conversion
     schema = None if catalog.schema == "main" else catalog.schema
     reflected = sa.inspect(catalog.connection).get_columns(plan.name, schema=schema)
     before = {column["name"]: column["type"] for column in reflected}
+    for name, given in plan.existing.items():
+        if given is not None and family_of(plain_type(given, plan.dialect)) == "uuid":
+            before[name] = given  # reads like any CHAR(32)
     rules = {name: conversion(before[name], new, plan.dialect) for name, new in plan.types.items() if name in before}
     return {name: rule for name, rule in rules.items() if rule is not None}
 
@@ -153,6 +160,8 @@ def conversion(old: t.Any, new: t.Any, dialect: sa.Dialect) -> Conversion | None
     before, after = plain_type(old, dialect), plain_type(new, dialect)
     if isinstance(after, types.Enum):
         return _to_enum(after)
+    if family_of(before) == "uuid" and family_of(after) == "text" and (getattr(after, "length", None) or 36) >= 36:
+        return Conversion("0", _never, _DASHED)
     affinities = [affinity(str(type_.compile(dialect=dialect))) for type_ in (before, after)]
     if family_of(before) == family_of(after) and affinities[0] == affinities[1]:
         return None

@@ -47,6 +47,12 @@ KEPT: dict[str, tuple[str, str, list[t.Any], list[t.Any]]] = {
         ["0F8FAD5B-D9CB-469F-A165-70867728950E"],
         ["0f8fad5bd9cb469fa16570867728950e"],
     ),
+    "UUID to text": (
+        "CHAR(32)",
+        "sa.String(36), existing_type=sa.Uuid()",
+        ["0f8fad5bd9cb469fa16570867728950e", "odd", None],
+        ["0f8fad5b-d9cb-469f-a165-70867728950e", "odd", None],
+    ),
     "text to longer text": ("VARCHAR(3)", "sa.Text()", ["abc", 5], ["abc", "5"]),
     "text to an Enum": ("TEXT", 'sa.Enum("a", "b", name="e")', ["a", "b", None], ["a", "b", None]),
     "an unknown type": ("TEXT", "Money()", ["1.5", "cheap"], [1.5, "cheap"]),

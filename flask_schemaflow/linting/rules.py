@@ -272,8 +272,14 @@ def _listed(words: t.Sequence[str]) -> str:
 
 
 def _breaks(change: Change, table: str) -> bool:
-    harmless = change.kind == "add_column" and not change.new.is_needed
+    harmless = (change.kind == "add_column" and not change.new.is_needed) or _only_adds_values(change)
     return change.table == table and not harmless and not change.kind.startswith(("add_unique", "add_foreign"))
+
+
+def _only_adds_values(change: Change) -> bool:
+    """Return whether an enum has its old values still, and new ones."""
+    before, after = (getattr(found, "enums", None) for found in (change.old, change.new))
+    return change.kind == "type" and bool(before and after) and set(before or ()) <= set(after or ())
 
 
 def _row_readers(subject: Subject) -> t.Iterator[Finding]:

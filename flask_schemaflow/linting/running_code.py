@@ -80,19 +80,21 @@ def _statements(connection: sa.Connection, shape: Shape) -> t.Iterator[tuple[str
     known = {name: value for name, value in full.items() if value is not None}
     needed = [name for name in full if shape.columns[name].is_needed]
     if all(name in known for name in needed):
-        yield "insert", _insert(table, known, quote)
+        dialect = connection.dialect
+        yield "insert", _insert(table, known, dialect)
         barest = {name: known[name] for name in needed}
         if barest != known:
-            yield "bare insert", _insert(table, barest, quote)
+            yield "bare insert", _insert(table, barest, dialect)
     settable = [f"{quote(name)} = {value}" for name, value in known.items() if name not in shape.primary_key]
     if settable:
         yield "update", f"UPDATE {table} SET {', '.join(settable)} WHERE 1 = 0"
 
 
-def _insert(table: str, values: t.Mapping[str, str], quote: t.Callable[[str], str]) -> str:
-    if not values:
-        return f"SELECT 1 FROM {table} WHERE 1 = 0"
-    return f"INSERT INTO {table} ({', '.join(map(quote, values))}) VALUES ({', '.join(values.values())})"
+def _insert(table: str, values: t.Mapping[str, str], dialect: sa.Dialect) -> str:
+    if not values and dialect.name not in ("mysql", "mariadb"):
+        return f"INSERT INTO {table} DEFAULT VALUES"
+    names = ", ".join(map(dialect.identifier_preparer.quote, values))
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(values.values())})"
 
 
 def _literal(kind: t.Any) -> str | None:

@@ -252,3 +252,18 @@ def test_some_seconds_of_work_are_fine(app: Flask, tmp_path: Path) -> None:
     assert run(app, "lint", "--sizes", str(sizes)).exit_code == 1
     app.config["SCHEMAFLOW_LINT_SECONDS"] = 20
     assert run(app, "lint", "--sizes", str(sizes)).exit_code == 0
+
+
+def test_another_value_of_an_enum_breaks_nothing(project: MakeProject, postgres_url: str) -> None:
+    """What fails afterwards is put down to the statement that demands a value."""
+    made = project(url=postgres_url)
+    made.run("db", "init")
+    kind = "sa.Enum('car', 'van', name='lorry')"
+    columns = f"sa.Column('id', sa.Integer, primary_key=True), sa.Column('kind', {kind}), sa.Column('seats', sa.INT)"
+    made.write_revision("aa1", None, f"op.create_table('fleet', {columns})")
+    made.run("db", "upgrade")
+    more = "with op.get_context().autocommit_block():\n    op.execute(\"ALTER TYPE lorry ADD VALUE 'bus'\")\n"
+    made.write_revision("bb2", "aa1", more + "op.alter_column('fleet', 'seats', nullable=False)")
+    found = json.loads(made.run("db", "lint", "--format", "json", check=False).stdout)["revisions"][0]["findings"]
+    (broken,) = (item for item in found if item["code"] == "needs-new-code-first")
+    assert "SET NOT NULL" in broken["statement"]

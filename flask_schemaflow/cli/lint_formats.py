@@ -18,6 +18,7 @@ from ..linting.records import Finding
 from ..linting.records import LintReport
 from ..linting.rulebook import RULES
 from .output import flat
+from .terminal import wrapped
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
@@ -37,7 +38,8 @@ def as_text(reports: t.Sequence[LintReport]) -> str:
 
 
 def _heads(revision: CheckedRevision, item: Finding) -> str:
-    return f"{item.level}  {item.code}  {relative(revision.file)}:{item.line}\n  {item.message}"
+    message = "\n".join(wrapped(item.message, "  "))
+    return f"{item.level}  {item.code}  {relative(revision.file)}:{item.line}\n{message}"
 
 
 def _report(report: LintReport) -> str:
@@ -81,7 +83,7 @@ def _finding(finding: Finding, revision: CheckedRevision) -> t.Iterator[str]:
     yield f"  {finding.level:<7}  {finding.code}  {relative(revision.file)}:{finding.line}"
     if finding.statement:
         yield f"      {_short(finding.statement)}"
-    yield f"    {finding.message}"
+    yield from wrapped(finding.message, "    ")
     if finding.safer:
         yield "    Safer:"
         yield from (f"        {line}".rstrip() for line in finding.safer.splitlines())
@@ -101,7 +103,7 @@ def as_short_text(reports: t.Sequence[LintReport]) -> str:
             for finding in revision.findings:
                 where = f" of the database {report.bind}" if report.bind else ""
                 lines.append(f"  {finding.level:<7}  {finding.code}{where}  {relative(revision.file)}:{finding.line}")
-                lines.append(f"    {finding.message}")
+                lines += wrapped(finding.message, "    ")
     codes = dict.fromkeys(item.code for report in reports for one in report.revisions for item in one.findings)
     lines += [f"`flask db lint --explain {code}` says more." for code in list(codes)[:1]]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from ..linting.records import CheckedRevision
 from ..linting.records import LintReport
 from ..linting.records import Plan
 from .output import flat
+from .terminal import wrapped
 
 
 def plan_text(plan: Plan) -> str:
@@ -17,7 +18,7 @@ def plan_text(plan: Plan) -> str:
     if plan.order:
         lines.append("order  " + "   ".join(f"{number}. {step}" for number, step in enumerate(plan.order, 1)))
     if plan.why:
-        lines.append(f"       {plan.why}")
+        lines += wrapped(plan.why, "       ")
     for report in plan.reports:
         lines += _report(report, len(plan.reports) > 1)
     return "\n".join(lines)
@@ -41,4 +42,4 @@ def _revision(revision: CheckedRevision) -> t.Iterator[str]:
     arrow = "<- " if revision.direction == "downgrade" else ""
     yield f"{arrow}{revision.id}  {flat(revision.message.splitlines()[0] if revision.message else '')}  {transactions}"
     for line in effects(revision):
-        yield f"    {line}"
+        yield from wrapped(line, "    ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import threading
 import time
 import typing as t
@@ -44,6 +45,17 @@ def cut(text: str, longest: int | None, dots: str = "...") -> str:
     if longest is None or len(text) <= longest:
         return text
     return text[: max(0, longest - len(dots))].rstrip() + dots
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Return a sentence as lines that fit into the terminal; one line for a file or a pipe."""
+    columns = width(sys.stdout)
+    if columns is None:
+        return [indent + text]
+    room = max(40, columns)
+    return textwrap.wrap(
+        text, room, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _is_terminal(stream: t.Any) -> bool:

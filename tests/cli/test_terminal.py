@@ -99,3 +99,18 @@ def test_colours(environ: dict[str, str], expected: bool | None) -> None:
 def test_a_long_text_is_cut() -> None:
     """Where it has to be."""
     assert cut("abcdef", None) == "abcdef" and cut("abcdef", 6) == "abcdef" and cut("abcdef", 5) == "ab..."
+
+
+def test_findings_fit_the_terminal(project: MakeProject) -> None:
+    """Sentences of ``lint`` and ``plan`` break between words; a file gets them whole."""
+    made = project()
+    made.run("db", "init")
+    made.write_revision("aaa1", None, "op.execute('CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER)')")
+    made.run("db", "upgrade")
+    made.write_revision("aaa2", "aaa1", "op.drop_column('item', 'price')")
+    sentence = "The values of item.price are lost; no downgrade brings them back."
+    for command in ("lint", "plan"):
+        screen = made.terminal("db", command, size=(40, 50))
+        lines = [line for line in screen.text.splitlines() if line.startswith("    ")]
+        assert max(map(len, lines)) <= 50 and sentence in " ".join(" ".join(lines).split())
+        assert f"{sentence}\n" in made.run("db", command, check=False).stdout

@@ -14,6 +14,7 @@ from alembic.script import Script
 from ..autogenerate.verify import quiet_alembic
 from ..autogenerate.verify import scratch_copy
 from ..autogenerate.verify.copies import empty_database
+from ..autogenerate.verify.own_schema import is_own_schema
 from ..autogenerate.verify.scratch import configured_options
 from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.scratch import source_of
@@ -258,6 +259,12 @@ def _measure(
     checked += _downgrades(measurement, done) if request.down else []
     if report.dialect == "sqlite" and request.on is None:
         notices.append("Measured on SQLite; if production is another kind of database, name one with --on URL.")
+    with scratch.connect() as connection:
+        if is_own_schema(connection):
+            notices.append(
+                f"Measured in a schema of its own, because {scratch.engine.url.username} may not create databases. It "
+                "has the tables, without views, functions and triggers."
+            )
     version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
     report = report.changed(
         server=version, rows_from=sizes.source, revisions=tuple(checked), notices=tuple(notices)

@@ -33,6 +33,8 @@ from ...targets import Target
 from ..compare import differences as compared
 from ..questions import Decisions
 from . import copies
+from .own_schema import BEYOND
+from .own_schema import is_own_schema
 from .scratch import configured_options
 from .scratch import ScratchEnvironment
 from .scratch import source_of
@@ -103,15 +105,16 @@ def scratch_copy(
     dialect = target.sync_engine.dialect.name
     if environment.config.attributes.get("connection") is not None:
         raise Unverifiable("a scratch copy can't see the transaction of the connection you passed")
-    if dialect in ("mysql", "mariadb") and any(
-        table.schema for item in target.metadatas for table in item.tables.values()
-    ):
+    has_schemas = any(table.schema for item in target.metadatas for table in item.tables.values())
+    if dialect in ("mysql", "mariadb") and has_schemas:
         raise Unverifiable(copies.ELSEWHERE)
     with source_of(target) as source, keep_transactions([source]):
         heads = _heads(source, options)
         with copies.copy_of(source, environment.state.settings) as engine:
             scratch = ScratchEnvironment(environment, target.changed(engine=engine), options)
             with scratch.connect() as connection:
+                if is_own_schema(connection) and (has_schemas or options.get("version_table_schema")):
+                    raise Unverifiable(BEYOND)
                 write_heads(connection, options, heads)
                 connection.commit()
             yield source, scratch

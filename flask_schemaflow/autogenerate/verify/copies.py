@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from ...runtime.guards.sqlite.tokens import quoted
 from ...settings import Settings
+from .own_schema import schema_within
 from .scratch import beside
 from .scratch import fresh_name
 from .scratch import given
@@ -190,11 +191,7 @@ def _new_database(server: sa.Engine, create: t.Callable[[sa.Connection, str], st
         try:
             drop = create(connection, name)
         except sa.exc.DBAPIError as error:
-            user = server.url.username or "the user"
-            raise Unverifiable(
-                f"{user} has no permission to create a scratch database; `{_grant(server.dialect.name, user)}` allows "
-                "it, or name an empty database in SCHEMAFLOW_VERIFY_DATABASE_URL"
-            ) from error
+            raise NotAllowed(_not_allowed(server)) from error
     try:
         yield beside(server, database=name)
     finally:
@@ -202,19 +199,32 @@ def _new_database(server: sa.Engine, create: t.Callable[[sa.Connection, str], st
             connection.exec_driver_sql(drop)
 
 
-def _grant(dialect: str, user: str) -> str:
-    if dialect == "postgresql":
-        return f'ALTER ROLE "{user}" CREATEDB'
-    return f"GRANT ALL ON `schemaflow_verify_%`.* TO '{user}'@'%'"
+class NotAllowed(Unverifiable):
+    """Raised when the user may not create a scratch database; the text has the statement that allows it."""
+
+
+def _not_allowed(server: sa.Engine) -> str:
+    user = server.url.username or "the user"
+    if server.dialect.name == "postgresql":
+        kinds, grants = "a scratch database or a schema for it", (
+            f'`ALTER ROLE "{user}" CREATEDB` or `GRANT CREATE ON DATABASE "{server.url.database}" TO "{user}"`'
+        )
+    else:
+        kinds, grants = "a scratch database", f"`GRANT ALL ON `schemaflow_verify_%`.* TO '{user}'@'%'`"
+    return (
+        f"{user} has no permission to create {kinds}; {grants} allows it, or name an empty database in "
+        "SCHEMAFLOW_VERIFY_DATABASE_URL"
+    )
 
 
 @contextlib.contextmanager
 def empty_database(url: sa.URL) -> t.Iterator[sa.Engine]:
     """Yield an engine of a new, empty database on the server of ``url``, dropped afterwards.
 
-    Where it may not be created, the database of ``url`` itself is used if it is empty, and emptied afterwards.
+    Where it may not be created, the database of ``url`` itself is used if it is empty, and emptied afterwards; else, on
+    PostgreSQL, a new schema in it.
 
-    :raises Unverifiable: when it isn't.
+    :raises Unverifiable: when there is no way.
     """
     if url.get_backend_name() == "sqlite":
         with tempfile.TemporaryDirectory(prefix="schemaflow-") as folder:
@@ -229,12 +239,16 @@ def empty_database(url: sa.URL) -> t.Iterator[sa.Engine]:
     with contextlib.ExitStack() as stack:
         try:
             engine = stack.enter_context(_new_database(server, create))
-        except Unverifiable:
+        except NotAllowed as error:
             with server.connect() as connection:
-                if tables_of(connection):
-                    raise
-            engine = server
-            stack.callback(empty, server)
+                is_empty = not tables_of(connection)
+            if is_empty:
+                engine = server
+                stack.callback(empty, server)
+            elif server.dialect.name == "postgresql":
+                engine = stack.enter_context(_schema_or(error, server))
+            else:
+                raise
         yield engine
 
 
@@ -290,15 +304,18 @@ def _empty_mysql(engine: sa.Engine) -> None:
             connection.exec_driver_sql(f"DROP TABLE `{name}`")
 
 
-def replay(original: sa.Connection, copy: sa.Connection) -> None:
+def replay(
+    original: sa.Connection, copy: sa.Connection, schemas: t.Sequence[str | None] | None = None
+) -> None:
     """Create the tables of one PostgreSQL database in another one.
 
+    :param schemas: those whose tables are created; by default all of the user's.
     :raises Unverifiable: when something in it can't be created that way.
     """
     metadata = sa.MetaData()
     event.listen(sa.Table, "column_reflect", forget_own_sequence)
     try:
-        for schema in user_schemas(original):
+        for schema in user_schemas(original) if schemas is None else schemas:
             metadata.reflect(original, schema=schema, resolve_fks=False)
     finally:
         event.remove(sa.Table, "column_reflect", forget_own_sequence)
@@ -320,9 +337,38 @@ _LIKE_THIS = (
 )
 
 
-def postgresql_copy(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
-    """Return a context with an engine of a scratch database with the schema of ``source`` and no rows."""
-    return _server_copy(source, settings, _create_postgresql, _fill_postgresql, _empty_postgresql)
+@contextlib.contextmanager
+def postgresql_copy(source: sa.Engine, settings: Settings) -> t.Iterator[sa.Engine]:
+    """Yield an engine of a scratch database with the schema of ``source`` and no rows.
+
+    Where the user may not create databases, it is a scratch schema of the same database.
+    """
+    with contextlib.ExitStack() as stack:
+        copy = _server_copy(source, settings, _create_postgresql, _fill_postgresql, _empty_postgresql)
+        try:
+            engine = stack.enter_context(copy)
+        except NotAllowed as error:
+            engine = stack.enter_context(_schema_or(error, source))
+            _fill_own_schema(source, engine)
+        yield engine
+
+
+@contextlib.contextmanager
+def _schema_or(error: NotAllowed, source: sa.Engine) -> t.Iterator[sa.Engine]:
+    """Yield an engine of a new schema; raise ``error`` where that may not be created, either."""
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(schema_within(source))
+        except sa.exc.DBAPIError:
+            raise error from None
+        yield engine
+
+
+def _fill_own_schema(source: sa.Engine, scratch: sa.Engine) -> None:
+    """Create the tables of the default schema of ``source``."""
+    _share_settings(source, scratch)
+    with source.connect() as original, scratch.begin() as copy:
+        replay(original, copy, [None])
 
 
 def _empty_postgresql_scratch(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:

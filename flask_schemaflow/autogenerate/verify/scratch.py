@@ -113,11 +113,13 @@ def tables_of(connection: sa.Connection) -> list[sa.Table]:
 def user_schemas(connection: sa.Connection) -> list[str | None]:
     """Return the schemas that aren't the server's own, ``None`` for the default one, which comes first.
 
-    On MariaDB and MySQL the others are other databases, and no part of this one.
+    On MariaDB and MySQL the others are other databases, and no part of this one. Beside a scratch schema of PostgreSQL
+    they are the application's.
     """
-    if connection.dialect.name in ("mysql", "mariadb"):
+    default = connection.dialect.default_schema_name
+    if connection.dialect.name in ("mysql", "mariadb") or (default or "").startswith(PREFIX):
         return [None]
-    own = {connection.dialect.default_schema_name, "information_schema", "temp"}
+    own = {default, "information_schema", "temp"}
     names = sa.inspect(connection).get_schema_names()
     return [None, *sorted(name for name in names if name not in own and not name.startswith("pg_"))]
 

@@ -54,7 +54,8 @@ _RELATIONS = """SELECT c.oid, CASE WHEN n.nspname = current_schema() THEN NULL E
     coalesce(pg_relation_filenode(c.oid), 0), coalesce(i.indrelid, 0), coalesce(pg_stat_get_xact_numscans(c.oid), 0)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
     WHERE c.relkind IN ('r', 'i', 'm', 'p', 'I') AND n.nspname NOT LIKE 'pg\\_%'
-    AND n.nspname <> 'information_schema'"""
+    AND n.nspname <> 'information_schema'
+    AND (n.nspname = current_schema() OR current_schema() NOT LIKE 'schemaflow\\_verify\\_%')"""
 _KINDS = {"Update": "update", "Merge": "update", "Delete": "delete"}
 _LOCKS_ROWS = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+UPDATE|UPDATE|KEY\s+SHARE|SHARE)\b", re.I)
 _TRUSTED_ROWS = 200
@@ -103,9 +104,9 @@ class PostgreSQLRecorder(Recorder):
         if first_word(sql) in ("DROP", "ALTER", "REINDEX"):
             words = set(re.findall(r"[\w$]+", sql))
             owners = [self._labels.get(item.of) for item in self._old.values() if item.is_index and item.name in words]
-            if re.search(r"\b(?:TYPE|DOMAIN)\b", sql[:40], re.I):
+            if re.match(r"(?:ALTER|DROP)\s+(?:TYPE|DOMAIN)\b", bare(sql), re.I):
                 owners += [self._labels.get(oid) for (oid,) in query(connection, _USERS, (list(words),))]
-            found += [name for name in owners if name is not None]
+            found += [name for name in owners if name in self.shapes.current]
         return list(dict.fromkeys(found))
 
     def parts(self, sql: str, parameters: t.Any) -> list[str]:

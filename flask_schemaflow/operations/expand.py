@@ -105,6 +105,9 @@ def _expand(operations: Operations, operation: ExpandColumnOp) -> None:
     if pair.new not in columns:
         operations.add_column(pair.table, _nullable(operation.new), schema=pair.schema)
     old = columns.get(pair.old)
+    if kind_of(operations) == "sqlite" and is_offline(operations):
+        # It may be NOT NULL; batch mode says why that isn't written.
+        old = {"type": sa.types.NullType(), "nullable": False, "default": None}
     if kind_of(operations) == "sqlite" and old is not None and not old["nullable"]:
         # New code doesn't name it, and no trigger of SQLite gives a row a value before NOT NULL is checked.
         _alter_nullable(operations, pair, old, True)

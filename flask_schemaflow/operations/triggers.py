@@ -1,8 +1,8 @@
 """Triggers that keep two columns of a table in step, while code that knows one of them and code that knows both run.
 
 What a statement gives to the new column wins, because only new code names it: the old one is computed from it, unless
-it fits already, as in a backfill. What it gives to the old column alone is from old code, unless it fits the new one,
-as where an old column that comes back is filled. Then the new one is computed, and the time is noted in
+it fits already, as in a backfill. What it gives to the old column alone is from old code, or from the
+session that fills an old column which comes back. For old code the new one is computed, and the time is noted in
 ``schemaflow_writes``, by each session at most every ten seconds, in a row of its own, so that no session waits for
 another. Where the old column has a default, an INSERT that names neither column looks like old code, so only an UPDATE
 is noted.
@@ -24,6 +24,9 @@ from .server import kind_of
 from .server import quote
 from .server import quote_table
 from .server import run
+
+FILLS = "schemaflow.fills"
+"""A variable of a session that fills the old column itself, so that the triggers leave it alone; it is 1 then."""
 
 _LONGEST = 40
 
@@ -102,9 +105,8 @@ BEGIN
         is_new := CAST(NEW.{new} AS text) IS DISTINCT FROM CAST(OLD.{new} AS text);
         is_old := CAST(NEW.{old} AS text) IS DISTINCT FROM CAST(OLD.{old} AS text);
     END IF;
-    IF is_old AND NOT is_new AND NEW.{new} IS NOT NULL THEN
-        fitting.{old} := {_of_row(operations, pair.new, pair.backward)};
-        is_old := CAST(NEW.{old} AS text) IS DISTINCT FROM CAST(fitting.{old} AS text);
+    IF current_setting('{FILLS}', TRUE) = '1' THEN
+        RETURN NEW;
     END IF;
     IF is_new THEN
         fitting.{new} := {_of_row(operations, pair.old, pair.forward)};
@@ -175,14 +177,16 @@ def _create_on_mysql(operations: Operations, pair: Pair, is_noted: bool, key: t.
             "u",
             "UPDATE",
             f"NOT (NEW.{new} <=> OLD.{new})",
-            f"NOT (NEW.{old} <=> OLD.{old}) AND (NEW.{new} IS NULL OR NOT (NEW.{old} <=> {backward}))",
+            f"NOT (NEW.{old} <=> OLD.{old})",
             True,
         ),
     ):
         statement = f"""CREATE TRIGGER {quote_table(operations, f"{pair.name}_{event}", pair.schema)}
 BEFORE {words} ON {table} FOR EACH ROW
 BEGIN
-    IF {is_new} THEN
+    IF @{FILLS.replace(".", "_")} = 1 THEN
+        SET NEW.{old} = NEW.{old};
+    ELSEIF {is_new} THEN
         IF NOT (NEW.{new} <=> {forward}) THEN
             SET NEW.{old} = {backward};
         END IF;

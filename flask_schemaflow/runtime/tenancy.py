@@ -98,6 +98,15 @@ def _twin(engine: sa.Engine, tenant: Tenant) -> sa.Engine:
     return sa.Engine(pool=engine.pool.recreate(), dialect=dialect, url=engine.url)
 
 
+def in_schema_of(target: Target, engine: sa.Engine) -> sa.Engine:
+    """Return an engine of a copy of a database that looks where the target's does: into the tenant's schema."""
+    if not isinstance(target, TenantTarget) or target.tenant.schema is None:
+        return engine
+    engine = _twin(engine, target.tenant)
+    _look_into(engine, target.tenant)
+    return engine
+
+
 def require_file(url: sa.URL, tenant: Tenant) -> None:
     """Refuse an SQLite file that isn't there: connecting would make an empty one in place of a tenant that is gone.
 

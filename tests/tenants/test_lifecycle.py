@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from ..support.servers import Kind
 from ..support.servers import KINDS
@@ -133,3 +134,29 @@ def test_a_downgrade_of_tenants_reverts_each(schema_project: TenantProject) -> N
     assert "a1  2  one, two" in schema_project.db("status", "--all-tenants")
     schema_project.db("stamp", "--all-tenants", "a2")
     assert "a2 (head)  2  one, two" in schema_project.db("status", "--all-tenants")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_revision_is_tried_on_a_copy_of_the_tenant(kind: Kind, database_project: MakeTenants) -> None:
+    """``migrate --verify`` runs it there, and touches neither the tenant nor the application's own database."""
+    tenants, urls = database_project(kind, 1)
+    tenants.db("init")
+    assert "Wrote" in tenants.db("migrate", "--rev-id", "a1", "--verify")
+    for url in (urls[0], tenants.project.url):
+        with tenants.engine(url).connect() as connection:
+            assert "person" not in sa.inspect(connection).get_table_names()
+    tenants.db("upgrade", "--all-tenants")
+    tenants.project.write_models(f"{PERSON}    age = sa.Column(sa.Integer)\n")
+    output = tenants.db("migrate", "--rev-id", "a2", "--verify")
+    assert "add column person.age" in output and "scratch" not in output and "differences" not in output
+
+
+def test_a_revision_is_tried_on_a_copy_of_a_schema(schema_project: TenantProject) -> None:
+    """The shared tables stay, and are left out."""
+    schema_project.history(("a1", None, CREATE))
+    schema_project.schemas("one")
+    schema_project.query("CREATE TABLE plan (id int)")
+    schema_project.db("upgrade", "--all-tenants")
+    schema_project.project.write_models(f"{PERSON}    age = sa.Column(sa.Integer)\n")
+    output = schema_project.db("migrate", "--rev-id", "a2", "--verify")
+    assert "add column person.age" in output and "scratch" not in output and "differences" not in output

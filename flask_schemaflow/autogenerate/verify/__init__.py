@@ -28,8 +28,11 @@ from ...errors.autogenerate import VerificationFailed
 from ...runtime.connections import keep_transactions
 from ...runtime.environment import Environment
 from ...runtime.own_tables import OWN_TABLES
+from ...runtime.tenancy import in_schema_of
 from ...settings import Settings
+from ...targets import instead_of_databases
 from ...targets import Target
+from ...targets import TenantTarget
 from ..compare import differences as compared
 from ..questions import Decisions
 from . import copies
@@ -111,13 +114,15 @@ def scratch_copy(
     with source_of(target) as source, keep_transactions([source]):
         heads = _heads(source, options)
         with copies.copy_of(source, environment.state.settings) as engine:
-            scratch = ScratchEnvironment(environment, target.changed(engine=engine), options)
+            copied = target.changed(engine=in_schema_of(target, engine))
+            scratch = ScratchEnvironment(environment, copied, options)
             with scratch.connect() as connection:
                 if is_own_schema(connection) and (has_schemas or options.get("version_table_schema")):
                     raise Unverifiable(BEYOND)
                 write_heads(connection, options, heads)
                 connection.commit()
-            yield source, scratch
+            with instead_of_databases(copied) if isinstance(copied, TenantTarget) else contextlib.nullcontext():
+                yield source, scratch
 
 
 def _heads(source: sa.Engine, options: dict[str, t.Any]) -> tuple[str, ...]:

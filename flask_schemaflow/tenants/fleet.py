@@ -157,12 +157,17 @@ class Fleet:
         """Give the next tenants to an executor, and wait for them."""
         batch = collections.deque(self.waiting.popleft() for _ in range(number))
         suspects: collections.deque[Tenant] = collections.deque()
+        alone: set[str] = set()  # whose worker died while there was no other
         local = executor == executors.PROCESSES and jobs > 1
         while (batch or suspects) and not self._stopped:
             with executors.opened(executor, jobs) as crew:
                 if suspects:
                     for tenant in self._run(crew, suspects, 1, len(suspects)):
-                        self._end(_killing(tenant))
+                        if tenant.name in alone:
+                            self._end(_killing(tenant))
+                        else:  # somebody may have killed it: once is no proof
+                            alone.add(tenant.name)
+                            suspects.appendleft(tenant)
                 else:
                     limit = RENEWED_AFTER * jobs if local else len(batch)
                     suspects = self._run(crew, batch, _window(crew, jobs), limit)
@@ -310,7 +315,7 @@ def _window(crew: concurrent.futures.Executor, jobs: int) -> int:
 
 
 def _killing(tenant: Tenant) -> TenantResult:
-    """Return the result of a tenant whose worker died once beside others and once more when it was alone."""
+    """Return the result of a tenant whose worker died beside others, and twice more when it was alone."""
     return TenantResult(
         tenant.name,
         "failed",

@@ -53,14 +53,20 @@ def _group(tenant: Tenant) -> t.Any:
         return ("schemas", tenant.url)
     url = sa.make_url(t.cast(str, tenant.url))
     if url.get_backend_name() in _MYSQL and url.database:
-        return ("databases", url.set(database=None).render_as_string(hide_password=False))
+        return ("databases", _server_of(tenant))
     return None
+
+
+def _server_of(tenant: Tenant) -> str:
+    """Return the URL of a tenant without its database."""
+    return sa.make_url(t.cast(str, tenant.url)).set(database="").render_as_string(hide_password=False)
 
 
 def _together(tenants: list[Tenant]) -> dict[str, Versions]:
     """Return the versions of tenants that one connection reaches; one by one where it doesn't work."""
     try:
-        engine = base_engine(tenants[0])
+        first = tenants[0]  # whose database may be the one that is gone
+        engine = base_engine(first if first.schema is not None else first.changed(url=_server_of(first)))
         return run_apart(engine, lambda connection: _read(connection, tenants))
     except Exception:
         return _one_by_one(tenants)

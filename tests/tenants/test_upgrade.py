@@ -90,6 +90,22 @@ def test_those_at_head_are_found_by_two_queries(schema_project: TenantProject) -
     assert len([statement for statement in seen if "version_num" in statement or "pg_class" in statement]) == 2
 
 
+def test_databases_of_a_server_are_read_together(database_project: MakeTenants) -> None:
+    """By one connection of MariaDB, also if the first of them is gone."""
+    tenants, urls = database_project("mariadb", 4)
+    tenants.history(("a1", None, CREATE))
+    tenants.db("upgrade", "--all-tenants")
+    tenants.query(f"DROP DATABASE {sa.make_url(urls[0]).database}", urls[1])
+    seen: list[str] = []
+    listener = ("before_cursor_execute", lambda *args: seen.append(args[2]))
+    sa.event.listen(sa.Engine, *listener)
+    with tenants.project.app().app_context():
+        report = migrate_tenants()
+    sa.event.remove(sa.Engine, *listener)
+    assert report.counts == {"failed": 1, "unchanged": 3} and "has no database" in report.of("failed")[0].message
+    assert len([text for text in seen if "version_num" in text or "information_schema" in text]) == 2
+
+
 def test_a_tenant_that_fails_stops_no_other(schema_project: TenantProject) -> None:
     """The end lists it with its cause and exit status 1; when the cause is gone, a re-run does it alone."""
     schema_project.history(("a1", None, CREATE))

@@ -33,6 +33,8 @@ PREFIX = "schemaflow_test_"
 """What the names of all these databases begin with; the time of their creation follows."""
 
 _Future = concurrent.futures.Future[t.Any]
+_SPARES = 2  # copies that are made ahead
+_DROPS = 4  # at once: PostgreSQL writes everything to the disk for each, and once for several
 _TOO_OLD = 24 * 3600  # seconds; longer than a session runs
 _NAME = re.compile(rf"{PREFIX}(\d+)_[0-9a-f]+")
 
@@ -105,8 +107,9 @@ class ServerStorage:
         self._arguments = connect_arguments(engine)
         self._watcher = watcher
         self._entrance: sa.Engine | None = None
-        self._workers: concurrent.futures.ThreadPoolExecutor | None = None
-        self._spares: dict[sa.URL, _Future] = {}
+        self._copying = concurrent.futures.ThreadPoolExecutor(_SPARES, "schemaflow-copies")
+        self._dropper = concurrent.futures.ThreadPoolExecutor(_DROPS, "schemaflow-drops")  # no copy waits for a drop
+        self._spares: dict[sa.URL, list[_Future]] = {}
         self._copied: set[sa.URL] = set()
         self._dropping: list[_Future] = []
 
@@ -114,33 +117,29 @@ class ServerStorage:
         return self._made(lambda name: self._run(self.creation(name)))
 
     def copy(self, original: sa.URL) -> sa.URL:
-        spare = self._spares.pop(original, None)
-        url = self._copy_now(original) if spare is None else spare.result()
-        if original in self._copied:  # who needs two may need more
-            self._spares[original] = self._in_background(self._copy_now, original)
+        spares = self._spares.setdefault(original, [])
+        url = spares.pop(0).result() if spares else self._copy_now(original)
+        while original in self._copied and len(spares) < _SPARES:  # who needs two may need more
+            spares.append(self._copying.submit(self._copy_now, original))
         self._copied.add(original)
         return url
 
     def drop(self, url: sa.URL) -> None:
-        spare = self._spares.pop(url, None)
-        if spare is not None:
-            self._drop_now(spare.result())
+        for spare in self._spares.pop(url, ()):
+            if spare.exception() is None:
+                self._drop_now(spare.result())
         self._dropping = [future for future in self._dropping if not future.done()]
-        self._dropping.append(self._in_background(self._drop_now, url))
+        self._dropping.append(self._dropper.submit(self._drop_now, url))
 
     def close(self) -> None:
-        if self._workers is not None:
-            self._dropping += [self._in_background(self._drop_now, spare.result()) for spare in self._spares.values()]
-            self._workers.shutdown()
+        self._copying.shutdown()
+        for spare in [spare for spares in self._spares.values() for spare in spares]:
+            if spare.exception() is None:
+                self._dropping.append(self._dropper.submit(self._drop_now, spare.result()))
+        self._dropper.shutdown()
         self._spares.clear()
-        self._workers = None
         if self._entrance is not None:
             self._entrance.dispose()
-
-    def _in_background(self, work: t.Callable[[sa.URL], t.Any], url: sa.URL) -> _Future:
-        if self._workers is None:
-            self._workers = concurrent.futures.ThreadPoolExecutor(2, "schemaflow-databases")
-        return self._workers.submit(work, url)
 
     def _copy_now(self, original: sa.URL) -> sa.URL:
         return self._made(lambda name: self._copy(str(original.database), name))

@@ -98,12 +98,14 @@ class _Phrase(t.NamedTuple):
     :param table: the table that it is about.
     :param rest: the column and what follows it; empty for the table as a whole.
     :param words: the phrase of an operation that is named only if nothing else of its table is.
+    :param short: the same without the name of a constraint or an index.
     """
 
     verb: str
     table: str
     rest: str = ""
     words: str = ""
+    short: str = ""
 
 
 def message_for(databases: t.Iterable[t.Iterable[t.Any]]) -> str:
@@ -119,7 +121,7 @@ def message_for(databases: t.Iterable[t.Iterable[t.Any]]) -> str:
     phrases = [phrase for phrase in found if not phrase.words or (phrase.table and phrase.table not in named)]
     phrases = list(dict.fromkeys(phrases or found))
     if len(phrases) > 1:
-        short = (_Phrase("change", item.table) if item.words and item.table else item for item in phrases)
+        short = (item._replace(words=item.short) if item.words and item.table else item for item in phrases)
         phrases = sorted(dict.fromkeys(short), key=lambda phrase: phrase.verb != "rename")
     texts = list(_in_turn(phrases)) or ["change tables"]
     shown = 1
@@ -131,7 +133,7 @@ def message_for(databases: t.Iterable[t.Iterable[t.Any]]) -> str:
 def _in_turn(phrases: t.Iterable[_Phrase]) -> t.Iterator[str]:
     """Return the phrases in words; a table is named once for columns of it that follow each other."""
     before = ""
-    for verb, table, rest, words in phrases:
+    for verb, table, rest, words, _ in phrases:
         column = rest if table == before else f"{table}.{rest}"
         yield words or f"{verb} {column if rest else table}"
         before = table if rest else ""
@@ -176,7 +178,9 @@ def _phrase(operation: t.Any) -> _Phrase | None:
     if known is not None:
         return known(operation, table)
     words = _cleaned(describe(operation))
-    return _Phrase("", table, words=words) if words else None
+    name = getattr(operation, "constraint_name", None) or getattr(operation, "index_name", None)
+    short = words.replace(f" {_cleaned(str(name))}", "", 1) if name else words
+    return _Phrase("", table, words=words, short=short) if words else None
 
 
 def _cleaned(words: str) -> str:

@@ -57,6 +57,16 @@ def test_the_message_comes_from_the_operations(local: Project, flask_db: FlaskDb
     assert local.revision_files()[-1].name.endswith("_add_employee_salary_add_hired_change_.py")
 
 
+def test_the_message_names_what_happens_to_constraints(local: Project, flask_db: FlaskDb) -> None:
+    """Beside something else, without the name that a convention made."""
+    desk = "\n\nclass Desk(db.Model):\n    id = sa.Column(sa.Integer, primary_key=True)\n"
+    local.write_models(MODELS.replace("sa.String(40)", "sa.String(40), unique=True") + desk)
+    flask_db(local, "migrate")
+    assert local.revision_files()[-1].read_text("utf-8").startswith(
+        '"""create desk, add unique constraint on employee name\n'
+    )
+
+
 def test_the_message_counts_no_steps_of_an_addition(local: Project, flask_db: FlaskDb) -> None:
     """A NOT NULL column is added, filled and changed; for its reader it is added."""
     local.execute("INSERT INTO employee (id, name) VALUES (1, 'Bob')")

@@ -106,7 +106,7 @@ def test_a_file_that_was_edited_is_told(
     assert "edited since" not in flask_db(made, "status").output
     file.write_text(text.replace("shelf_r1", "rack_r1"), "utf-8")
     (line,) = [line for line in flask_db(made, "status").output.splitlines() if " r1 " in line]
-    assert line.endswith("(edited since)")
+    assert "(edited since)" in line
     with made.app().app_context():
         (status,) = flask_schemaflow.status()
         assert status.edited == ("r1",)

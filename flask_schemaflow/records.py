@@ -258,6 +258,19 @@ class Difference(Record):
 
 
 @dataclasses.dataclass(frozen=True)
+class Moved(Record):
+    """An applied revision whose place in the history is another one since.
+
+    :param after: the revision that it followed when it was applied, or ``base``.
+    :param missing: those that it follows now, if the database has no record of them.
+    """
+
+    revision: str
+    after: str
+    missing: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Standing(Record):
     """The status of one database.
 
@@ -271,6 +284,7 @@ class Standing(Record):
     :param left: the lines of that revision that were running or did not run yet.
     :param history: when, by whom and from which text revisions were applied, as far as the database records it.
     :param edited: applied revisions whose operations were edited since.
+    :param moved: applied revisions that a rebase has put after others, which this database may lack.
     :param drifted: tables that changed since the last upgrade or downgrade, without a revision.
     :param unversioned: the models' tables in a database of which the folder has no revision.
     """
@@ -286,6 +300,7 @@ class Standing(Record):
     left: tuple[str, ...] = ()
     history: tuple[AppliedRevision, ...] = ()
     edited: tuple[str, ...] = ()
+    moved: tuple[Moved, ...] = ()
     unversioned: tuple[str, ...] = ()
     drifted: tuple[str, ...] = ()
     backfills: tuple[BackfillStatus, ...] = ()
@@ -294,6 +309,18 @@ class Standing(Record):
     def up_to_date(self) -> bool:
         """Whether an upgrade would find nothing to do."""
         return not (self.pending or self.interrupted)
+
+    def moved_sentence(self, moved: Moved) -> str:
+        """Return what to say of a moved revision, with the commands that apply what is missing."""
+        missing, bind = " and ".join(moved.missing), "" if self.database == "default" else f" --bind {self.database}"
+        return (
+            f"Revision {moved.revision} followed {moved.after} when the {self.database} database applied it. It "
+            f"follows {missing} now, which this database has no record of.\n"
+            f"If it lacks that (`flask db drift` tells), apply it:\n"
+            f"  flask db stamp --purge{bind} {moved.after}\n"
+            f"  flask db upgrade{bind} {' '.join(moved.missing)}\n"
+            f"  flask db stamp --purge{bind} {' '.join(self.current)}"
+        )
 
     def __str__(self) -> str:
         at = ", ".join(self.current) or "no revision"

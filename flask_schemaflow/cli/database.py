@@ -70,8 +70,17 @@ def upgrade(
             **shared.arguments,
         )
     _finish(report, shared, "" if report.ahead else "Nothing to upgrade: every database is up to date.")
+    if not (report.steps or report.ahead or sql or shared.quiet) and sys.stdout.isatty():
+        _tell_of_moved(shared, binds)
     if has_tenants and not shared.quiet:
         echo("No tenant was upgraded: `flask db upgrade --all-tenants` upgrades them.", err=True)
+
+
+def _tell_of_moved(shared: Shared, binds: tuple[str, ...]) -> None:
+    """Tell a person of revisions that a rebase has put before others that a database has; a log doesn't wait for it."""
+    for record in commands.status(binds=binds, **shared.arguments):
+        for moved in record.moved:
+            echo(record.moved_sentence(moved), err=True)
 
 
 def downgrade(

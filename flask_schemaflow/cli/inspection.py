@@ -6,6 +6,7 @@ The lines of heads, history and current are Alembic's, which people and scripts 
 from __future__ import annotations
 
 import sys
+import textwrap
 import typing as t
 
 import click
@@ -312,7 +313,9 @@ def table_of(record: Standing, columns: int | None = None) -> str:
     left = [f"    remaining: {line}" for line in record.left]
     drift = [f"  Changed since the last upgrade: {', '.join(record.drifted)} (flask db drift)"] * bool(record.drifted)
     backfills = [f"  backfill {item}" for item in record.backfills]
-    return "\n".join([*lines, f"  {_summary(record)}", *left, *drift, *backfills])
+    moved = [textwrap.indent(record.moved_sentence(item), "  ") for item in record.moved]
+    summary = [] if record.moved and not record.pending else [f"  {_summary(record)}"]
+    return "\n".join([*lines, *summary, *moved, *left, *drift, *backfills])
 
 
 def _summary(record: Standing) -> str:

@@ -154,6 +154,9 @@ def _told(found: Standing, subject: Subject) -> t.Iterator[Finding]:
         if record.revision in found.edited:
             message, _, hint = edited_sentence(record, paths[record.revision]).partition(". The database")
             yield Finding("warning", "SF863", f"{message} (the {found.database} database).", hint=f"The database{hint}")
+    for moved in found.moved:
+        message, _, hint = found.moved_sentence(moved).partition("\n")
+        yield Finding("warning", "SF865", message, hint=hint)
     at = ", ".join(found.current) or "no revision"
     if found.unknown or found.database in subject.made_elsewhere:
         return  # whose next step is another one than an upgrade

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import typing as t
@@ -105,6 +106,31 @@ def test_what_is_applied_is_reverted_after_a_question(branched: Project, flask_d
     assert branched.execute("SELECT * FROM post") == [(1, 5)]
     flask_db(branched, "upgrade")
     assert branched.execute("SELECT id, views, likes FROM post") == [(1, 5, None)]
+
+
+def test_another_database_had_applied_them_before(branched: Project, flask_db: FlaskDb, tmp_path: Path) -> None:
+    """It lacks what comes first now: ``status`` and ``doctor`` say so, and the commands that they print mend it."""
+    flask_db(branched, "upgrade", "ada2")
+    branched.execute("INSERT INTO post (id, likes) VALUES (1, 7)")
+    url, branched.url = branched.url, f"sqlite:///{tmp_path / 'mine.db'}"
+    branched.write_app()
+    flask_db(branched, "rebase")
+    branched.url = url
+    branched.write_app()
+    assert "up to date" in flask_db(branched, "upgrade").stdout
+    status = flask_db(branched, "status").stdout
+    assert "Revision ada1 followed a10 when" in status and "follows ben1 now" in status and "Up to date" not in status
+    if url.startswith("sqlite"):
+        assert "follows ben1 now" in branched.terminal("db", "upgrade").text
+    assert "SF865" in flask_db(branched, "doctor").stdout and "edited since" not in status
+    (standing,) = json.loads(flask_db(branched, "status", "--json").stdout)
+    assert standing["moved"] == [{"revision": "ada1", "after": "a10", "missing": ["ben1"]}]
+    for line in status.splitlines():
+        if line.startswith("    flask db"):
+            flask_db(branched, *line.split()[2:])
+    assert branched.execute("SELECT id, views, likes FROM post") == [(1, None, 7)]
+    assert branched.execute("SELECT version_num FROM alembic_version") == [("ada2",)]
+    assert "Up to date." in flask_db(branched, "status").stdout and "No drift" in flask_db(branched, "drift").stdout
 
 
 def test_the_question_at_a_terminal(branched_file: Project) -> None:

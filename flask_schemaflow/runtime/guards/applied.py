@@ -23,6 +23,7 @@ from ...backfills.table import OVER
 from ...backfills.table import status_of
 from ...backfills.table import Store
 from ...records import AppliedRevision
+from ...records import Moved
 from ...records import Standing
 from ...redaction import scrub
 from ..connections import commits_each_statement
@@ -30,6 +31,7 @@ from ..connections import IS_OWN
 from ..guard import Guard
 from ..guard import is_stamp
 from ..guard import Scope
+from ..moved import moved
 from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
 from ..schema_digests import changed_tables
@@ -115,7 +117,7 @@ class AppliedRevisions(Guard):
         paths = {revision.revision: revision.path for revision in below}
         for record in applied:
             path = paths.get(record.revision)
-            if path is not None and is_edited(path, record.digest):
+            if path is not None and is_edited(path, record.digest) and _moved(record, paths, applied) is None:
                 scope.tell("notice", edited_sentence(record, path))
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
@@ -193,9 +195,21 @@ def with_history(standing: Standing, connection: sa.Connection, version_table: s
     kept = _kept_digests(history)
     drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
     paths = {revision.id: revision.path for revision in standing.applied}
-    edited = tuple(item.revision for item in history if is_edited(paths.get(item.revision, ""), item.digest))
+    edited = [item for item in history if is_edited(paths.get(item.revision, ""), item.digest)]
+    moves = {item.revision: _moved(item, paths, history) for item in edited}
+    skipping = tuple(found for found in moves.values() if found is not None and found.missing)
+    changed = tuple(revision for revision, found in moves.items() if found is None)
     recorded = tuple(item for item in history if item.revision in paths or item.revision in standing.unknown)
-    return standing.changed(history=recorded, edited=edited, drifted=drifted, backfills=backfills)
+    return standing.changed(history=recorded, edited=changed, moved=skipping, drifted=drifted, backfills=backfills)
+
+
+def _moved(
+    record: AppliedRevision, paths: t.Mapping[str, str], history: t.Sequence[AppliedRevision]
+) -> Moved | None:
+    """Return where an edited revision was before, if nothing else in its file is different."""
+    text, essence = _text(paths[record.revision]), record.digest.partition("-")[2]
+    recorded = {item.revision for item in history}
+    return moved(record.revision, text or "", lambda other: _hash(_essential(other)) == essence, paths, recorded)
 
 
 def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:

@@ -198,6 +198,7 @@ PARAMETERS: Parameters = {
         click.Option(["--rev-id"], metavar="ID", help="Use this id instead of a generated one."),
         flag("--splice", help="Allow revisions that are not heads."),
         flag("--auto", help="Merge only if both orders produce the same schema on scratch databases."),
+        flag("--dry-run", help="Print the revision file instead of writing it."),
         click.Argument(["revisions"], nargs=-1, shell_complete=completion.revisions("heads")),
     ],
 }

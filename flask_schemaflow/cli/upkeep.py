@@ -130,8 +130,10 @@ def squash(
     REV_RANGE is FROM:TO, both included. The old files stay in squashed/ until --prune.
     """
     if prune:
-        deleted = commands.prune(urls=urls, **shared.arguments)
-        echo("\n".join(f"Deleted {path}" for path in deleted) or "There are no old files of a squash.")
+        dry_run = options["dry_run"]
+        deleted = commands.prune(urls=urls, dry_run=dry_run, **shared.arguments)
+        word = "Would delete" if dry_run else "Deleted"
+        echo("\n".join(f"{word} {path}" for path in deleted) or "There are no old files of a squash.")
         return
     if all_revisions == (rev_range is not None):
         raise click.UsageError("Name a range, FROM:TO, or use --all.")

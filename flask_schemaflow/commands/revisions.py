@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from alembic.autogenerate import RevisionContext
@@ -124,6 +123,7 @@ def merge(
     *,
     splice: bool = False,
     auto: bool = False,
+    dry_run: bool = False,
     x_arg: XArg = None,
 ) -> Written:
     """Join several branches in a new revision.
@@ -154,7 +154,7 @@ def merge(
     )
     conflicts = conflicts_of_heads(environment.script, ids)
     notices = tuple(f"The branches change the same thing: {text}" for text in conflicts)
-    return dataclasses.replace(write(environment, context), notices=notices)
+    return write(environment, context, dry_run=dry_run).changed(notices=notices)
 
 
 def _arguments(

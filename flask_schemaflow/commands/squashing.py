@@ -23,16 +23,19 @@ from ..extension import XArg
 from ..records import DataStep
 from ..records import Written
 from ..redaction import safe_url
+from ..redaction import scrub
 from ..revisions.edit import read_source
 from ..revisions.edit import replace_files
 from ..revisions.replaced import archive_of
 from ..revisions.replaced import archives
+from ..revisions.replaced import FOLDER
 from ..revisions.replaced import replaced_ids
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
 from ..upkeep.data_steps import data_steps
 from ..upkeep.data_steps import with_steps
 from ..upkeep.scratch import heads_of_databases
+from ..upkeep.scratch import reason_of
 from ..upkeep.scratch import version_table_of
 from ..upkeep.squash import changes_of
 from ..upkeep.squash import find_ranges
@@ -215,22 +218,27 @@ def _refuse_undecided(open_steps: t.Sequence[DataStep]) -> None:
 
 
 def prune(
-    directory: Directory | None = None, *, urls: t.Sequence[str] = (), x_arg: XArg = None
+    directory: Directory | None = None,
+    *,
+    urls: t.Sequence[str] = (),
+    dry_run: bool = False,
+    x_arg: XArg = None,
 ) -> tuple[str, ...]:
     """Delete the old files of squashes, if no database is between them any more.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param urls: databases to ask besides those of the application.
+    :param dry_run: ask them, and delete nothing.
     :param x_arg: passed to env.py.
-    :returns: the folders that were deleted.
-    :raises SquashRefused: names a database that still needs them; nothing is deleted then.
+    :returns: the folders that were deleted, or would be.
+    :raises SquashRefused: names a database that still needs them, or doesn't answer; nothing is deleted then.
     """
     environment = Environment.open(directory, x_arg)
     heads = heads_of_databases(environment)
     at = {f"the {bind or 'default'} database": names for bind, names in heads.items()}
     configured = environment.config.attributes["schemaflow"].configured
     table = version_table_of(next(iter(configured.values()), {}))
-    at |= {safe_url(sa.make_url(url)): _versions(url, *table) for url in urls}
+    at |= dict(_asked(url, *table) for url in urls)
     for squash_id, files in archives(environment.folder).items():
         inside = set(replaced_ids(environment.script, files)) - {squash_id}
         for database, names in at.items():
@@ -240,18 +248,40 @@ def prune(
                     hint="Upgrade it first: `flask db upgrade`. Nothing was deleted.",
                 )
     done = [archive_of(environment.folder, squash_id) for squash_id in archives(environment.folder)]
-    for folder in done:
+    for folder in () if dry_run else done:
         shutil.rmtree(folder)
-    place = pathlib.Path(environment.folder, "squashed")
+    place = pathlib.Path(environment.folder, FOLDER)
     if place.is_dir() and not any(place.iterdir()):
         place.rmdir()
     return tuple(map(str, done))
 
 
-def _versions(url: str, table: str, schema: str | None) -> tuple[str, ...]:
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+def _asked(given: str, table: str, schema: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a database and its current revisions."""
+    try:
+        url = sa.make_url(given)
+        engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise InvalidArgument(
+            f"--url takes the URL of a database: {scrub(str(error))}.",
+            hint="For example: --url postgresql+psycopg://shop@db/production",
+        ) from error
+    name = f"the database {safe_url(url)}"
+    path = url.database if url.get_backend_name() == "sqlite" else None
+    if path and not path.startswith(("file:", ":memory:")) and not os.path.exists(path):
+        raise _no_answer(name, "the file is not there")
     versions = sa.table(table, sa.column("version_num"), schema=schema)
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table(table, schema=schema):
-            return ()
-        return tuple(connection.execute(sa.select(versions.c.version_num)).scalars())
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table(table, schema=schema):
+                return name, ()
+            return name, tuple(connection.execute(sa.select(versions.c.version_num)).scalars())
+    except sa.exc.SQLAlchemyError as error:
+        raise _no_answer(name, scrub(reason_of(error))) from error
+
+
+def _no_answer(name: str, reason: str) -> SquashRefused:
+    return SquashRefused(
+        f"{name[:1].upper()}{name[1:]} can't be asked for its revision: {reason}.",
+        hint="Start its server, or fix the URL after --url. Nothing was deleted.",
+    )

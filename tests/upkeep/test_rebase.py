@@ -199,6 +199,9 @@ def test_merge_auto(branched: Project, flask_db: FlaskDb) -> None:
     """Independent branches are merged, and the merge runs from either side."""
     flask_db(branched, "upgrade", "ada2")
     branched.execute("INSERT INTO post (id, likes) VALUES (1, 7)")
+    before = branched.revision_files()
+    assert "down_revision" in flask_db(branched, "merge", "--auto", "--dry-run", "heads").stdout
+    assert branched.revision_files() == before
     result = flask_db(branched, "merge", "--auto", "heads")
     assert "Wrote" in result.stdout and result.stderr == ""
     flask_db(branched, "upgrade")

@@ -89,6 +89,11 @@ def test_every_database_goes_on(long: Project, flask_db: FlaskDb) -> None:
     assert "post" not in sa.inspect(long.engine()).get_table_names()
     assert "Applied d40 the beginning" in flask_db(long, "upgrade").stdout
     assert columns(long) == ["b", "d", "id"]
+    prune = ("squash", "--prune", "--dry-run", "--url")
+    assert "the file is not there" in flask_db(long, *prune, "sqlite:////nowhere.db", status=1).output
+    assert "Connection refused" in flask_db(long, *prune, "postgresql+psycopg://me@127.0.0.1:1/x", status=1).output
+    assert "--url takes the URL" in flask_db(long, *prune, "nowhere", status=2).output
+    assert "Would delete" in flask_db(long, *prune, long.url).stdout and (long.migrations / "squashed").exists()
     assert "Deleted" in flask_db(long, "squash", "--prune").stdout
     assert not (long.migrations / "squashed").exists()
     flask_db(long, "check")

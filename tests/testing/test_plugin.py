@@ -245,13 +245,23 @@ def test_no_application(tmp_path: Path) -> None:
 
 
 def test_a_database_that_may_be_real(make_shop: MakeShop, role: str) -> None:
-    """A server's database without the word test in its name is refused, and nothing is created there."""
+    """A server's database without the word test in its name is refused; one that a fixture names is used, and left."""
     shop = make_shop("postgresql", url=f"postgresql+psycopg://{role}@127.0.0.1:5432/latest_shop")
     configure(shop.project)
     done = run_pytest(shop.project, "--schemaflow=base", check=False)
     assert "whose name doesn't have the word test; nothing was done." in done.stdout
     assert "export SCHEMAFLOW_TEST_DATABASE_URI=postgresql+psycopg://" in done.stdout
     assert not databases_of(role)
+    fixture = f"@pytest.fixture(scope='session')\ndef schemaflow_database_uri():\n    return {uri_of(role)!r}\n"
+    shop.project.write("conftest.py", f"import pytest\n\n\n{fixture}")
+    shop.project.write("test_it.py", "def test_it(migrated_db):\n    assert migrated_db.session\n")
+    assert "2 passed" in run_pytest(shop.project, "--schemaflow=base").stdout
+    assert not databases_of(role)
+
+
+def uri_of(role: str) -> str:
+    """Return a URL as pytest-postgresql and testcontainers give it, without a driver."""
+    return f"postgresql://{role}@127.0.0.1:5432/postgres"
 
 
 SLOW = """

@@ -80,8 +80,8 @@ class ValueChange:
         return tuple(value for value in self.new if value not in self.renamed_old)
 
     def words(self) -> str:
-        """``'gray' is now 'grey', without 'red', with 'blue'``."""
-        parts = [f"{old!r} is now {new!r}" for old, new in self.renames.items()]
+        """``without 'red', with 'blue'``; renames are written, and told, by themselves."""
+        parts = []
         for word, found in (("without", self.removed), ("with", self.added)):
             parts += [f"{word} {', '.join(map(repr, found))}"] if found else []
         return ", ".join(parts) or "in another order"

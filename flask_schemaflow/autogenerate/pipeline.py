@@ -79,6 +79,7 @@ class PassContext:
     :param bind: the name of the database, ``None`` for the default one.
     :param imports: lines that the file needs at its top; a pass may add to them.
     :param renames: what ``up`` renames before it does anything else; empty before the pass for renames.
+    :param renaming: the operations that do so.
     """
 
     migration: MigrationContext
@@ -87,6 +88,7 @@ class PassContext:
     bind: str | None = None
     imports: set[str] = dataclasses.field(default_factory=set)
     renames: Renames = dataclasses.field(default_factory=Renames)
+    renaming: t.Sequence[ops.MigrateOperation] = ()
     _after: tuple[Renames, sa.Inspector] | None = None
 
     @property

@@ -1286,6 +1286,107 @@ VIEWS = [
     ),
 ]
 
+VIEWS += [
+    Case(
+        "a type changes under views of a table and a column that are renamed",
+        _source(sa.Integer),
+        (
+            "INSERT INTO guest VALUES (1, 5, 'a')",
+            "CREATE VIEW calm_guests AS SELECT id, n, name FROM guest WHERE n > 1",
+            "CREATE MATERIALIZED VIEW more AS SELECT n + 1 AS m FROM calm_guests",
+        ),
+        table("visitor", key(), column("number", sa.BigInteger), _NAME),
+        POSTGRESQL,
+        holds={"SELECT n FROM calm_guests": [(5,)], "SELECT m FROM more": [(6,)]},
+        options={"answers": Answers(table_renames={"guest": "visitor"}, renames={"visitor.n": "number"})},
+    ),
+]
+
+
+_ONE = ("mood", "mood")
+_BOTH_RENAMED = Answers(table_renames={"guest": "visitor"}, renames={"visitor.mood": "temper"})
+
+
+def _bound(table_name: str, name: str, value: str, *values: str, type_name: str = "mood") -> Models:
+    """Return a table with all that PostgreSQL binds to the enum type of a column."""
+    return table(
+        table_name,
+        key(),
+        column(name, sa.Enum(*values, name=type_name)),
+        column("n", sa.Integer),
+        column("is_it", sa.Boolean, lambda: sa.Computed(f"{name} = '{value}'", persisted=True), comment="50% :of it's"),
+        _check(f"{name} <> '{value}' OR n > 0"),
+        lambda: sa.Index("ix_it", "n", postgresql_where=sa.text(f"{name} = '{value}'")),
+        lambda: sa.Index("ix_is_it", "is_it"),
+        lambda: sa.CheckConstraint("is_it OR n > 0", name="ck_is_it"),
+    )
+
+
+_BOUND_ROWS = (
+    "INSERT INTO guest VALUES (1, 'calm', 3)",
+    "CREATE VIEW guests AS SELECT mood, is_it FROM guest WHERE mood <> 'wild'",
+    "CREATE VIEW guests_too AS SELECT is_it FROM guests",
+)
+
+VALUES += [
+    Case(
+        f"a value {change} whose column is bound to {more}",
+        _bound("guest", "mood", "calm", *before, type_name=types[0]),
+        _BOUND_ROWS if "views" in more else _BOUND_ROWS[:1],
+        _bound(*names, *after, type_name=types[1]),
+        POSTGRESQL,
+        holds={"SELECT is_it FROM guests_too": [(True,)]} if "views" in more else {},
+        options={"answers": answers},
+    )
+    for change, more, before, names, after, types, answers in (
+        (
+            "goes",
+            "views and the like",
+            ("calm", "wild", "odd"),
+            ("guest", "mood", "calm"),
+            ("calm", "wild"),
+            _ONE,
+            Answers(),
+        ),
+        (
+            "goes",
+            "views and a type of its name, and is renamed",
+            ("calm", "wild", "odd"),
+            ("visitor", "temper", "calm"),
+            ("calm", "wild"),
+            _ONE,
+            _BOTH_RENAMED,
+        ),
+        (
+            "goes",
+            "views and a type that is renamed along",
+            ("calm", "wild", "odd"),
+            ("visitor", "temper", "calm"),
+            ("calm", "wild"),
+            ("guest_mood", "visitor_temper"),
+            _BOTH_RENAMED,
+        ),
+        (
+            "comes",
+            "views and the like, and is renamed",
+            ("calm", "wild"),
+            ("visitor", "temper", "calm"),
+            ("odd", "calm", "wild"),
+            _ONE,
+            _BOTH_RENAMED,
+        ),
+        (
+            "goes beside one that is renamed",
+            "a generated column and the like",
+            ("calm", "wild", "odd"),
+            ("guest", "mood", "quiet"),
+            ("quiet", "wild"),
+            _ONE,
+            Answers(renames={"guest.mood.calm": "quiet"}),
+        ),
+    )
+]
+
 UNSEEN = [
     Case(
         "the order of the columns in a primary key",

@@ -184,4 +184,5 @@ def _rewrite(context: PassContext, up: ops.UpgradeOps, renames: Renames) -> None
     again.inspector = context.inspector_after
     again.comparators.dispatch("autogenerate", qualifier=again.dialect.name)(again, rest)
     mark_recreated(rest)
-    up.ops[:] = [*rename_operations(context, renames, changes), *rest.ops]
+    context.renaming = rename_operations(context, renames, changes)
+    up.ops[:] = [*context.renaming, *rest.ops]

@@ -16,6 +16,7 @@ from ..operations import remark
 from ..operations.enums import Direction
 from ..operations.enums import TypeStatements
 from ..pipeline import PassContext
+from ..reflection.renamed_database import renamed_database
 
 _VIEWS = """
 WITH RECURSIVE used(oid, depth) AS (
@@ -69,14 +70,14 @@ class ViewsPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Put the views around the containers of ``up`` that change a type."""
-        if context.dialect != "postgresql":
+        changes = [(number, *item) for number, op in enumerate(up.ops) if (item := _changed(context, op)) is not None]
+        if context.dialect != "postgresql" or not changes:
             return
         views: dict[str, TypeStatements] = {}
         changed: list[int] = []
-        for number, container in enumerate(up.ops):
-            key = _changed_table(context, container)
-            if isinstance(container, ops.ModifyTableOps) and key is not None:
-                found = _views(context, key, container)
+        with renamed_database(context) as connection:
+            for number, key, columns in changes if connection is not None else ():
+                found = _views(context, key, columns)
                 views |= {name: drop for name, drop in found.items() if name not in views}
                 changed += [number] if found else []
         if changed:
@@ -85,12 +86,12 @@ class ViewsPass:
             up.ops[changed[0] : changed[0]] = drops
 
 
-def _changed_table(context: PassContext, container: ops.MigrateOperation) -> Key | None:
-    """Return the table whose columns get another type; ``None`` if there is none, or its names change besides."""
+def _changed(context: PassContext, container: ops.MigrateOperation) -> tuple[Key, list[str]] | None:
+    """Return the table whose columns get another type, and these columns; ``None`` if there is none."""
     if not isinstance(container, ops.ModifyTableOps) or not any(_changes(container)):
         return None
     key = context.renames.key(container.schema, container.table_name)
-    return key if context.stored(*key) == key and not context.renames.columns.get(key) else None
+    return (key, list(_changes(container))) if context.stored(*key) is not None else None
 
 
 def _changes(container: ops.ModifyTableOps) -> t.Iterator[str]:
@@ -103,23 +104,33 @@ def _changes(container: ops.ModifyTableOps) -> t.Iterator[str]:
             yield str(operation.column_name)
 
 
+def view_statements(context: PassContext, key: Key, column: str) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Return the views that a column is in: by their names the kind, what creates them, and what gives them their rest.
+
+    Those that others are made of come last. Inside of ``renamed_database()`` names are those after the renames.
+    """
+    found: dict[str, tuple[str, str, tuple[str, ...]]] = {}
+    rows = context.connection.execute(sa.text(_VIEWS), {"table": _quoted(context, key), "column": column}).all()
+    for oid, schema, view, is_stored, options, definition, has_rows in rows:
+        name = _quoted(context, context.renames.key(schema, view))
+        kind = "MATERIALIZED VIEW" if is_stored else "VIEW"
+        head = f"CREATE {kind} {name}{f' WITH ({options})' if options else ''}"
+        create = f"{head} AS {definition.rstrip().rstrip(';')}{'' if has_rows else ' WITH NO DATA'}"
+        asked = {"oid": oid, "name": name, "kind": kind}
+        found[name] = kind, create, tuple(context.connection.scalars(sa.text(_BELONGINGS), asked).all())
+    return found
+
+
 def _quoted(context: PassContext, key: Key) -> str:
     quote = context.connection.dialect.identifier_preparer.quote
     return ".".join(quote(part) for part in key if part)
 
 
-def _views(context: PassContext, key: Key, container: ops.ModifyTableOps) -> dict[str, TypeStatements]:
+def _views(context: PassContext, key: Key, columns: t.Iterable[str]) -> dict[str, TypeStatements]:
     """Return what drops each view, and creates it when it is reversed; those that others are made of at the end."""
     drops: dict[str, TypeStatements] = {}
-    for column in _changes(container):
-        rows = context.connection.execute(sa.text(_VIEWS), {"table": _quoted(context, key), "column": column}).all()
-        for oid, schema, view, is_stored, options, definition, has_rows in rows:
-            name = _quoted(context, context.renames.key(schema, view))
-            kind = "MATERIALIZED VIEW" if is_stored else "VIEW"
-            head = f"CREATE {kind} {name}{f' WITH ({options})' if options else ''}"
-            create = f"{head} AS {definition.rstrip().rstrip(';')}{'' if has_rows else ' WITH NO DATA'}"
-            asked = {"oid": oid, "name": name, "kind": kind}
-            belongings = context.connection.scalars(sa.text(_BELONGINGS), asked).all()
+    for column in columns:
+        for name, (kind, create, belongings) in view_statements(context, key, column).items():
             drops[name] = TypeStatements(
                 Direction((f"DROP {kind} {name}",), f"drop view {name}"),
                 Direction((create, *belongings), f"create view {name}"),

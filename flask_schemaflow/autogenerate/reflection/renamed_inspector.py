@@ -19,6 +19,8 @@ from ..operations import Key
 
 _quote: t.Callable[[str], str] = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
 
+_CAST = r"::((?:\w+|\"[^\"]+\")\.)?(\w+|\"[^\"]+\")"
+
 Columns = t.Mapping[str, str]
 Transform = t.Callable[["Renames", Key, t.Any], t.Any]
 
@@ -91,18 +93,23 @@ class Renames(Record):
         return seen
 
     def expression(self, table: Key, text: t.Any) -> t.Any:
-        """Return SQL text with the table's renamed columns in it."""
-        columns = self.columns.get(table)
-        if not columns or not isinstance(text, str):
+        """Return SQL text with the table's renamed columns in it, and casts to enum types by their new names."""
+        columns = self.columns.get(table) or {}
+        if not (columns or self.types) or not isinstance(text, str):
             return text
-        words = "|".join(re.escape(old) for old in columns)
-        # Text between quotes is a value, not a column.
-        names = rf"'(?:[^']|'')*'|`({words})`|\"({words})\"|(?<![\w\"`])({words})(?![\w\"`])"
+        types = {old: new for (_, old), new in self.types.items()}
+        words = "|".join(re.escape(old) for old in columns) or r"\b\B"
+        # Text between quotes is a value, not a column; what stands after :: is a type.
+        names = rf"'(?:[^']|'')*'|{_CAST}|`({words})`|\"({words})\"|(?<![\w\"`])({words})(?![\w\"`])"
 
         def renamed(match: re.Match[str]) -> str:
-            if match[1]:
-                return f"`{columns[match[1]]}`"
-            old = match[2] or match[3]
+            schema, kind, in_backticks, in_quotes, plain = match.groups(default="")
+            if kind:
+                name = types.get(kind.strip('"'))
+                return f"::{schema}{_quote(name)}" if name else match[0]
+            if in_backticks:
+                return f"`{columns[in_backticks]}`"
+            old = in_quotes or plain
             return _quote(columns[old]) if old else match[0]
 
         return re.sub(names, renamed, text)

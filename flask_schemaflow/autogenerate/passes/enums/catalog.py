@@ -20,10 +20,13 @@ from ...operations import Key
 from ...operations.fills import quoted
 from ...operations.fills import stored_type
 from ...pipeline import PassContext
+from ...reflection.renamed_database import renamed_database
 from . import is_array
 from . import known
 from . import KnownEnum
 from . import native_enum
+from .dependents import Dependent
+from .dependents import dependents
 from .history import EnumHistory
 from .values import EnumColumn
 
@@ -43,17 +46,6 @@ JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid,
 WHERE t.typtype = 'e' AND (d.classid = 'pg_proc'::regclass
     OR (d.classid = 'pg_type'::regclass AND d.objid NOT IN (t.oid, t.typarray)))
 """
-_DEPENDENT = """
-SELECT 'index', c.relname, pg_get_indexdef(i.indexrelid), NULL, c.relname FROM pg_index i
-JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass(:table)
-    AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
-    AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)
-UNION ALL
-SELECT 'check', k.conname, pg_get_constraintdef(k.oid), NULL, NULL FROM pg_constraint k
-WHERE k.conrelid = to_regclass(:table) AND k.contype = 'c' ORDER BY 1, 2
-"""
-
-
 @dataclasses.dataclass(frozen=True)
 class EnumUse(Record):
     """A column of an enum type, or of arrays of it.
@@ -84,12 +76,14 @@ class EnumType(Record):
 class EnumCatalog:
     """The enum types of the database that a pass works on.
 
-    :ivar dropped: the CHECKs and indexes that operations of the revision drop before the types change.
+    :ivar dropped: the CHECKs, indexes and generated columns that the revision drops before the types change.
+    :ivar type_renames: the statements by which the revision renames types.
     """
 
     def __init__(self, context: PassContext) -> None:
         self.context = context
         self.dropped: set[str] = set()
+        self.type_renames: list[str] = []
         self.dialect: sa.Dialect = context.connection.dialect
         self._quote = self.dialect.identifier_preparer.quote
 
@@ -135,30 +129,13 @@ class EnumCatalog:
         new = self.context.renames.tables.get(old, old)
         return EnumColumn(new, self.context.renames.columns.get(new, {}).get(column, column), array)
 
-    def dependents(self, table: Key, name: str) -> list[tuple[str, str]]:
-        """Statements that take away, and bring back, what on a table is bound to a type by its name.
+    def dependents(self, enum: EnumType, renames: t.Iterable[str]) -> list[Dependent]:
+        """Return what has to go while the columns of a type are converted, in that order.
 
-        Indexes with a condition or an expression, and CHECKs: PostgreSQL would compare old values with new ones.
+        :param renames: the statements that rename the type's values before.
         """
-        stored = self.context.stored(*table)
-        if stored is None or stored != table or self.context.renames.columns.get(table):
-            # Their texts have the old names; PostgreSQL refuses the conversion then.
-            return []
-        qualified = self.qualified(table)
-        rows = self.context.connection.execute(sa.text(_DEPENDENT), {"table": qualified}).all()
-        pairs: list[tuple[str, str]] = []
-        for kind, own_name, definition, *_ in rows:
-            if own_name in self.dropped:
-                continue
-            if f"::{self._quote(name)}" not in definition and f".{self._quote(name)}" not in definition:
-                continue
-            if kind == "index":
-                index = ".".join(self._quote(part) for part in (table[0], own_name) if part)
-                pairs.append((f"DROP INDEX {index}", definition))
-            else:
-                drop = f"ALTER TABLE {qualified} DROP CONSTRAINT {self._quote(own_name)}"
-                pairs.append((drop, f"ALTER TABLE {qualified} ADD CONSTRAINT {self._quote(own_name)} {definition}"))
-        return pairs
+        with renamed_database(self.context, [*self.type_renames, *renames]) as connection:
+            return [] if connection is None else list(dependents(self.context, self.dropped, enum))
 
     def qualified(self, key: Key) -> str:
         """Return a table or a type, quoted, with its schema unless that is the default one."""
@@ -233,7 +210,7 @@ class RevisionEnums(EnumCatalog):
         """Return the type to write for one of these values."""
         return t.cast(KnownEnum, known(sa.Enum(*labels, name=key[1]), self.dialect, key[0], table_schema))
 
-    def dependents(self, table: Key, name: str) -> list[tuple[str, str]]:
+    def dependents(self, enum: EnumType, renames: t.Iterable[str]) -> list[Dependent]:
         return []
 
 

@@ -115,14 +115,15 @@ def new_type(
     texts = {
         use.place: _default(catalog, use, labels, renames, fills, array[use.place.is_array]) for use in enum.uses
     } | dict(defaults or {})
-    dependents = [pair for table in tables for pair in catalog.dependents(table, enum.key[1])]
+    first = renamed_values(catalog, enum.key, renames).forwards.statements if renames else ()
+    bound = catalog.dependents(enum, first)
     return (
-        *(drop for drop, _ in dependents),
+        *(item.drop for item in bound),
         f"ALTER TYPE {name} RENAME TO {catalog.column(aside)}",
         created(catalog, enum.key, labels),
         *(_converted(catalog, enum, table, texts, fills) for table in tables),
         f"DROP TYPE {catalog.qualified((enum.key[0], aside))}",
-        *(create for _, create in dependents),
+        *(statement for item in reversed(bound) for statement in item.create),
     )
 
 

@@ -171,6 +171,7 @@ class _Work:
             Direction((f"ALTER TYPE {new} RENAME TO {names[0]}",)),
         )
         self.up.ops.insert(self.front, statement)
+        self.catalog.type_renames += statement.forwards.statements
         self.renamed.add(target)
         del self.catalog.types[enum.key]
         self.catalog.types[target] = enum.changed(key=target)
@@ -266,7 +267,7 @@ class _Work:
             if not isinstance(container, ops.ModifyTableOps):
                 continue
             if self.context.renames.key(container.schema, container.table_name) in tables:
-                drops = [item for item in container.ops if _names_one(item, labels)]
+                drops = _drops_of(container, labels)
                 container.ops[:] = [item for item in container.ops if item not in drops]
                 self.catalog.dropped |= {_dropped_name(item) for item in drops}
                 if drops:
@@ -310,16 +311,28 @@ _DROPS = (ops.DropColumnOp, ops.DropTableOp)
 
 
 def _dropped_name(operation: t.Any) -> str:
-    return str(getattr(operation, "constraint_name", None) or operation.index_name)
+    names = (getattr(operation, f"{kind}_name", None) for kind in ("constraint", "index", "column"))
+    return str(next(filter(None, names)))
+
+
+def _drops_of(container: ops.ModifyTableOps, labels: set[str]) -> list[ops.MigrateOperation]:
+    """Return the drops of what names one of these values; those before a generated column belong to it."""
+    found = [item for item in container.ops if _names_one(item, labels)]
+    columns = (number for number, item in enumerate(container.ops) if item in found and hasattr(item, "column_name"))
+    kinds = (DropCheck, ops.DropIndexOp, ops.DropConstraintOp)
+    own = [item for item in container.ops[: max(columns, default=0)] if isinstance(item, kinds)]
+    return [item for item in container.ops if item in found or item in own]
 
 
 def _names_one(operation: ops.MigrateOperation, labels: set[str]) -> bool:
-    """Return whether an operation drops a CHECK or an index whose text has one of these values."""
+    """Return whether an operation drops a CHECK, index or generated column whose text has one of these values."""
     text = ""
     if isinstance(operation, DropCheck):
         text = operation.text
     elif isinstance(operation, ops.DropIndexOp):
         text = str(operation.to_index().dialect_kwargs.get("postgresql_where"))
+    elif isinstance(operation, ops.DropColumnOp) and (computed := operation.to_column().computed) is not None:
+        text = str(computed.sqltext)
     return any(match[1] in labels for match in LITERAL.finditer(text))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ..conftest import FlaskDb
+from ..conftest import MakeDatabase
 from ..conftest import MakeProject
 
 BEFORE = """
@@ -104,3 +105,35 @@ def test_lint_of_the_pair(project: MakeProject, flask_db: FlaskDb, database_url:
     said = flask_db(made, "lint").output
     assert "b2 expand column visit.fee to price: no problem, safe" in said
     assert "allowed" in said and " error " not in said
+
+
+def test_binds(project: MakeProject, flask_db: FlaskDb, make_database: MakeDatabase) -> None:
+    """Each database gets its own pair; a backfill names the bind that has its table."""
+    binds = {"archive": make_database("mariadb")}
+    made = project(BEFORE + OLD_ROOM, url=make_database("postgresql"), binds=binds)
+    flask_db(made, "init", "--multidb")
+    flask_db(made, "migrate", "--rev-id", "a1")
+    flask_db(made, "upgrade")
+    made.execute("INSERT INTO visit (id, fee) VALUES (1, 7)")
+    made.execute("INSERT INTO room (id, beds, kind) VALUES (1, 3, 'x')", bind="archive")
+    made.write_models(BEFORE.replace("    fee =", "    price =") + OLD_ROOM.replace("beds", "places"))
+    answers = ["--rename", "visit.fee:price", "--rename", "room.beds:places"]
+    flask_db(made, "migrate", "--online", "--rev-id", "b2", *answers)
+    first = next(path.read_text("utf-8") for path in made.revision_files() if "_b2" in path.name)
+    assert first.count("@backfill") == 2 and first.count("bind='archive'") + first.count('bind="archive"') == 1
+    flask_db(made, "upgrade")
+    flask_db(made, "check")
+    assert made.execute("SELECT price FROM visit") == [(7,)]
+    assert made.execute("SELECT places, kind FROM room", bind="archive") == [(3, "x")]
+    flask_db(made, "downgrade", "a1")
+    assert made.execute("SELECT fee FROM visit") == [(7,)]
+    assert made.execute("SELECT beds FROM room", bind="archive") == [(3,)]
+
+
+OLD_ROOM = """
+class Room(db.Model):
+    __bind_key__ = "archive"
+    id = sa.Column(sa.Integer, primary_key=True)
+    beds = sa.Column(sa.Integer, nullable=False)
+    kind = sa.Column(sa.String(9), index=True)
+"""

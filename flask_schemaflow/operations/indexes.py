@@ -10,6 +10,7 @@ from alembic.operations import Operations
 from alembic.operations import ops
 
 from ..errors.running import IndexUnderConstruction
+from .partitions import has_index
 from .partitions import Partition
 from .partitions import partitions_of
 from .server import ask
@@ -77,11 +78,9 @@ class CreateIndexOnlineOp(MigrateOperation):
         operations.invoke(cls(index_name, table_name, columns, schema, unique, if_not_exists, **options))
 
     def on(self, partition: Partition) -> CreateIndexOnlineOp:
-        """Return the part of the index that a partition has, unless an interrupted run has built it."""
+        """Return the part of the index that a partition has."""
         name = partition.name_of(self.index_name)
-        return CreateIndexOnlineOp(
-            name, partition.table, self.columns, partition.schema, self.unique, True, **self.options
-        )
+        return CreateIndexOnlineOp(name, partition.table, self.columns, partition.schema, self.unique, **self.options)
 
     def plain(self, **more: t.Any) -> ops.CreateIndexOp:
         """Return Alembic's operation for the same index."""
@@ -114,7 +113,9 @@ def create_concurrently(operations: Operations, operation: CreateIndexOnlineOp) 
     partitions = partitions_of(operations, operation.table_name, operation.schema)
     if partitions is not None:
         for partition in partitions:
-            create_concurrently(operations, operation.on(partition))
+            part = operation.on(partition)
+            if not has_index(operations, partition, part.index_name):
+                create_concurrently(operations, part)
         operations.invoke(operation.plain())
         return
     drop_invalid(operations, operation)

@@ -22,6 +22,10 @@ _PARTITIONS = """
     WHERE p.isleaf AND p.level > 0 AND c.relkind = 'r' ORDER BY 1, 2"""
 _VALID = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name AND convalidated"
 
+_BUILT = """
+    SELECT 1 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE x.indrelid = to_regclass(:table) AND i.relname = :name AND x.indisvalid"""
+
 
 class Partition(t.NamedTuple):
     """A partition that has rows itself."""
@@ -44,6 +48,11 @@ def partitions_of(operations: Operations, table: str, schema: str | None) -> lis
     if not ask(operations, _IS_PARTITIONED, table=quoted):
         return None
     return [Partition(*row) for row in ask(operations, _PARTITIONS, table=quoted)]
+
+
+def has_index(operations: Operations, partition: Partition, name: str) -> bool:
+    """Return whether a partition has an index, because a run was interrupted after it."""
+    return bool(ask(operations, _BUILT, table=quote_table(operations, partition.table, partition.schema), name=name))
 
 
 def has_constraint(operations: Operations, partition: Partition, name: str) -> bool:

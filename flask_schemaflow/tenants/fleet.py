@@ -127,6 +127,7 @@ class Fleet:
         self._total = len(tenants)
         self._results: list[TenantResult] = []
         self._behind: set[str] = set()  # whose versions were read, and lack something
+        self._retried: set[str] = set()  # whose worker was lost
         self._failures = self._worked = 0
         self._stopped = ""
         self._interrupted = False
@@ -196,6 +197,7 @@ class Fleet:
                 tenant = pending.pop(future)
                 if not self._take(tenant, future):
                     lost.append(tenant)
+        self._retried.update(tenant.name for tenant in lost)
         return lost
 
     def _ended(
@@ -214,6 +216,8 @@ class Fleet:
             self._end(TenantResult(tenant.name, "left out"))
         elif error is None:
             result = future.result()
+            if result.outcome == "unchanged" and tenant.name in self._retried & self._behind:
+                result = result.changed(outcome="changed")  # by a worker that was lost before it could say so
             self._end(result)
             if result.outcome == "interrupted" and not self._interrupted:
                 self._stop("It was interrupted.", interrupted=True)

@@ -10,6 +10,9 @@ if t.TYPE_CHECKING:
 ASKS = "schemaflow_asks"
 """An execution option of a query of ours that makes sure of something, and whose answer changes nothing else."""
 
+REPEATED = "schemaflow_repeated"
+"""In ``info`` of a connection while a statement runs of which an operation clears away what a failure leaves."""
+
 
 def single_percents(dialect: sa.Dialect, text: str) -> str:
     """Return SQL without the doubled percent signs of drivers that take parameters as ``%s``.

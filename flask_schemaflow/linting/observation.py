@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from ..backfills.sql import ASKS
+from ..backfills.sql import REPEATED
 from ..runtime.guards.sqlite.catalog import probe
 from .raw import is_autocommit
 from .raw import query
@@ -92,6 +93,7 @@ class Observation:
     :ivar orphans: the tables whose rows refer to rows that go, and whether only a rebuild of their table is why.
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
+    :ivar repeated: whether the operation that sends it clears away what a failure leaves, and builds again.
     :ivar words: what the server said of the error.
     """
 
@@ -113,6 +115,7 @@ class Observation:
     reads_nothing: bool = False
     error: BaseException | None = None
     words: str = ""
+    repeated: bool = False
 
     @property
     def word(self) -> str:
@@ -251,6 +254,7 @@ class Recorder:
             return None
         text = readable(sql, connection.dialect.paramstyle)
         item = Observation(len(self.observations) + 1, text, lines, sql, autocommit=is_autocommit(connection))
+        item.repeated = REPEATED in connection.info
         if not self._open or (item.autocommit and self.begins_here):
             self._transaction += 1
         self._open = not item.autocommit

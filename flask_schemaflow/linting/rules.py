@@ -7,6 +7,7 @@ count like plain operations.
 from __future__ import annotations
 
 import math
+import re
 import typing as t
 
 from .observation import Hold
@@ -23,6 +24,7 @@ from .shapes import Change
 from .sizes import count_in_words
 from .sizes import in_words
 from .sizes import seconds_of
+from .sql_text import bare
 from .subject import Subject
 
 MANY_ROWS = 10_000
@@ -38,9 +40,11 @@ _ORDER = list(_WORK)
 _ANYBODY = {("writes",): "write to", ("reads", "writes"): "read or write"}
 _GONE = ("drop_table", "rename_table", "drop_column", "rename_column")
 _TYPES = ("type",)
-_DEMANDS = ("add_column", "not_null", "type", "add_check")
+_DEMANDS = ("add_column", "not_null", "type")
 """The kinds of changes that make a SELECT fail, make it return other types, and make an INSERT or UPDATE fail."""
 
+_BESIDE = ("add_unique", "add_foreign_key", "add_check")
+_BUILDS_APART = re.compile(r"(?:CREATE\s+(?:UNIQUE\s+)?INDEX|REINDEX\b.*)\s+CONCURRENTLY\b", re.I)
 _VERBS = {"select": "selects", "insert": "inserts", "update": "updates"}
 _MOST_NAMED = 3
 _IN_TRANSACTION = {"25001", "55P04", "25P01"}
@@ -210,7 +214,7 @@ def _halves(subject: Subject) -> t.Iterator[Finding]:
                 "remaining statements."
             )
             yield subject.finding("leaves-half", item, table, message)
-        elif "CONCURRENTLY" in item.sql.upper() and "CREATE" in item.sql.upper() and item.autocommit:
+        elif _BUILDS_APART.match(bare(item.sql)) and item.autocommit and not item.repeated:
             kept = "IF NOT EXISTS" in item.sql.upper()
             message = (
                 "If this is interrupted it leaves an INVALID index, which nothing uses and every write pays for. "
@@ -273,7 +277,7 @@ def _listed(words: t.Sequence[str]) -> str:
 
 def _breaks(change: Change, table: str) -> bool:
     harmless = (change.kind == "add_column" and not change.new.is_needed) or _only_adds_values(change)
-    return change.table == table and not harmless and not change.kind.startswith(("add_unique", "add_foreign"))
+    return change.table == table and not harmless and change.kind not in _BESIDE
 
 
 def _only_adds_values(change: Change) -> bool:

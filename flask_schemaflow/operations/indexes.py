@@ -18,6 +18,7 @@ from .server import autocommit
 from .server import kind_of
 from .server import quote
 from .server import quote_table
+from .server import repeated
 from .server import run
 from .server import run_without_lock
 
@@ -119,7 +120,8 @@ def create_concurrently(operations: Operations, operation: CreateIndexOnlineOp) 
         operations.invoke(operation.plain())
         return
     drop_invalid(operations, operation)
-    operations.invoke(operation.plain(postgresql_concurrently=True))
+    with repeated(operations):
+        operations.invoke(operation.plain(postgresql_concurrently=True))
 
 
 def drop_invalid(operations: Operations, operation: CreateIndexOnlineOp) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
 
 from ..backfills.sql import ASKS
+from ..backfills.sql import REPEATED
 from ..backfills.sql import single_percents
 
 Kind = t.Literal["postgresql", "mysql", "sqlite", "other"]
@@ -45,6 +46,17 @@ def quote_table(operations: Operations, table: str, schema: str | None) -> str:
 def run(operations: Operations, statement: str) -> None:
     """Run a statement as it is; a colon in it begins no parameter."""
     operations.execute(sa.text(statement.replace(":", r"\:")))
+
+
+@contextlib.contextmanager
+def repeated(operations: Operations) -> t.Iterator[None]:
+    """Mark statements that the operation can run again after a failure, because it clears away before what is left."""
+    info: dict[t.Any, t.Any] = {} if is_offline(operations) else operations.get_bind().info
+    info[REPEATED] = True
+    try:
+        yield
+    finally:
+        del info[REPEATED]
 
 
 def ask(operations: Operations, query: str, **values: t.Any) -> list[t.Any]:

@@ -64,7 +64,7 @@ _USERS = """SELECT a.attrelid FROM pg_attribute a JOIN pg_type y ON y.oid = a.at
     WHERE a.attnum > 0 AND y.typname = ANY(%s)"""
 _SAVEPOINT = "schemaflow_lint"
 _LOCKS = """SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY relation"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +207,8 @@ class PostgreSQLRecorder(Recorder):
         """Note the lock of a statement that runs outside of any transaction."""
         if re.search(r"\bCONCURRENTLY\b", item.sql, re.I):
             item.locks = dict.fromkeys(item.tables, "SHARE UPDATE EXCLUSIVE")
-            item.work = {}
+            builds = re.match(r"(?:CREATE|REINDEX)\b", bare(item.sql), re.I)
+            item.work = dict.fromkeys(item.tables, "index_build") if builds else {}
             return
         for table in item.work:
             item.locks[table] = "ACCESS EXCLUSIVE"

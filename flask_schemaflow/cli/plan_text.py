@@ -28,7 +28,7 @@ def _report(report: LintReport, several: bool) -> t.Iterator[str]:
     if several:
         yield f"{report.bind or 'default'} ({report.dialect})"
     if not report.revisions and not report.unmeasured:
-        yield "Nothing to do: the database is up to date."
+        yield "Nothing to do: no revision is pending."
     for revision in report.revisions:
         yield from _revision(revision)
     yield from report.notices

@@ -383,7 +383,7 @@ def _change_of(operation: ops.AddColumnOp, kind: type[Change], **changes: t.Any)
 def _fill(key: Key, plan: _Plan) -> FillColumn:
     assert plan.value is not None
     made = FillColumn(key, _name(plan), plan.value)
-    remark(made, f"Set a value in existing rows, so that NOT NULL can be added to {plan.name}.")
+    remark(made, f"Set a value in existing rows, so that NOT NULL can be added to {plan.name}; downgrade() keeps it.")
     return made
 
 

@@ -68,6 +68,7 @@ def test_constant_defaults(migrated: Project, flask_db: FlaskDb) -> None:
     flask_db(migrated, "migrate")
     source = migrated.revision_files()[-1].read_text("utf-8")
     assert "# Existing rows get 0 in employees.salary by a default, which is dropped later." in source
+    assert "NOT NULL can be added to employees.seen; downgrade() keeps it." in source
     plain = ast.unparse(ast.parse(source))
     assert "sa.Column('salary', sa.Integer(), server_default='0', nullable=False)" in plain
     # Only an expression is computed for each row.

@@ -60,7 +60,10 @@ class RemapValues(OwnOperation):
         """Return what a change of an enum does to the rows of a column; only renames can be undone."""
         fills = {value: fill for (where, value), fill in change.fills.items() if where == place}
         there = {old: Value(new) for old, new in change.renames.items()}
-        return cls(place, {**there, **fills}, {new: Value(old) for old, new in change.renames.items()})
+        made = cls(place, {**there, **fills}, {new: Value(old) for old, new in change.renames.items()})
+        if fills:
+            remark(made, "Rows that get another value here keep it after downgrade().")
+        return made
 
     def render(self, context: t.Any) -> list[str]:
         column, table = self.place.column, self.place.table

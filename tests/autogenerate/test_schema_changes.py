@@ -43,7 +43,7 @@ def test_unseen(case: Case, kind: Kind) -> None:
 
 def test_page() -> None:
     """The page names just the changes that aren't seen."""
-    section = PAGE.read_text("utf-8").partition("Changes that stay unseen\n")[2].partition("\n\n\n")[0]
+    section = PAGE.read_text("utf-8").partition("Changes that are not found\n")[2].partition("\n\n\n")[0]
     listed = [line.removeprefix("* ").rstrip(";.") for line in section.splitlines() if line.startswith("* ")]
     assert listed == [case.name for case in UNSEEN]
 

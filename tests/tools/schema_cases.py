@@ -1395,7 +1395,7 @@ UNSEEN = [
         table("tag", *_TAG_COLUMNS, lambda: sa.PrimaryKeyConstraint("title", "code")),
     ),
     Case(
-        "automatic values of a key that stays, where autoincrement= says neither yes nor no",
+        "automatic values of an unchanged key, if autoincrement= is neither True nor False",
         table("box", key(autoincrement=False), _NAME),
         (),
         table("box", key(), _NAME),
@@ -1416,14 +1416,14 @@ UNSEEN = [
         databases=("sqlite",),
     ),
     Case(
-        "a sequence that no column needs",
+        "a sequence that no column uses",
         _ticket(lambda: sa.Column("number", sa.Integer, sa.Sequence("numbers"))),
         (),
         _ticket(column("number", sa.Integer)),
         databases=POSTGRESQL,
     ),
     Case(
-        "a sequence of the metadata alone",
+        "a sequence that only the metadata has",
         _ticket(),
         (),
         tables(_ticket(), lambda metadata: sa.Sequence("numbers", metadata=metadata)),

@@ -37,8 +37,9 @@ def test_the_button_upgrades_all_databases_and_the_request_goes_on(shop: Shop, p
 
 def test_what_the_revisions_do_is_measured(shop: Shop, page: Page) -> None:
     """The plan's sentences come after the page, from a copy that the database knows nothing of."""
-    shop.run("db", "upgrade")
     shop.write_revision("b2", "a1", "op.drop_table('item')", "pass", message="drop it", extra=NOTHING)
+    shop.expect(2)
+    shop.run("db", "upgrade", "a1")
     shop.expect(1)
     page.goto(f"{shop.server.url}/items")
     entry = page.get_by_role("region", name="default: 1 pending").get_by_role("listitem").filter(has_text="drop it")

@@ -132,7 +132,7 @@ class Fleet:
         self._stopped = ""
         self._interrupted = False
         self._signals = 0
-        self._started = time.perf_counter()
+        self._begun = self._started = time.perf_counter()
 
     def skip_those_at_head(self) -> None:
         """Take the tenants that have nothing pending out, by one query a database."""
@@ -274,7 +274,7 @@ class Fleet:
     def report(self) -> FleetReport:
         """Return the results, with those of tenants that were never begun."""
         rest = [TenantResult(tenant.name, "left out") for tenant in self.waiting]
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self._begun
         return FleetReport((*self._results, *rest), self._stopped, self._interrupted, seconds)
 
     # -- signals --------------------------------------------------------------------------------------

@@ -71,6 +71,10 @@ CHANGES: dict[str, tuple[str, str]] = {
         'op.expand_column("visits", "number", sa.Column("size", sa.BigInteger()))\nfill("size", "number")\n'
         'op.contract_column("visits", "number", sa.Column("size", sa.BigInteger()), rename=True)',
     ),
+    "undone contract": (
+        'op.add_column("visits", sa.Column("fee", sa.Integer()))\nop.execute("UPDATE visits SET fee = number")',
+        'op.undo_contract_column("visits", sa.Column("fee", sa.Integer()), sa.Column("number", sa.Integer()))',
+    ),
     "fill": (
         'op.execute("UPDATE visits SET doctor_id = number % 7 + 1")',
         'fill("doctor_id", "number % 7 + 1")',

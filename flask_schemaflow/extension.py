@@ -117,13 +117,13 @@ class Migrate:
     :param command: the name of the command group.
     :param compare_type: whether ``migrate`` compares column types.
     :param render_as_batch: whether ``migrate`` writes batch operations, which SQLite needs.
-    :param metadata: the models' metadata where ``db`` has none (Flask-SQLAlchemy-Lite): a ``MetaData``, several,
+    :param metadata: the models' metadata if ``db`` has none (Flask-SQLAlchemy-Lite): a ``MetaData``, several,
         or a mapping from bind to either.
     :param tenants: a function that yields a :class:`Tenant` for each schema or database with tables like the default
         database's, or its name as ``module:function``; ``SCHEMAFLOW_TENANTS`` by default.
     :param context_options: other arguments of Alembic's ``context.configure()``.
 
-    One instance serves many applications; options given to :meth:`init_app` hold for that application only.
+    One instance serves many applications; options of :meth:`init_app` apply to that application only.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Migrate:
         tenants: Tenants = None,
         **context_options: t.Any,
     ) -> None:
-        """Register on ``app``; options given here win over the constructor's, for this application only.
+        """Register on ``app``. For this application, options given here override the constructor's.
 
         The parameters are those of :class:`Migrate`.
 
@@ -209,8 +209,8 @@ class Migrate:
     def configure(self, callback: CallbackT) -> CallbackT:
         """Register a function that gets Alembic's ``Config`` before each command and returns it.
 
-        :param callback: may change the ``Config`` that it is given, or return another one.
-        :returns: the function itself, so that this is a decorator, too.
+        :param callback: changes the ``Config`` that it gets, or returns another one.
+        :returns: the function itself, so that ``configure`` can be used as a decorator.
         """
         self.configure_callbacks.append(callback)
         return callback
@@ -232,10 +232,10 @@ class Migrate:
         return pending(binds=binds)
 
     def drifted(self, binds: t.Sequence[str] = ()) -> list[str]:
-        """Return the tables that changed since the last upgrade, without a revision; for a health endpoint.
+        """Return the tables that were changed without a revision since the last upgrade; for a health endpoint.
 
         :param binds: the names of the databases; all by default.
-        :returns: ``database.table`` of each; ``flask db drift`` says what is different.
+        :returns: each table as ``database.table``; ``flask db drift`` shows the differences.
         :raises DatabaseError: if a database can't be reached.
         """
         status: t.Callable[..., t.Any] = resolve("flask_schemaflow.commands:status")
@@ -251,7 +251,7 @@ class Migrate:
 
         :param directory: the migrations folder, if it isn't the registered one.
         :param x_arg: ``-x`` values for env.py.
-        :param opts: names of options that env.py finds set in ``config.cmd_opts``.
+        :param opts: names of options to set in ``config.cmd_opts``, where env.py reads them.
         """
         load_config: t.Callable[..., Config] = resolve("flask_schemaflow.revisions.config:load_config")
         return load_config(current_state(), directory, x_arg, opts)
@@ -298,15 +298,15 @@ _WITH_VALUE = ("-A", "--app", "-e", "--env-file")
 
 
 def is_migrating(command: str = "db") -> bool:
-    """Return whether a command of ``flask db`` runs, also while it only loads the application, or a migration does.
+    """Return whether a ``flask db`` command or a migration runs, also while the command still loads the application.
 
-    An application that reads a table while it is made can leave that out then, because the first migration has
-    yet to make the table::
+    An application that reads a table at start-up can skip that if this returns true, because the migration that
+    creates the table may not have run yet::
 
         if not is_migrating():
             load_settings_from_database()
 
-    :param command: the name of the command group, where ``Migrate(..., command=...)`` gave it another one.
+    :param command: the name of the command group, if ``Migrate(..., command=...)`` sets another one.
     """
     running = sys.modules.get(f"{__package__}.runtime.environment")
     if running is not None and running.is_running():

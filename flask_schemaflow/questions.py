@@ -22,15 +22,15 @@ Pair = tuple[str, str]
 class Answers(Record):
     """Answers to questions. Tables are ``table`` or ``schema.table``, columns ``table.column``.
 
-    Where a table was renamed too, its columns may be named with the old name or the new one.
+    If the table was renamed, too, its columns may be named with the old name or the new one.
 
     :param renames: columns, ``{"employees.address": "location"}``.
     :param table_renames: tables, ``{"department": "departments"}``.
-    :param drops: tables and columns that live on under no other name.
-    :param keeps: tables and columns that stay in the database, though the models don't have them.
+    :param drops: tables and columns to drop; they were not renamed.
+    :param keeps: tables and columns that stay in the database although the models don't have them.
     :param fills: what existing rows get, ``{"employees.salary": "0"}``; a literal or an SQL expression.
-    :param denied: pairs that are no rename of a column, ``("employees.address", "location")``.
-    :param denied_tables: pairs that are no rename of a table, ``("department", "teams")``.
+    :param denied: pairs of columns that are not a rename, ``("employees.address", "location")``.
+    :param denied_tables: pairs of tables that are not a rename, ``("department", "teams")``.
     """
 
     renames: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -101,13 +101,13 @@ class Answers(Record):
 class Question(Record):
     """A question that only a person can answer.
 
-    :param kind: its subject; ``fill`` wants a value, the others yes or no.
+    :param kind: its subject; ``fill`` needs a value, the others yes or no.
     :param text: the question, with its question mark.
     :param subject: the table or column that it is about, ``employees.address``.
     :param evidence: reasons in a few words.
-    :param default: the harmless answer; ``None`` where there is none.
-    :param yes: what a yes decides. For a question that wants a value, ``{}`` in a fill stands for it.
-    :param no: what a no decides.
+    :param default: the harmless answer, or ``None``.
+    :param yes: the answers for a yes. If the question needs a value, ``{}`` in a fill stands for it.
+    :param no: the answers for a no.
     :param options: the options that answer it, each with what it means.
     :param database: ``default`` or the name of a bind.
     :param renamed: values among the replies that are a new name of the subject, rather than a value for its rows.
@@ -143,9 +143,9 @@ class Question(Record):
         return self.kind == "fill"
 
     def answered(self, reply: bool | str, before: Answers | None = None) -> Answers:
-        """Return what a reply decides.
+        """Return the answers for a reply.
 
-        :param reply: yes or no; the value where one is wanted.
+        :param reply: yes or no, or the value if the question needs one.
         :param before: the answers to other questions.
         """
         if isinstance(reply, str):

@@ -23,11 +23,11 @@ class Record:
     """The base of records: frozen dataclasses of plain values."""
 
     def changed(self: RecordT, **values: t.Any) -> RecordT:
-        """Return a copy with other values under these names."""
+        """Return a copy with these values replaced."""
         return dataclasses.replace(self, **values)
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return the values by name, those of inner records too; ready for JSON but for dates."""
+        """Return the values by name, including those of inner records; ready for JSON except for dates."""
         return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
 
 
@@ -48,7 +48,7 @@ class Revision(Record):
     :param down: the ids of the revisions it follows, more than one for a merge.
     :param path: the file.
     :param created: the date in its docstring, if there is one.
-    :param is_known: false for an id in a version table that no file of the folder has; then only the id is known.
+    :param is_known: false if the id is in a version table but no file has it; then only the id is known.
     """
 
     id: str
@@ -102,8 +102,8 @@ class AppliedRevision(Record):
 
     :param applied_at: UTC, without a time zone.
     :param seconds: wall time of its code.
-    :param applied_by: ``user@host``, as far as the system knew them.
-    :param digest: a hash of the file's operations then; ``status`` names files that were edited since.
+    :param applied_by: ``user@host``, as far as the system knows them.
+    :param digest: a hash of the file's operations at that time; ``status`` names files that were edited since.
     """
 
     revision: str
@@ -119,7 +119,7 @@ class LogEntry(Record):
 
     :param applied_at: UTC, without a time zone.
     :param seconds: wall time of its code.
-    :param applied_by: ``user@host``, as far as the system knew them.
+    :param applied_by: ``user@host``, as far as the system knows them.
     :param edited: whether its operations were edited since.
     """
 
@@ -134,9 +134,9 @@ class LogEntry(Record):
 
 @dataclasses.dataclass(frozen=True)
 class Backup(Record):
-    """A database that was saved before it was changed.
+    """A backup of a database, made before the database was changed.
 
-    :param path: the file, readable by its owner alone.
+    :param path: the file, which only its owner can read.
     :param size: of the file, in bytes.
     :param revisions: the current revisions of the database then.
     :param made: when, UTC.
@@ -165,7 +165,7 @@ class Loss(Record):
     """The losses of a downgrade in one database.
 
     :param revisions: the revisions to be reverted, in that order.
-    :param details: tables and columns with rows, a line each.
+    :param details: tables and columns with rows, one line each.
     """
 
     database: str
@@ -187,10 +187,10 @@ class Loss(Record):
 class Report(Record):
     """The result of upgrade, downgrade or stamp.
 
-    :param steps: one entry a revision and database, in the order in which they ran.
+    :param steps: one entry for each revision and database, in the order in which they ran.
     :param sql: the script of offline mode, if it wrote no files.
-    :param files: the scripts that offline mode wrote, one a database.
-    :param backups: the backups made before.
+    :param files: the scripts that offline mode wrote, one for each database.
+    :param backups: the backups that were made first.
     :param ahead: the databases that were left unchanged because no file has their current revision.
     """
 
@@ -219,7 +219,7 @@ class Written(Record):
     :param paths: the files, in the order in which they were written.
     :param revisions: the new revisions; empty if there was nothing to write.
     :param notices: sentences for the reader: drops with the number of rows, risks.
-    :param operations: the operations of the revisions, a line each.
+    :param operations: the operations of the revisions, one line each.
     :param source: the text of the file, with ``dry_run``.
     :param difference: the changes in a file that was replaced, as a unified diff.
     :param lint: what :func:`flask_schemaflow.lint` finds in the new revisions, for each database; empty if nothing is
@@ -244,7 +244,7 @@ class Difference(Record):
 
     :param database: ``default`` or the name of a bind.
     :param description: one line for a person.
-    :param operation: the name of the operation that would settle it.
+    :param operation: the name of the operation that ``migrate`` would write.
     """
 
     database: str
@@ -259,10 +259,10 @@ class Difference(Record):
 
 @dataclasses.dataclass(frozen=True)
 class Moved(Record):
-    """An applied revision whose place in the history is another one since.
+    """An applied revision that was moved in the history afterwards.
 
     :param after: the revision that it followed when it was applied, or ``base``.
-    :param missing: those that it follows now, if the database has no record of them.
+    :param missing: the revisions that it follows now, if the database has no record of them.
     """
 
     revision: str
@@ -280,11 +280,11 @@ class Standing(Record):
     :param applied: the applied revisions, newest first.
     :param unknown: ids in its version table that no file has; such a database is ahead of the code.
     :param heads: the heads of the folder.
-    :param interrupted: a revision of which a part took effect that can't be rolled back, as a sentence; or empty.
+    :param interrupted: a sentence about a revision that took effect only in part; empty if there is none.
     :param left: the lines of that revision that were running or did not run yet.
-    :param history: when, by whom and from which text revisions were applied, as far as the database records it.
+    :param history: the database's records of applied revisions: when, by whom and from which text.
     :param edited: applied revisions whose operations were edited since.
-    :param moved: applied revisions that a rebase has put after others, which this database may lack.
+    :param moved: applied revisions that a rebase put after others, which this database may lack.
     :param drifted: tables that changed since the last upgrade or downgrade, without a revision.
     :param unversioned: the models' tables in a database of which the folder has no revision.
     """
@@ -311,7 +311,7 @@ class Standing(Record):
         return not (self.pending or self.interrupted)
 
     def moved_sentence(self, moved: Moved) -> str:
-        """Return what to say of a moved revision, with the commands that apply what is missing."""
+        """Return a sentence about a moved revision, with the commands that apply the missing revisions."""
         missing, bind = " and ".join(moved.missing), "" if self.database == "default" else f" --bind {self.database}"
         return (
             f"Revision {moved.revision} followed {moved.after} when the {self.database} database applied it. It "
@@ -340,7 +340,7 @@ class Current(Record):
 
     @property
     def at_head(self) -> bool:
-        """Whether every revision it is at is a head."""
+        """Whether all current revisions are heads."""
         return bool(self.revisions) and all(revision.is_head for revision in self.revisions)
 
     def __str__(self) -> str:
@@ -368,12 +368,12 @@ class DataStep(Record):
 
 @dataclasses.dataclass(frozen=True)
 class Drift(Record):
-    """One part of a database that its revisions would make otherwise.
+    """One part of a database that differs from what its revisions create.
 
     :param database: ``default`` or the name of a bind.
-    :param kind: of the part in the database: ``missing``, ``extra`` or ``different``.
+    :param kind: whether the part of the database is ``missing``, ``extra`` or ``different``.
     :param part: in words: ``column users.email``.
-    :param history: what the revisions make of it; ``-`` for nothing.
+    :param history: what the revisions create; ``-`` for nothing.
     :param found: what the database has.
     :param models: what the models say; ``?`` if they can't be created on a scratch database.
     """
@@ -393,7 +393,7 @@ class Drift(Record):
 class Drifted(Record):
     """The result of drift.
 
-    :param differences: what differs, by database and part.
+    :param differences: the differences, by database and part.
     :param written: the revision that accepts or repairs it, if one was asked for.
     """
 
@@ -409,7 +409,7 @@ class Finding(Record):
     """A finding of ``doctor``.
 
     :param level: ``error`` if a command would fail, ``warning`` if a change is advised, ``note`` if all is right.
-    :param code: the kind of finding, which never changes; the code of the error with which a command would end.
+    :param code: the kind of finding, which never changes; if a command would fail, the code of its error.
     :param message: one sentence that names the thing.
     :param hint: the next step, a command or code to paste.
     :param details: context, printed as an indented block.
@@ -430,7 +430,7 @@ class Renewal(Record):
     """A file of the migrations folder that the packaged one can replace.
 
     :param difference: the change, as a unified diff.
-    :param own: the project's own code in it, which would be lost, a line each; empty if nobody changed the file.
+    :param own: the project's own code that would be lost, one line each; empty if the file is unchanged.
     :param text: the new contents.
     """
 

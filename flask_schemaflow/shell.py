@@ -13,7 +13,7 @@ from .records import Standing
 
 
 class Listing(list[t.Any]):
-    """A list of records that prints one a line."""
+    """A list of records that prints each on its own line."""
 
     def __repr__(self) -> str:
         return "\n".join(str(item) for item in self) or "(nothing)"
@@ -27,7 +27,7 @@ class Script(str):
 
 
 class Inspector:
-    """Looks at the migrations of the current application; changes nothing.
+    """Shows the migrations of the current application, without changing anything.
 
     :param state: the application's registration.
     """
@@ -39,15 +39,15 @@ class Inspector:
         return "schemaflow: status() current() heads() history() pending() diff() sql('head')"
 
     def status(self) -> list[Standing]:
-        """Return where each database stands."""
+        """Return the status of each database."""
         return Listing(_commands().status())
 
     def current(self) -> list[Current]:
-        """Return the revisions that each database is at."""
+        """Return the current revisions of each database."""
         return Listing(_commands().current())
 
     def heads(self) -> list[Revision]:
-        """Return the newest revisions of the folder."""
+        """Return the heads."""
         return Listing(_commands().heads())
 
     def history(self) -> list[Revision]:

@@ -64,13 +64,13 @@ class Target(Record):
 class Tenant(Record):
     """A part of the application's data with tables of its own: a schema, a database, or a schema of another database.
 
-    :param name: what people call it; commands take it, and reports show it.
+    :param name: the name that commands take and reports show.
     :param schema: its schema, on PostgreSQL.
-    :param url: its database's URL; the application's default database if there is none.
-    :param search_path: schemas in which PostgreSQL looks for names that the tenant's schema hasn't, such as the
-        one of extensions. A revision that changes a table finds it there, too.
-    :param size: how big it is, in any unit, for ``--order largest``.
-    :raises InvalidTenant: without a name, or with neither schema nor URL.
+    :param url: the URL of its database; by default the application's default database.
+    :param search_path: other schemas in which PostgreSQL looks for names, such as the schema of extensions.
+        Revisions can change tables in these schemas, too.
+    :param size: its size in any unit, for ``--order``.
+    :raises InvalidTenant: if it has no name, or neither a schema nor a URL.
     """
 
     name: str

@@ -12,9 +12,9 @@ from .keys import Range
 
 
 class Batch:
-    """Some rows of a table, in a transaction that also notes that they are done.
+    """Some rows of a table, in a transaction that also records them as done.
 
-    :ivar connection: where the transaction is open; it is committed after the function has returned.
+    :ivar connection: the connection with the transaction, which is committed after the function has returned.
     :ivar table: the table as the database has it, a :class:`sqlalchemy.schema.Table`.
     :ivar condition: the condition for the rows of this batch, for ``.where()`` of a statement.
     :ivar size: how many rows there are.
@@ -30,7 +30,7 @@ class Batch:
     def update(
         self, values: t.Mapping[str, t.Any] | None = None, /, *, where: t.Any = None, **columns: t.Any
     ) -> int:
-        """Give the rows of the batch values, and return how many got them.
+        """Set values in the rows of the batch, and return the number of changed rows.
 
         :param values: values or expressions by column, such as ``{"paid": sa.text("fee > 0")}``.
         :param where: which rows of the batch; SQL or an expression.
@@ -61,7 +61,7 @@ class Batch:
         return list(self.connection.execute(statement).all())
 
     def update_row(self, row: t.Any, **values: t.Any) -> None:
-        """Give one of :meth:`rows` values."""
+        """Set values in one row of :meth:`rows`."""
         same = [column == getattr(row, column.name) for column in self._keyed.columns]
         self.connection.execute(sa.update(self.table).where(*same).values(values))
 

@@ -41,17 +41,17 @@ def backfill(
     pause: Pause | None = None,
     bind: str | None = None,
 ) -> t.Callable[[FunctionT], FunctionT]:
-    """Declare a function of a revision file as a backfill, which runs after the revision was applied.
+    """Declare a function of a revision file as a backfill, which runs after the revision is applied.
 
     It is called with one :class:`~flask_schemaflow.backfills.batches.Batch` after the other, each in a transaction of
     its own, until every row that the table had at the beginning has been in one. What was committed is never repeated.
 
-    :param table: the table whose rows it goes through.
+    :param table: the table whose rows it fills.
     :param schema: the schema of the table.
     :param key: unique columns without NULL, in the order of an index; the primary key by default.
-    :param batch_size: the rows of the first batch; later ones are steered to take 0.2 to 0.5 seconds.
-    :param pause: is asked before each batch, with a connection; while it returns a reason, the backfill waits.
-    :param bind: the bind that has the table, if it isn't the default database.
+    :param batch_size: the rows of the first batch; the size of later ones is adjusted to take 0.2 to 0.5 seconds.
+    :param pause: called before each batch, with a connection; while it returns a reason, the backfill waits.
+    :param bind: the bind that has the table, if that isn't the default database.
     """
 
     def decorated(function: FunctionT) -> FunctionT:

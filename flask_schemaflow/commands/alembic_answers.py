@@ -64,7 +64,7 @@ def show(directory: Directory | None = None, revision: str = "head") -> list[Rev
     :param directory: the migrations folder, if it isn't the registered one.
     :param revision: an id or the beginning of one, a label, ``head``, ``heads``, or ``current`` for the current
         revisions of the databases.
-    :raises RevisionError: if it names nothing, or more than one thing.
+    :raises RevisionError: if there is no such revision, or the name is ambiguous.
     """
     environment = Environment.open(directory)
     if revision == "current":
@@ -174,7 +174,7 @@ def check(
     binds: t.Sequence[str] = (),
     notify: Notify = silent,
 ) -> list[Difference]:
-    """Compare the models with the databases, which must be at the newest revision.
+    """Compare the models with the databases, which must be at the heads.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param x_arg: passed to env.py.
@@ -182,7 +182,7 @@ def check(
     :param notify: called with a notice for what doesn't count as a difference: tables that no revision created, and
         server defaults that only the database has, unless ``SCHEMAFLOW_DATABASE_DEFAULTS`` is ``"error"``.
     :returns: an empty list.
-    :raises DifferencesFound: its ``differences`` are those for which ``migrate`` would write operations.
+    :raises DifferencesFound: if ``migrate`` would write operations; ``differences`` lists the differences.
     """
     from ..autogenerate.compare import differences
     from ..autogenerate.questions import Decisions

@@ -91,13 +91,13 @@ def run_backfills(
     :param name: only those of this name or this revision.
     :param x_arg: passed to env.py.
     :param binds: the names of the databases; all by default.
-    :param max_lag: wait while a replica of PostgreSQL is behind by more seconds.
-    :param max_active: wait while more sessions of others are at work.
+    :param max_lag: wait while a replica of PostgreSQL is more seconds behind.
+    :param max_active: wait while more other sessions are active.
     :param sleep: seconds between two batches.
-    :param restart: begin those that ``name`` names from the first row again, also finished and cancelled ones.
+    :param restart: run those that ``name`` names from the first row again, even if they are finished or cancelled.
     :param tell: called with the status after each batch.
-    :returns: how they ended.
-    :raises BackfillError: if one is paused or taken, or fails.
+    :returns: the status of each.
+    :raises BackfillError: if one is paused, fails, or is run by another process.
     """
     environment = Environment.open(directory, x_arg)
     settings = environment.state.settings
@@ -130,10 +130,10 @@ def steer_backfills(
 ) -> list[BackfillStatus]:
     """Pause, resume or cancel backfills; a worker notices before its next batch.
 
-    A paused one keeps its worker, which waits. A cancelled one lets later revisions pass.
+    The worker of a paused backfill waits. Later revisions don't wait for a cancelled backfill.
 
     :param name: only those of this name or this revision.
-    :returns: those that were changed, as they are now.
+    :returns: the new status of those that were changed.
 
     The other parameters are those of :func:`run_backfills`.
     """

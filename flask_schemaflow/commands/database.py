@@ -41,21 +41,22 @@ def upgrade(
 ) -> Report:
     """Apply the pending revisions up to ``revision``.
 
-    A plain folder whose databases are at their heads costs one query a database, no lock, and no import of Alembic.
+    If the folder is as ``init`` creates it and nothing is pending, this sends one query to each database, takes no
+    lock, and doesn't import Alembic.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param revision: an id, ``head``, ``heads``, ``+2``, or with ``sql`` a range ``from:to``.
-    :param sql: write the SQL of what is pending instead of running it; it is in the result. A range such as
+    :param sql: return the SQL of the pending revisions instead of running it. A range such as
         ``base:head`` needs no database.
     :param tag: passed to env.py.
     :param x_arg: passed to env.py.
     :param binds: the databases to upgrade; all by default.
     :param notify: called with each event of the run.
     :param keep_logging: apply the logging section of alembic.ini during the run, as on the command line.
-    :param backup: back up each database before it is changed; the setting ``backup`` decides by default.
+    :param backup: back up each database before it is changed; ``SCHEMAFLOW_BACKUP`` by default.
     :param create_database: create databases that don't exist; for SQLite the folder of the file.
-    :returns: the steps that ran, none if nothing was pending, and what was written or backed up.
-    :raises SchemaflowError: if anything fails; the message says what was applied before.
+    :returns: the steps that ran, none if nothing was pending, and the scripts and backups.
+    :raises SchemaflowError: if anything fails; the message says what was applied before that.
     """
     if revision == "base":
         raise errors.NotOnTheWay(
@@ -182,8 +183,8 @@ def downgrade(
 
     :param revision: an id, ``-1``, ``base``, or with ``sql`` a range ``from:to``.
     :param yes: confirms that several revisions are reverted, or rows dropped. ``False`` refuses that; with ``None``
-        the setting ``protected`` decides.
-    :raises DowngradeUnconfirmed: has the losses of each database; nothing was changed.
+        ``SCHEMAFLOW_PROTECTED`` decides.
+    :raises DowngradeUnconfirmed: without confirmation; has the losses of each database. Nothing was changed.
 
     The other parameters, the result and the errors are those of :func:`upgrade`.
     """
@@ -252,12 +253,12 @@ def stamp(
     notify: Notify = silent,
     keep_logging: bool = False,
 ) -> Report:
-    """Write ``revision`` into the version table without running anything.
+    """Write ``revision`` into the version table without running migrations.
 
     :param revision: one target or several.
     :param purge: empty the version table first.
-    :param verify: compare the databases first with what the revision makes on scratch databases.
-    :raises StampRefused: with ``verify``, if a database is different; nothing is recorded then.
+    :param verify: first compare the databases with the schema that the revisions create on scratch databases.
+    :raises StampRefused: with ``verify``, if a database differs; then nothing is recorded.
 
     The other parameters, the result and the errors are those of :func:`upgrade`.
     """

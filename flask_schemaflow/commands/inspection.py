@@ -22,23 +22,23 @@ from ..runtime.fast_path import lightly
 def heads(
     directory: Directory | None = None, verbose: bool = False, resolve_dependencies: bool = False
 ) -> list[Revision]:
-    """Return the newest revision of each branch.
+    """Return the heads, the newest revision of each branch.
 
     :param directory: the migrations folder, if it isn't the registered one.
-    :param verbose: for Flask-Migrate's users; a record holds everything anyway.
+    :param verbose: accepted as in Flask-Migrate, without effect.
     :param resolve_dependencies: leave out heads that another revision depends on.
-    :raises RevisionError: if the revision files don't fit together.
+    :raises RevisionError: if the revision files are not a consistent history.
     """
     found = lightly(lambda folder: folder.heads(resolve_dependencies), directory)
     return _exact().heads(directory, verbose, resolve_dependencies) if found is None else found
 
 
 def branches(directory: Directory | None = None, verbose: bool = False) -> list[Revision]:
-    """Return the revisions that several others follow; their ``children`` are the branches.
+    """Return the branch points; their ``children`` are the first revisions of the branches.
 
     :param directory: the migrations folder, if it isn't the registered one.
-    :param verbose: for Flask-Migrate's users.
-    :raises RevisionError: if the revision files don't fit together.
+    :param verbose: accepted as in Flask-Migrate, without effect.
+    :raises RevisionError: if the revision files are not a consistent history.
     """
     found = lightly(lambda folder: [item for item in folder.index.walk() if item.is_branch_point], directory)
     return _exact().branches(directory) if found is None else found
@@ -56,10 +56,10 @@ def history(
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param rev_range: ``from:to``, where either may be missing, an id, or ``current``.
-    :param verbose: for Flask-Migrate's users.
-    :param indicate_current: mark those that a database is at; asks the databases.
+    :param verbose: accepted as in Flask-Migrate, without effect.
+    :param indicate_current: mark the current revisions of the databases; queries the databases.
     :param x_arg: passed to env.py.
-    :raises RevisionError: if the range names what isn't there.
+    :raises RevisionError: if the range names a revision that doesn't exist.
     """
 
     def walked(folder: LightFolder) -> list[Revision]:
@@ -81,13 +81,13 @@ def current(
     """Return the current revisions of each database.
 
     :param directory: the migrations folder, if it isn't the registered one.
-    :param verbose: for Flask-Migrate's users.
-    :param check_heads: raise unless every database is at the newest revisions.
+    :param verbose: accepted as in Flask-Migrate, without effect.
+    :param check_heads: raise unless every database is at the heads.
     :param x_arg: passed to env.py.
     :param binds: the names of the databases; all by default.
-    :returns: one record a database, the default one first.
+    :returns: one record for each database, the default one first.
     :raises DatabaseError: if a database can't be reached.
-    :raises NotAtHead: with ``check_heads``, names what is pending.
+    :raises NotAtHead: with ``check_heads``, names the pending revisions.
     """
     found = None if check_heads else lightly(lambda folder: folder.current(binds), directory)
     return _exact().current(directory, check_heads=check_heads, x_arg=x_arg, binds=binds) if found is None else found
@@ -101,7 +101,7 @@ def status(
     :param directory: the migrations folder, if it isn't the registered one.
     :param x_arg: passed to env.py.
     :param binds: the names of the databases; all by default.
-    :returns: one record a database, the default one first.
+    :returns: one record for each database, the default one first.
     :raises DatabaseError: if a database can't be reached.
     """
     found = lightly(lambda folder: folder.standings(binds), directory)
@@ -115,9 +115,9 @@ def log(
     x_arg: XArg = None,
     binds: t.Sequence[str] = (),
 ) -> list[LogEntry]:
-    """Return when, by whom and how fast the applied revisions of each database were applied, newest first.
+    """Return when and by whom each applied revision was applied, and how long it took, newest first.
 
-    A database keeps that of the revisions that are applied, and of no others; one that was stamped has none.
+    Only revisions that are applied now have an entry, and revisions that were stamped have none.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param limit: the number of entries; all by default.

@@ -33,14 +33,14 @@ def lint(
     x_arg: XArg = None,
     binds: t.Sequence[str] = (),
 ) -> list[LintReport]:
-    """Measure what revisions would do, on a scratch copy of each database; nothing is printed or changed.
+    """Measure what revisions would do, on a scratch copy of each database. Nothing is printed or changed.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param revision: an id, or a range ``from:to``; by default what is pending.
-    :param everything: all revisions.
-    :param since: a git commit or branch; the revisions that were added after it.
+    :param everything: lint all revisions.
+    :param since: a git commit or branch; lints the revisions that were added after it.
     :param down: measure the downgrades, too.
-    :param on: the URL of a server for the scratch database, if production is another kind than the application's.
+    :param on: the URL of a server for the scratch database, if production uses another kind of database.
     :param sizes: the path of a file of ``flask db sizes``; by default the sizes of the application's own tables.
     :param data: look for rows that make a statement fail, with read-only queries of at most five seconds each.
     :param sample: how many rows of each table to copy into the scratch database.
@@ -65,12 +65,12 @@ def plan(
     x_arg: XArg = None,
     binds: t.Sequence[str] = (),
 ) -> Plan:
-    """Return what ``upgrade``, or ``downgrade``, would do here, measured on a scratch copy; nothing is changed.
+    """Return what ``upgrade`` or ``downgrade`` would do here, measured on a scratch copy. Nothing is changed.
 
     :param directory: the migrations folder, if it isn't the registered one.
-    :param target: where it leads to; by default ``head``, or with ``down`` the revision before.
+    :param target: the revision to end at; by default the heads, or with ``down`` one revision back.
     :param down: plan the downgrade.
-    :param sql: return the statements, too, of what is pending and nothing else.
+    :param sql: also return the statements of the pending revisions.
     :param sizes: the path of a file of ``flask db sizes``.
     :param data: look for rows that make a statement fail.
     :param x_arg: passed to env.py.

@@ -48,12 +48,12 @@ def init(
     """Create a migrations folder.
 
     :param directory: where; the registered folder by default.
-    :param multidb: for Flask-Migrate's users; every template serves one database and many.
+    :param multidb: accepted as in Flask-Migrate; every template works for one database and for several.
     :param template: the name of a template, or a path to a folder with one.
     :param package: write ``__init__.py`` files, so that the folder can be imported.
     :returns: the files that were written.
     :raises FolderExists: if the folder has files in it.
-    :raises FolderNotWritable: if it can't be made; nothing is left of it.
+    :raises FolderNotWritable: if the folder can't be created; no part of it remains.
     :raises TemplateMissing: if there is no such template.
     """
     state = current_state()
@@ -128,8 +128,8 @@ def edit(directory: Directory | None = None, revision: str = "current") -> str:
     """Return the absolute path of a revision file, for an editor to open.
 
     :param directory: the migrations folder, if it isn't the registered one.
-    :param revision: an id, ``head``, or ``current`` for the one that the database is at.
-    :raises InvalidArgument: if ``current`` is no single revision.
+    :param revision: an id, ``head``, or ``current`` for the database's current revision.
+    :raises InvalidArgument: if ``current`` isn't exactly one revision.
     :raises RevisionError: if there is no such revision.
     """
     if revision != "current":
@@ -149,7 +149,7 @@ def edit(directory: Directory | None = None, revision: str = "current") -> str:
 
 
 def doctor(directory: Directory | None = None, *, x_arg: XArg = None) -> list[Finding]:
-    """Examine the application, its migrations folder and its databases; change nothing.
+    """Examine the application, its migrations folder and its databases, without changing anything.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param x_arg: passed to env.py.

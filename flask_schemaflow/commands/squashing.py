@@ -59,23 +59,23 @@ def squash(
     dry_run: bool = False,
     x_arg: XArg = None,
 ) -> Written:
-    """Replace a range of revisions by one that makes the same schema, proved on scratch databases up and down.
+    """Replace a range of revisions with one that creates the same schema, tested on scratch databases up and down.
 
-    The new file has the id of the newest revision in the range, so a database that is there or past it needs nothing.
+    The new file has the id of the newest revision in the range, so nothing changes for a database at or past it.
     The old files move to ``squashed/`` in the migrations folder, where a database inside the range finds them.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param rev_range: ``from:to``, both included; all revisions by default.
     :param message: the message of the new revision.
-    :param keep_data: revisions whose statements on rows are repeated at the end of ``upgrade()``, or ``all``.
-    :param drop_data: revisions whose statements on rows are left out, or ``all``; a name is stronger than ``all``.
-    :param keep_files: revisions that stay as they are: what is before and after each of them is squashed on its own.
+    :param keep_data: revisions whose statements that change rows are repeated at the end of ``upgrade()``, or ``all``.
+    :param drop_data: revisions whose statements that change rows are left out, or ``all``; ids take precedence.
+    :param keep_files: revisions that stay unchanged; those before and after each of them are squashed separately.
     :param dry_run: return the files' text as ``source`` instead of writing them.
     :param x_arg: passed to env.py.
     :returns: the new files; the notices name the revisions whose files were moved.
-    :raises SquashRefused: if one file can't stand for the range.
+    :raises SquashRefused: if one file can't replace the range.
     :raises DataStepsUndecided: if a revision changes rows and is in no list; has the ``steps``.
-    :raises CopyDiffers: if the file fails on a scratch database or makes another schema; nothing is kept then.
+    :raises CopyDiffers: if the file fails on a scratch database or creates another schema; then it is not kept.
     """
     environment = Environment.open(directory, x_arg, ["autogenerate"])
     targets = environment.state.targets()
@@ -224,7 +224,7 @@ def prune(
     dry_run: bool = False,
     x_arg: XArg = None,
 ) -> tuple[str, ...]:
-    """Delete the old files of squashes, if no database is between them any more.
+    """Delete the old files of squashes, if no database is inside a squashed range any more.
 
     :param directory: the migrations folder, if it isn't the registered one.
     :param urls: databases to ask besides those of the application.

@@ -55,8 +55,8 @@ FAMILIES = (
 class SchemaflowError(Exception):
     """Base of every error that Flask-SchemaFlow raises on purpose.
 
-    :param message: one sentence on what is wrong, with its name; no password in it.
-    :param hint: the next step, a command or code to paste; may have several lines.
+    :param message: one sentence that says what is wrong and names it, without a password.
+    :param hint: the next step, as a command or code to paste; may have several lines.
     :param details: labelled context, printed as an indented block.
 
     ``str(error)`` is the message, then the hint. ``exit_code`` is what the command line exits with. A subclass names

@@ -42,7 +42,7 @@ class Undecided(AutogenerateError, code="SF601", exit_code=2):
         return error
 
     def suggest(self, command: str) -> None:
-        """Have the hint end with a whole command line that answers all questions.
+        """End the hint with a complete command line that answers all questions.
 
         :param command: the command that was given, with its options.
         """

@@ -22,17 +22,17 @@ VERDICTS = ("safe", "caution", "unsafe", "fails")
 
 @dataclasses.dataclass(frozen=True)
 class Finding(Record):
-    """One thing that a revision does and that its reader should know.
+    """One thing that a revision does and that you should know.
 
     :param code: the rule, as ``flask db lint --explain`` lists them.
     :param level: ``error``, ``warning`` or ``note``.
     :param line: the line of the revision file; 0 if none sent it.
     :param statement: the SQL.
-    :param table: the table as it is called before the revision.
+    :param table: the table, by its name before the revision.
     :param lock: the lock in the server's words.
     :param blocks: what others can't do meanwhile: ``reads``, ``writes``, ``rows``.
     :param work: ``scan``, ``index_build``, ``write_all``, ``rewrite`` or ``none``.
-    :param rows: rows of the table, ``None`` if nobody knows.
+    :param rows: rows of the table; ``None`` if unknown.
     :param bytes: its size.
     :param seconds: an estimate of how long it takes, from and to.
     :param taken_by: the line whose lock is still held.
@@ -40,8 +40,8 @@ class Finding(Record):
     :param safer: code to write instead, or empty.
     :param safer_measured: whether that code ran on a copy without a finding.
     :param allowed: the reason in an ``# allow`` comment; ``None`` without one.
-    :param number: counts the statements of the revision from 1.
-    :param columns: the columns that are gone, or whose values change.
+    :param number: the number of the statement in the revision, from 1.
+    :param columns: the columns that are dropped, or whose values change.
     """
 
     code: str
@@ -127,10 +127,10 @@ class CheckedRevision(Record):
 class LintReport(Record):
     """What was measured for one database.
 
-    :param dialect: the kind of database that measured.
+    :param dialect: the kind of database that was measured on.
     :param server: its version.
-    :param measured_on: ``copy``, or ``history`` when the revisions before were run from the beginning.
-    :param rows_from: where the numbers of rows are from: a file, ``database`` or ``unknown``.
+    :param measured_on: ``copy``, or ``history`` if the earlier revisions were run from the beginning.
+    :param rows_from: the source of the numbers of rows: a file, ``database`` or ``unknown``.
     :param notices: what the reader should know about the measurement.
     :param unmeasured: why nothing could be measured; empty if it could.
     :param at: the current revisions of the database.
@@ -163,7 +163,7 @@ class Plan(Record):
 
     :param reports: a report for each database.
     :param order: the steps of the deployment in words, ``flask db upgrade 7a02`` or ``deploy``.
-    :param why: what the order follows from.
+    :param why: the reason for the order.
     :param sql: the statements, if they were asked for.
     """
 

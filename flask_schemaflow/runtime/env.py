@@ -33,7 +33,7 @@ from .run import Run
 def run_env(**overrides: t.Any) -> None:
     """Migrate every database of the application.
 
-    :param overrides: go to ``context.configure()`` and win over what ``Migrate`` was given.
+    :param overrides: arguments of ``context.configure()``, which override those of ``Migrate``.
     """
     with _application(), _run() as run:
         every = current_state().targets()

@@ -57,17 +57,17 @@ def migrate_tenants(
     """Run a command for many tenants; by default upgrade all of them.
 
     :param names: the tenants; all by default.
-    :param app: how another process gets the application: ``module:factory`` or an importable function. Needed for
+    :param app: where other processes find the application: ``module:factory`` or an importable function. Needed for
         ``jobs`` above 1 and for clusters.
     :param executor: ``processes``, ``threads``, ``dask:ADDRESS``, ``module:function``, or an executor.
     :param jobs: how many tenants are worked on at the same time.
     :param order: ``given``, ``name``, ``smallest`` or ``largest`` first.
     :param canary: how many tenants go first; the others follow if none of them failed.
-    :param go_on: is asked after the canaries, with their results, whether to go on.
-    :param stop_after: after how many failures to begin no further tenant; 0 for never.
+    :param go_on: called with the results of the canaries; returns whether to continue.
+    :param stop_after: begin no further tenant after this many failures; 0 for no limit.
     :param notify: called with each event.
-    :returns: a result for each tenant; nothing that fails for a tenant is raised.
-    :raises UnknownTenant: for a name that no tenant has.
+    :returns: a result for each tenant, including failures, which are not raised.
+    :raises UnknownTenant: if no tenant has one of the names.
     """
     action = action or Action()
     _check_arguments(app, executor, jobs, canary, stop_after)

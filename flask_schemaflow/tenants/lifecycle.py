@@ -44,8 +44,8 @@ def create_tenant(
 
     :param tenant: the tenant, or the name of one that the application yields.
     :param template: the name of the tenant to clone, with its rows; ``SCHEMAFLOW_TENANT_TEMPLATE`` by default. Without
-        one the history is run.
-    :raises TenantExists: if its schema or database is there.
+        one the revisions are run.
+    :raises TenantExists: if its schema or database exists.
     :raises TenantNotCloned: if the template isn't at the head, or is of another kind.
     """
     from ..commands.database import upgrade

@@ -1,4 +1,4 @@
-"""Records about tenants: what was done with one, what a fleet came to, and where one stands."""
+"""Records about tenants: the result for one, the result for all, and the status of one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Action(Record):
     :param yes: confirms that a downgrade drops rows or reverts several revisions.
     :param purge: empty the version table first; for ``stamp``.
     :param create: create the schema or the database if it doesn't exist; for ``upgrade``.
-    :param is_behind: whether the versions were read a moment ago and lack something; saves a look at them.
+    :param is_behind: whether a revision was pending when the versions were last read; saves reading them again.
     """
 
     command: Command = "upgrade"
@@ -37,7 +37,7 @@ class Action(Record):
 
     @property
     def goes_to_heads(self) -> bool:
-        """Whether a tenant at the heads is done."""
+        """Whether a tenant at the heads needs nothing."""
         return self.command == "upgrade" and self.revision in ("head", "heads")
 
 
@@ -52,7 +52,7 @@ class TenantResult(Record):
     :param message: of the error, without a password.
     :param notices: sentences for the reader.
     :param seconds: wall time.
-    :param worker: the process that did it, ``host:pid``.
+    :param worker: the process that did the work, ``host:pid``.
     """
 
     tenant: str
@@ -68,7 +68,7 @@ class TenantResult(Record):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the tenant is where the command was to bring it."""
+        """Whether the command reached its aim for the tenant."""
         return self.outcome in ("changed", "unchanged")
 
 
@@ -76,8 +76,8 @@ class TenantResult(Record):
 class FleetReport(Record):
     """The result of a command for many tenants.
 
-    :param results: one for each tenant, in the order in which they came to an end.
-    :param stopped: why the fleet ended before its end, as a sentence; or empty.
+    :param results: one for each tenant, in the order in which they finished.
+    :param stopped: a sentence that says why the command stopped early; or empty.
     :param interrupted: whether a signal was the reason.
     :param seconds: wall time.
     """
@@ -93,7 +93,7 @@ class FleetReport(Record):
 
     @property
     def succeeded(self) -> bool:
-        """Whether every tenant is where the command was to bring it."""
+        """Whether the command reached its aim for every tenant."""
         return all(result.succeeded for result in self.results)
 
     @property
@@ -111,10 +111,10 @@ class FleetReport(Record):
 
 @dataclasses.dataclass(frozen=True)
 class FleetEvent(Record):
-    """Something that happens while a fleet is at work; ``notify`` is called with it.
+    """Something that happens during a command for many tenants; ``notify`` is called with it.
 
     :param kind: ``result`` of a tenant, or a ``notice``.
-    :param done: how many tenants came to an end.
+    :param done: how many tenants are finished.
     :param total: how many there are.
     :param failures: how many of them failed.
     :param seconds: wall time since the fleet began.
@@ -137,7 +137,7 @@ class FleetEvent(Record):
 
     @property
     def left(self) -> float:
-        """Seconds until the end, if the rest takes as long as what was done; 0 if it can't be told."""
+        """Estimated seconds until the end, from the rate so far; 0 if unknown."""
         return (self.total - self.done) / self.rate if self.rate else 0.0
 
 

@@ -28,7 +28,7 @@ AppSource = Flask | str | t.Callable[[], Flask]
 def migrate_tenant(app: AppSource, tenant: Tenant, action: Action | None = None) -> TenantResult:
     """Run a command for one tenant; by default an upgrade to the head.
 
-    It can be pickled, and so can its result. What fails is in the result, and is never raised.
+    The function and its result can be pickled. Failures are in the result and are not raised.
 
     :param app: the application, or for another process ``module:factory`` or an importable function that returns it.
     """

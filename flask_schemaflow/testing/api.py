@@ -24,13 +24,13 @@ from .revisions import databases_at
 def find_problems(
     app: Flask, *checks: str, since: str | None = None, databases: Databases | None = None
 ) -> list[CheckResult]:
-    """Check the migrations of an application, on databases that are made for it.
+    """Check the migrations of an application on databases that are created for this.
 
     :param checks: the names of checks; all by default.
-    :param since: a git reference; the revisions that it has count as applied somewhere. By default the main branch.
-    :param databases: where databases are made; by default those of this process, which are dropped at its end.
+    :param since: a git reference, by default the main branch; databases may have applied the revisions in it.
+    :param databases: the databases to use; by default those of this process, which are dropped at its end.
     :returns: a result for each check, with its problems.
-    :raises TestingError: if there is no place for databases, or no check of that name.
+    :raises TestingError: if no server may be used for databases, or no check has that name.
     """
     subject = Subject(app, databases or shared_databases(), since)
     return [run_check(name, subject) for name in choose(checks)]
@@ -43,7 +43,7 @@ def check_migrations(
 
     The parameters and the result are those of :func:`find_problems`.
 
-    :raises MigrationProblems: an ``AssertionError`` that has the problems.
+    :raises MigrationProblems: if there are problems; an ``AssertionError`` that lists them.
     """
     results = find_problems(app, *checks, since=since, databases=databases)
     problems = [problem for result in results for problem in result.problems]
@@ -54,13 +54,13 @@ def check_migrations(
 
 @contextlib.contextmanager
 def migrated(app: Flask, databases: Databases | None = None) -> t.Iterator[t.Any]:
-    """Have an application use a migrated database of its own in the block.
+    """Let an application use a migrated database of its own in the block.
 
-    The first call migrates; the others copy what it has made.
+    The first call runs the migrations; later calls copy its result.
 
-    :param databases: where databases are made; by default those of this process, which are dropped at its end.
+    :param databases: the databases to use; by default those of this process, which are dropped at its end.
     :returns: a context manager for the ``db`` that was passed to ``Migrate``, in an application context.
-    :raises TestingError: if there is no place for databases.
+    :raises TestingError: if no server may be used for databases.
     """
     with copied(databases or shared_databases(), app), app.app_context():
         yield current_state().db
@@ -68,7 +68,7 @@ def migrated(app: Flask, databases: Databases | None = None) -> t.Iterator[t.Any
 
 @contextlib.contextmanager
 def rolled_back(app: Flask, databases: Databases | None = None) -> t.Iterator[t.Any]:
-    """Have an application use a migrated database in the block, and roll back what it did there, commits included.
+    """Let an application use a migrated database in the block, and roll back its changes there, even committed ones.
 
     :param databases: as for :func:`migrated`.
     :returns: a context manager for the ``db`` that was passed to ``Migrate``, in an application context.
@@ -80,7 +80,7 @@ def rolled_back(app: Flask, databases: Databases | None = None) -> t.Iterator[t.
 
 @contextlib.contextmanager
 def at_revision(app: Flask, revision: str, databases: Databases | None = None) -> t.Iterator[AtRevision]:
-    """Have an application use a database at one revision in the block.
+    """Let an application use a database at one revision in the block.
 
     :param revision: an id; ``base`` is an empty database.
     :param databases: as for :func:`migrated`.

@@ -1,4 +1,4 @@
-"""What the checks of migrations return."""
+"""The results of the checks of migrations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Problem(Record):
 
     :param check: the name of the check that found it.
     :param message: one sentence that names the revision and what is wrong.
-    :param revision: the revision's id; empty where it is no single one's.
+    :param revision: the revision's id; empty if the problem is not in one revision.
     :param path: the file to look at; empty if there is none.
-    :param line: the line in it, 0 if there is no single one.
-    :param details: the differences, a line each.
+    :param line: the line in the file; 0 if there is no single one.
+    :param details: the differences, one line each.
     :param hint: the next step.
     """
 
@@ -39,8 +39,8 @@ class CheckResult(Record):
     """The result of one check.
 
     :param check: its name.
-    :param notes: what it could not look at, a sentence each.
-    :param skipped: why it could not be done at all; empty if it was.
+    :param notes: sentences about what it could not check.
+    :param skipped: why it was skipped; empty if it was not.
     """
 
     check: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from .raw import reading
 from .shapes import Change
 from .shapes import split
 from .shapes import TEMPORARY
+from .sql_text import bare
 
 SECONDS = 5
 """After how long a check is given up."""
@@ -57,7 +59,7 @@ def check_data(source: sa.Engine, observations: t.Sequence[Observation]) -> Chec
         for item in observations:
             for change in item.changes:
                 if change.table not in written:
-                    for words, sql in _checks(connection, change):
+                    for words, sql in _checks(connection, change, bare(item.sql)):
                         found = _has_rows(connection, sql)
                         if found is None:
                             given_up.append(sql)
@@ -110,7 +112,7 @@ def _has_rows(connection: sa.Connection, sql: str) -> bool | None:
     return found
 
 
-def _checks(connection: sa.Connection, change: Change) -> t.Iterator[tuple[str, str]]:
+def _checks(connection: sa.Connection, change: Change, statement: str) -> t.Iterator[tuple[str, str]]:
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(quote(part) for part in split(change.table) if part)
     columns = [quote(name) for name in change.columns]
@@ -132,7 +134,15 @@ def _checks(connection: sa.Connection, change: Change) -> t.Iterator[tuple[str, 
     elif change.kind == "add_foreign_key":
         yield _orphans(connection, change, table)
     elif change.kind == "type":
-        yield from _values_that_do_not_fit(connection, change, table, columns[0])
+        yield from _values_that_do_not_fit(connection, change, table, _converted(statement, change) or columns[0])
+
+
+def _converted(statement: str, change: Change) -> str:
+    """Return the expression that a statement gives for the new values of a column; empty without one."""
+    column = rf"ALTER\s+(?:COLUMN\s+)?\"?{re.escape(change.columns[0])}\"?\s+(?:SET\s+DATA\s+)?TYPE\b"
+    using = r"(?:(?!,\s*ALTER\b).)*?\bUSING\b(.+?)(?=,\s*(?:ALTER|ADD|DROP)\b|;?\s*$)"
+    match = re.search(column + using, statement, re.I)
+    return f"({match[1].strip()})" if match else ""
 
 
 def _orphans(connection: sa.Connection, change: Change, table: str) -> tuple[str, str]:
@@ -177,5 +187,5 @@ def _values_that_do_not_fit(
         words = new.compile(dialect=connection.dialect)
         yield (
             f"{change.table}.{name} has values that can't be converted to {words}",
-            f"SELECT 1 FROM {table} WHERE CAST({column} AS {words}) IS NULL AND {column} IS NOT NULL LIMIT 1",
+            f"SELECT 1 FROM {table} HAVING count(CAST({column} AS {words})) < 0",  # which no count is
         )

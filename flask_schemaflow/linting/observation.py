@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -31,6 +32,9 @@ from .sql_text import without_strings
 _SESSION = ("SET", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "EXPLAIN", "USE", "RESET")
 _QUIET = "skip_user_error_events"
 """SQLAlchemy's reflection of MariaDB sets this option and leaves it set; errors are told to nobody then."""
+_CATALOGS = re.compile(r"\b(?:sqlite_(?:temp_)?(?:master|schema)\b|pg_catalog\.|information_schema\.)", re.I)
+"""Where inspectors look."""
+
 WRITES = ("UPDATE", "DELETE", "INSERT", "REPLACE", "MERGE", "WITH")
 """The first words of statements that may write rows."""
 
@@ -90,6 +94,7 @@ class Observation:
     :ivar holds: the locks that block somebody meanwhile.
     :ivar work: what was done with the rows of older tables.
     :ivar empties: the tables of which all rows are deleted.
+    :ivar emptied: the partitions of which all rows are deleted, each with its table.
     :ivar orphans: the tables whose rows refer to rows that go, and whether only a rebuild of their table is why.
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
@@ -109,6 +114,7 @@ class Observation:
     work: dict[str, str] = dataclasses.field(default_factory=dict)
     written: list[Written] = dataclasses.field(default_factory=list)
     empties: list[str] = dataclasses.field(default_factory=list)
+    emptied: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     orphans: list[Orphans] = dataclasses.field(default_factory=list)
     waits: list[str] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
@@ -250,7 +256,10 @@ class Recorder:
         self, connection: sa.Connection, sql: str, parameters: t.Any, lines: tuple[int, ...]
     ) -> Observation | None:
         """Return the record of a statement that is about to run; ``None`` if it is only about the session."""
-        if first_word(sql) in _SESSION or probe(0)[:-2] in sql:  # what batch mode tries is rolled back
+        word = first_word(sql)
+        if word in _SESSION or probe(0)[:-2] in sql:  # what batch mode tries is rolled back
+            return None
+        if word in ("SELECT", "WITH") and _CATALOGS.search(sql):
             return None
         text = readable(sql, connection.dialect.paramstyle)
         item = Observation(len(self.observations) + 1, text, lines, sql, autocommit=is_autocommit(connection))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import typing as t
 
 import sqlalchemy as sa
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 from ..runtime.errors.drivers import words_of_database
 
 MYSQL = ("mysql", "mariadb")
+
+_FURTHER = re.compile(r" (?:DETAIL|HINT|CONTEXT): ")
 
 
 def is_autocommit(connection: sa.Connection) -> bool:
@@ -35,7 +38,7 @@ def query(connection: sa.Connection, sql: str, parameters: t.Any = None) -> list
 
 def words_of(error: BaseException, connection: sa.Connection) -> str:
     """Return what a database says of an error, without the name of the scratch database, which nobody knows."""
-    words = words_of_database(error)
+    words = _FURTHER.split(words_of_database(error))[0]
     return words.replace(f"{connection.engine.url.database}.", "") if connection.dialect.name in MYSQL else words
 
 

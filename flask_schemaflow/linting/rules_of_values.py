@@ -31,6 +31,9 @@ def losses(subject: Subject) -> t.Iterator[Finding]:
         for table in item.empties:
             message = f"All rows of {table} are deleted ({_rows(subject, table)})."
             yield subject.finding("loses-data", item, table, message)
+        for table, partition in item.emptied:
+            message = f"All rows of the partition {partition} of {table} are deleted."
+            yield subject.finding("loses-data", item, table, message)
         if subject.settings.get("safe_batch") is False:
             yield from _deleted_with_parents(subject, item)
 

@@ -48,6 +48,18 @@ def first_word(sql: str) -> str:
     return match[0].upper() if match else ""
 
 
+def main_word(sql: str) -> str:
+    """Return what a statement does, in capitals, also if a WITH clause comes first."""
+    word = first_word(sql)
+    if word != "WITH":
+        return word
+    text, before = without_strings(without_comments(sql)), ""
+    while text != before:
+        text, before = re.sub(r"\([^()]*\)", " ", text), text
+    match = re.search(r"\b(?:SELECT|INSERT|REPLACE|UPDATE|DELETE|MERGE)\b", text, re.I)
+    return match[0].upper() if match else word
+
+
 def parts_of(sql: str) -> list[str]:
     """Return the statements of a text for PostgreSQL, which takes several at once."""
     if _BODY.search(sql):
@@ -81,4 +93,6 @@ def readable(sql: str, paramstyle: str) -> str:
     return sql.replace("%%", "%") if paramstyle in ("format", "pyformat") else sql
 
 
-__all__: t.Final = ["bare", "first_word", "limit_of", "parts_of", "readable", "without_comments", "without_strings"]
+__all__: t.Final = [
+    "bare", "first_word", "limit_of", "main_word", "parts_of", "readable", "without_comments", "without_strings",
+]  # fmt: skip

@@ -21,6 +21,7 @@ SCHEMAS = {
 ALWAYS = {
     "pg-multi-fail", "pg-multi-auto", "pg-update-one", "pg-with-delete", "pg-enum-rename-value", "pg-mixed-case",
     "my-comment-literal2", "my-two-step-fail", "my-update-limit", "my-delete-join", "my-charset",
+    "pg-using-converts", "pg-matview-concurrently", "my-partition-drop", "my-procedure",
     "sl-cascade", "sl-batch-unique-dup", "sl-manual-rebuild",
 }  # fmt: skip
 _HEAD = 'import sqlalchemy as sa\nfrom alembic import op\n{0}\n\nrevision = "b2"\ndown_revision = "a1"\n\n\n'

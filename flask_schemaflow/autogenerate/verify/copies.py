@@ -415,6 +415,21 @@ def _fill_postgresql(source: sa.Engine, scratch: sa.Engine) -> None:
             for schema in user_schemas(original)[1:]:
                 copy.execute(sa.schema.CreateSchema(str(schema), if_not_exists=True))
             replay(original, copy)
+        return
+    _fill_views(scratch)
+
+
+_UNFILLED = """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid"""
+
+
+def _fill_views(scratch: sa.Engine) -> None:
+    """Refresh the materialized views, which a dump without rows leaves unusable."""
+    with scratch.connect() as copy:
+        for schema, name in copy.exec_driver_sql(_UNFILLED).all():
+            with contextlib.suppress(sa.exc.DBAPIError), copy.begin_nested():
+                copy.exec_driver_sql(f"REFRESH MATERIALIZED VIEW {quoted(schema)}.{quoted(name)}")
+        copy.commit()
 
 
 def _dumped(source: sa.URL, scratch: sa.URL) -> bool:

@@ -40,6 +40,12 @@ _NAME = r"(?:`(?:[^`]|``)+`|[\w$]+)(?:\s*\.\s*(?:`(?:[^`]|``)+`|[\w$]+))?"
 _DROP_INDEX = re.compile(rf"DROP\s+INDEX\s+(?:IF\s+EXISTS\s+)?({_NAME})\s+ON\s+({_NAME})\s*$", re.I)
 _OPTIMIZE = re.compile(rf"OPTIMIZE\s+(?:NO_WRITE_TO_BINLOG\s+|LOCAL\s+)?TABLE\s+({_NAME})\s*$", re.I)
 _REPARTITIONS = re.compile(r"\bPARTITION\s+BY\b|\b(?:REMOVE|REORGANIZE|COALESCE|REBUILD)\s+PARTITION", re.I)
+_EMPTIES_PARTITION = re.compile(
+    r"\b(?:DROP|TRUNCATE)\s+PARTITION\s+(?:IF\s+EXISTS\s+)?([\w`$]+(?:\s*,\s*[\w`$]+)*)", re.I
+)
+_CALL = re.compile(rf"(?:CALL|DO|SELECT)\s+({_NAME})\s*\(", re.I)
+_ROUTINE = """SELECT routine_definition FROM information_schema.routines
+    WHERE routine_schema = database() AND routine_name = %s"""
 _ALTER = re.compile(rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?({_NAME})", re.I)
 _INDEX = re.compile(
     rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?INDEX\s.*?\sON\s+({_NAME})", re.I
@@ -64,6 +70,8 @@ class MySQLRecorder(Recorder):
         alters, creates = _ALTER.match(sql), _INDEX.match(sql)
         if alters or creates:
             table = self._table((alters or creates)[1])  # type: ignore[index]
+            if table and (gone := _EMPTIES_PARTITION.search(sql)):
+                item.emptied += [(table, name.strip("` ")) for name in gone[1].split(",")]
             separator = ", " if alters else " "
             if table and _REPARTITIONS.search(sql):  # takes no algorithm; it copies every row
                 self._note_way(item, sql, table, "COPY", "SHARED")
@@ -74,6 +82,8 @@ class MySQLRecorder(Recorder):
                 return "DO 0", type(parameters)()
         elif match := _CHANGES_ROWS.match(sql):
             self._note_rows(item, connection, parameters, *self._changed(match[1], sql))
+        elif match := _CALL.match(sql):
+            self._note_routine(item, connection, match[1])
         elif re.match(r"(?:CREATE\s+TABLE|INSERT|REPLACE)\b.*\bSELECT\b", sql, re.I | re.S):
             self._note_source(item, sql)
         return item.sent, parameters
@@ -168,6 +178,14 @@ class MySQLRecorder(Recorder):
         place = next((place for place, row in enumerate(rows) if str(row[2]).lower() == called.lower()), 0)
         before = math.prod(float(row[-2] or 1) for row in rows[:place])  # it is read once for each of their rows
         return str(rows[place][3]), before * float(rows[place][-2] or 0)
+
+    def _note_routine(self, item: Observation, connection: sa.Connection, name: str) -> None:
+        """Note the tables that a procedure or function changes, of whose rows the server tells nothing before."""
+        for (body,) in query(connection, _ROUTINE, (name.split(".")[-1].strip("` "),)):
+            text = without_comments(body or "", backslashes=True)
+            for table in filter(None, map(self._table, _CHANGES_ROWS.findall(text))):
+                item.written.append(Written(table, 1.0, "update"))
+                item.work[table] = "write_all"
 
     def _note_source(self, item: Observation, sql: str) -> None:
         """Note the tables that a copy reads, whose rows InnoDB locks meanwhile."""

@@ -46,7 +46,7 @@ _BLOCKS: dict[str, tuple[str, ...]] = {
     "AccessExclusiveLock": ("reads", "writes"),
 }
 _ALONE = re.compile(
-    r"\bCONCURRENTLY\b|^VACUUM\b|^REINDEX\s+(?:\([^)]*\)\s*)?(?:SCHEMA|DATABASE|SYSTEM)\b|^CLUSTER\s*;?$"
+    r"(?<!VIEW )\bCONCURRENTLY\b|^VACUUM\b|^REINDEX\s+(?:\([^)]*\)\s*)?(?:SCHEMA|DATABASE|SYSTEM)\b|^CLUSTER\s*;?$"
     r"|^(?:CREATE|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION)\b|^ALTER\s+SYSTEM\b",
     re.I,
 )

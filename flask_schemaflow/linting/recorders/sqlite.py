@@ -22,6 +22,7 @@ from ..shapes import ASIDE
 from ..shapes import label
 from ..shapes import TEMPORARY
 from ..sql_text import bare
+from ..sql_text import main_word
 
 _REBUILD = re.compile(f"{TEMPORARY}|{ASIDE}", re.I)
 _LOOPS = ("Rewind", "Last", "Sort")
@@ -91,7 +92,7 @@ class SQLiteRecorder(Recorder):
             work = "index_build"
         elif item.word == "VACUUM" or (item.word == "ALTER" and " DROP " in sql) or _REBUILD.search(item.sql):
             work = "rewrite"
-        elif item.word in ("UPDATE", "DELETE"):
+        elif main_word(item.sql) in ("UPDATE", "DELETE"):
             work = "write_all"
         else:
             work = "scan"

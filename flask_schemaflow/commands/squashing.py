@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import typing as t
@@ -89,8 +90,9 @@ def squash(
         for draft in drafts:
             refuse_missing_names([history.script.get_revision(draft.work.found.last)])
             draft.work.prove(history)
+    others = _other_dialects(ranges, {target.sync_engine.dialect.name for target in targets})
     if dry_run:
-        notices = [_moved(environment, found, "would move to") for found in ranges]
+        notices = [_moved(environment, found, "would move to") for found in ranges] + others
         return Written(source="\n\n".join(draft.text for draft in drafts), notices=tuple(notices))
     _replace(environment, drafts)
     fresh = Environment.open(directory, x_arg).script
@@ -98,7 +100,7 @@ def squash(
     return Written(
         paths=tuple(draft.path for draft in drafts),
         revisions=tuple(record_of(script) for script in written),
-        notices=tuple(_moved(environment, found, "are in") for found in ranges),
+        notices=(*(_moved(environment, found, "are in") for found in ranges), *others),
     )
 
 
@@ -145,6 +147,22 @@ def _replace(environment: Environment, drafts: t.Sequence[_Draft]) -> None:
 def _moved(environment: Environment, found: Range, verb: str) -> str:
     archive = archive_of(environment.folder, found.last)
     return f"The old files of {len(found.scripts)} revisions {verb} {archive}, for databases that are between them."
+
+
+_DIALECTS = re.compile(r"\b(postgresql|mysql|mariadb)(?![a-z])")
+
+
+def _other_dialects(ranges: t.Sequence[Range], here: set[str]) -> list[str]:
+    """Return a sentence on code for kinds of database that the application doesn't use here."""
+    texts = "".join(read_source(item.path) for found in ranges for item in found.scripts)
+    here = here | {"mysql", "mariadb"} if here & {"mysql", "mariadb"} else here
+    others = sorted(set(_DIALECTS.findall(texts)) - here)
+    if not others:
+        return []
+    return [
+        f"The squashed revisions have code for {' and '.join(others)}, which a squash elsewhere "
+        "can't repeat. If other databases of the application are of that kind, squash on one of them."
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,6 +56,11 @@ def with_value(text: str, name: str, value: str, path: str = "<revision>") -> st
     return _replaced(text, t.cast(t.Any, nodes[0]).value, value)
 
 
+def assigns(text: str, name: str) -> bool:
+    """Return whether a variable is assigned at the top of the file."""
+    return any(name in _assigned(node) for node in ast.parse(text).body)
+
+
 def _assigned(node: ast.stmt) -> list[str]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return [target.id for target in targets if isinstance(target, ast.Name)]

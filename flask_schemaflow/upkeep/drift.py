@@ -12,6 +12,7 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.autogenerate import RevisionContext
+from alembic.operations import ops
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
@@ -25,6 +26,7 @@ from ..autogenerate.passes.order import OrderingPass
 from ..autogenerate.passes.schemas import SchemasPass
 from ..autogenerate.passes.schemas import SequencesPass
 from ..autogenerate.pipeline import Pass
+from ..autogenerate.pipeline import PassContext
 from ..autogenerate.pipeline import passes_hook
 from ..autogenerate.questions import Decisions
 from ..autogenerate.reflection.foreign_tables import KNOWN
@@ -61,6 +63,16 @@ from .scratch import version_table_of
 from .scratch import words_of
 from .trial import scratch_with
 
+
+class OwnEnumsPass(PostgresqlEnumsPass):
+    """The pass of enum types where the database has any: elsewhere it would compare with the files of revisions."""
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Complete the operations of ``up`` on PostgreSQL."""
+        if context.dialect == "postgresql":
+            super().apply(context, up)
+
+
 PASSES: tuple[type[Pass], ...] = (
     OrderingPass,
     ComputedPass,
@@ -68,7 +80,7 @@ PASSES: tuple[type[Pass], ...] = (
     ForeignKeyIndexesPass,
     SequencesPass,
     SchemasPass,
-    PostgresqlEnumsPass,
+    OwnEnumsPass,
     MysqlEnumsPass,
 )
 """The passes of a comparison whose target is a database and not the models: they ask nothing."""

@@ -24,6 +24,7 @@ from ..autogenerate.verify.snapshot import Snapshot
 from ..errors import SchemaflowError
 from ..errors.upkeep import CopyDiffers
 from ..errors.upkeep import SquashRefused
+from ..revisions.edit import assigns
 from ..revisions.edit import with_parents
 from ..revisions.edit import with_value
 from ..revisions.replaced import archive_of
@@ -212,13 +213,18 @@ class Squash:
         depends = sorted({name for module in modules for name in ids(getattr(module, "depends_on", None))} - members)
         text = rendered.replace(generated, found.last)
         text = with_parents(text, [found.start] if found.start else [])
+        missing = ""
         for name, values in (("branch_labels", labels), ("depends_on", depends)):
-            text = with_value(text, name, repr(tuple(values)) if values else "None")
+            value = repr(tuple(values)) if values else "None"
+            if assigns(text, name):
+                text = with_value(text, name, value)
+            elif values:  # templates of Alembic before 0.7 have no such line
+                missing += f"{name} = {value}\n"
         earlier = [name for module in modules for name in ids(getattr(module, "replaces", None))]
         replaces = "".join(f"    {name!r},\n" for name in [*earlier, *found.replaced])
         note = "# A database at one of these goes on with the files in squashed/; Flask-SchemaFlow finds them.\n"
         head, separator, rest = text.partition("\ndef ")
-        return f"{head.rstrip()}\n{note}replaces = [\n{replaces}]\n\n{separator}{rest}"
+        return f"{head.rstrip()}\n{missing}{note}replaces = [\n{replaces}]\n\n{separator}{rest}"
 
     def prove(self, history: Environment) -> None:
         """Run the new history on empty databases, up, down and to its heads.

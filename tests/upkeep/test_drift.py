@@ -124,6 +124,22 @@ def test_what_is_different(blog_file: Project, flask_db: FlaskDb) -> None:
     assert "Changed since" not in flask_db(blog_file, "status").stdout
 
 
+def test_a_type_of_another_kind_of_database(project: MakeProject, flask_db: FlaskDb) -> None:
+    """A portable revision has an enum for PostgreSQL; what is written on SQLite leaves it alone."""
+    made = project("class Pet(db.Model):\n    id = sa.Column(sa.Integer, primary_key=True)\n"
+                   "    kind = sa.Column(sa.Enum('cat', 'dog', name='kinds'))\n")  # fmt: skip
+    flask_db(made, "init")
+    flask_db(made, "migrate", "--no-verify")
+    flask_db(made, "upgrade")
+    made.execute("ALTER TABLE pet ADD COLUMN age INTEGER")
+    for option in ("--accept", "--repair"):
+        text = flask_db(made, "drift", option, "--dry-run").stdout
+        assert "age" in text and "kind" not in text
+    flask_db(made, "drift", "--accept", "--rev-id", "b20")
+    notices = flask_db(made, "squash", "--all", "--dry-run").stderr
+    assert "have code for postgresql, which a squash elsewhere can't repeat" in notices
+
+
 def test_what_cant_be_told(blog_file: Project, flask_db: FlaskDb) -> None:
     """No revision, one without a file, a history that doesn't run: each is said, and nothing is reset."""
     (file,) = blog_file.revision_files()

@@ -15,6 +15,7 @@ from flask_schemaflow import errors
 from ..conftest import FlaskDb
 from ..conftest import MakeDatabase
 from ..conftest import MakeProject
+from ..support import legacy
 from ..support import processes
 from ..support.application import Project
 from ..support.git import git
@@ -245,6 +246,19 @@ def test_a_squash_by_hand_is_recognised(long: Project, flask_db: FlaskDb) -> Non
     flask_db(made, "upgrade")
     assert columns(made) == ["b", "d", "e", "id"] and made.execute("SELECT id, b FROM post") == [(1, 2)]
     assert "base makes nothing" in flask_db(made, "stamp", "--verify", "base", status=2).output
+
+
+def test_files_of_old_templates(project: MakeProject, flask_db: FlaskDb) -> None:
+    """Those of Flask-Migrate 1.5 have neither branch_labels nor depends_on."""
+    made = project()
+    legacy.write_repository(made.migrations, "1.5.0", "single")
+    made.write_revision("a10", None, POST, "op.drop_table('post')")
+    made.write_revision("b20", "a10")
+    assert "branch_labels" not in flask_db(made, "squash", "--all", "--dry-run").stdout
+    made.write_revision("a10", None, POST, "op.drop_table('post')", branch_labels=("blog",))
+    flask_db(made, "squash", "--all")
+    flask_db(made, "upgrade", "blog@head")
+    assert made.execute("SELECT version_num FROM alembic_version") == [("b20",)]
 
 
 def test_from_python(long_file: Project) -> None:

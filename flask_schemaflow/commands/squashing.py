@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from ..autogenerate.formatting import formatted
 from ..autogenerate.verify import refuse_missing_names
 from ..errors.arguments import InvalidArgument
+from ..errors.autogenerate import NamesMissing
 from ..errors.upkeep import DataStepsUndecided
 from ..errors.upkeep import SquashRefused
 from ..extension import Directory
@@ -88,7 +89,7 @@ def squash(
     changes: dict[str, str | None] = {item.path: None for found in ranges for item in found.scripts}
     with changed_history(environment, {**changes, **{draft.path: draft.text for draft in drafts}}) as history:
         for draft in drafts:
-            refuse_missing_names([history.script.get_revision(draft.work.found.last)])
+            _refuse_missing_names(history, draft)
             draft.work.prove(history)
     others = _other_dialects(ranges, {target.sync_engine.dialect.name for target in targets})
     if dry_run:
@@ -102,6 +103,18 @@ def squash(
         revisions=tuple(record_of(script) for script in written),
         notices=(*(_moved(environment, found, "are in") for found in ranges), *others),
     )
+
+
+def _refuse_missing_names(history: Environment, draft: _Draft) -> None:
+    """Refuse statements on rows that need a helper or an import of their old file."""
+    try:
+        refuse_missing_names([history.script.get_revision(draft.work.found.last)])
+    except NamesMissing as error:
+        raise SquashRefused(
+            f"A repeated statement needs what only its old file has. {error.message}",
+            hint="Leave its revision as it is: `--keep-file REVISION`. Or leave out what it does to rows: "
+            "`--drop-data REVISION`.",
+        ) from error
 
 
 @dataclasses.dataclass(frozen=True)

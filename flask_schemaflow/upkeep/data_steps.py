@@ -17,6 +17,7 @@ from ..revisions.operations import UNSEEN
 from ..runtime.planning import function_for
 from ..runtime.planning import function_name
 from ..targets import Target
+from .repair_guard import GUARD
 
 _CALLS = ("execute", "bulk_insert", UNSEEN)
 
@@ -38,11 +39,14 @@ def _steps_of(script: Script, target: Target) -> t.Iterator[DataStep]:
     for call in calls:
         if call.name not in _CALLS or is_schema_statement(call.node):
             continue
-        statement = _statement_at(text, call)
+        name, statement = _statement_at(text, call)
+        if name.startswith(GUARD):
+            continue  # which only looks whether a repair is needed
         line = call.line if statement is None else statement.lineno
         if line not in seen:
             seen.add(line)
-            source = "" if statement is None else _source(text, statement)
+            is_whole = name.startswith("upgrade")  # a helper's statement needs the helper's variables
+            source = _source(text, statement) if statement is not None and is_whole else ""
             yield DataStep(target.name, script.revision, line, source, ast.unparse(call.node)[:100])
 
 
@@ -51,14 +55,14 @@ def _source(text: str, statement: ast.stmt) -> str:
     return textwrap.dedent("\n".join(lines))
 
 
-def _statement_at(text: str, call: Call) -> ast.stmt | None:
-    """Return the statement of a function's body in which a call stands."""
+def _statement_at(text: str, call: Call) -> tuple[str, ast.stmt | None]:
+    """Return the name of the function in which a call stands, and the statement of its body."""
     for function in ast.parse(text).body:
         if isinstance(function, ast.FunctionDef):
             for statement in function.body:
                 if statement.lineno <= call.line <= (statement.end_lineno or 0):
-                    return statement
-    return None
+                    return function.name, statement
+    return "", None
 
 
 def with_steps(text: str, steps: t.Sequence[DataStep]) -> str:

@@ -21,6 +21,9 @@ def {name}() -> bool:
         )
     )
 '''
+GUARD = "_is_drifted"
+"""Begins the names of the functions that look whether a database drifted."""
+
 _READERS = {
     "column": "get_columns",
     "index": "get_indexes",
@@ -40,7 +43,7 @@ def only_where_drifted(text: str, found: t.Sequence[Drift]) -> str:
         bind = None if database == "default" else database
         conditions = [line for item in found if item.database == database for line in _conditions(item)]
         up, down = function_name("upgrade", bind), function_name("downgrade", bind)
-        check = f"_is_drifted{up.removeprefix('upgrade')}"
+        check = f"{GUARD}{up.removeprefix('upgrade')}"
         if conditions:
             listed = textwrap.indent(",\n".join(conditions) + ",", " " * 12)
             added.append(_CHECK.format(name=check, conditions=listed))

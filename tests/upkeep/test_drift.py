@@ -135,7 +135,7 @@ def test_a_type_of_another_kind_of_database(project: MakeProject, flask_db: Flas
     for option in ("--accept", "--repair"):
         text = flask_db(made, "drift", option, "--dry-run").stdout
         assert "age" in text and "kind" not in text
-    flask_db(made, "drift", "--accept", "--rev-id", "b20")
+    flask_db(made, "drift", "--repair", "--rev-id", "b20")
     notices = flask_db(made, "squash", "--all", "--dry-run").stderr
     assert "have code for postgresql, which a squash elsewhere can't repeat" in notices
 

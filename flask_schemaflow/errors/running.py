@@ -220,10 +220,9 @@ class Unforeseen(RunError, code="SF599"):
 
 
 class OldColumnInUse(RunError, code="SF529"):
-    """A column can't be dropped yet, because its place isn't taken.
+    """A column can't be dropped yet, because its replacement is not in use everywhere.
 
-    Cause: the backfill of the column that takes its place is unfinished, or code that only knows the old column still
-    writes it.
+    Cause: the backfill of the new column is unfinished, or code that only knows the old column still writes to it.
     Cure: run ``flask db backfill run`` and deploy the new code everywhere; then run the command again.
     """
 

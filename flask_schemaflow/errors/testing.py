@@ -82,10 +82,10 @@ class MigrationProblems(TestingError, AssertionError, code="SF956"):
 
 
 class OtherDatabaseReached(TestingError, code="SF957"):
-    """A test would use another database than the one that was made for it.
+    """A test would use another database than the one that was created for it.
 
     Cause: the application's engine, or env.py, connects by itself to a database that may be a real one: by a
     ``creator``, a ``do_connect`` listener, ``connect_args``, ``ATTACH``, a schema that is another database, or a
-    session that was open before. Each connection is asked where it is before anything is done there.
+    session that was open before. The database of each connection is checked before anything is done there.
     Cure: configure the application under test without that, as the message says.
     """

@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 
 
 class UpkeepError(SchemaflowError, code="SF660"):
-    """Work on the history as a whole was refused.
+    """A change of the history as a whole was refused.
 
     Cause: base class of this family.
     Cure: see the specific error.
@@ -67,7 +67,7 @@ class BranchesConflict(UpkeepError, code="SF665"):
 class NotIndependent(UpkeepError, code="SF666"):
     """``merge --auto`` can't verify that the two sides are independent. Nothing was written.
 
-    Cause: they change the same thing, create another schema in the other order, or change rows.
+    Cause: they change the same thing, create different schemas in different orders, or change rows.
     Cure: put them in order with ``flask db rebase``, or join them anyway with ``flask db merge heads``.
     """
 
@@ -91,10 +91,10 @@ class SquashRefused(UpkeepError, code="SF668"):
 
 
 class StampRefused(UpkeepError, code="SF671"):
-    """``stamp --verify`` found that the database isn't what the revision makes. Nothing was recorded.
+    """``stamp --verify`` found that the database differs from the revision's schema. Nothing was recorded.
 
     Cause: the database lacks changes of that revision, has later ones, or was changed by hand.
-    Cure: stamp the revision that the hint names. If none matches, settle what the details list first.
+    Cure: stamp the revision that the hint names. If none matches, first remove the differences that the details list.
     """
 
 

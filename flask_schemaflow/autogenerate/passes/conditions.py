@@ -24,7 +24,7 @@ from .key_types import is_other_kind
 
 
 class ConditionsPass:
-    """Takes CHECKs and partial indexes off while the type of their column changes."""
+    """Drops and recreates CHECKs and partial indexes around a change of their column's type."""
 
     name = "conditions"
 

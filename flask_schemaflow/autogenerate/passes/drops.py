@@ -26,8 +26,8 @@ from .database_defaults import keep_defaults
 
 
 class KeptPass:
-    """Removes the drops that an answer denies, those of tables that no revision created, and those of server defaults
-    that a Python default took the place of.
+    """Removes drops that an answer denies, drops of tables that no revision created, and drops of server defaults
+    that a Python default replaced.
 
     It runs before the passes that spread the drop of a table over several operations.
     """

@@ -31,7 +31,7 @@ Operations = list[t.Any]
 
 
 class ComputedPass:
-    """Replaces changes of generated columns by what databases can do."""
+    """Replaces changes of generated columns with operations that the database supports."""
 
     name = "computed"
 

@@ -36,7 +36,7 @@ def sequence_name(table: sa.Table, column: sa.Column[t.Any]) -> str:
 
 
 class IdentityPass:
-    """Completes changes of identity columns by what they were, and writes those from and to SERIAL."""
+    """Adds the old definition to changes of identity columns, and writes changes from and to SERIAL."""
 
     name = "identity"
 

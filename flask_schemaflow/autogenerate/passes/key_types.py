@@ -26,7 +26,7 @@ from .mysql_indexes import ImplicitIndex
 
 
 class KeyTypesPass:
-    """Drops foreign keys before the types of their columns change, and creates them again."""
+    """Drops foreign keys before the types of their columns change, and recreates them afterwards."""
 
     name = "key_types"
 

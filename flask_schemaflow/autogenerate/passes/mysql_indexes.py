@@ -22,7 +22,7 @@ Columns = tuple[str, ...]
 
 
 class ForeignKeyIndexesPass:
-    """Has the indexes under foreign keys come and go with them, on MariaDB and MySQL."""
+    """Creates and drops the indexes under foreign keys together with them, on MariaDB and MySQL."""
 
     name = "foreign key indexes"
 

@@ -37,7 +37,7 @@ class NamesPass:
 
 
 class UnnamedPass:
-    """Has batch mode find the constraints without a name that are dropped."""
+    """Lets batch mode find constraints without a name that are dropped."""
 
     name = "unnamed"
 

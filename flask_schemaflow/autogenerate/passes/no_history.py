@@ -10,7 +10,7 @@ from ..pipeline import PassContext
 
 
 class NoHistoryPass:
-    """Tells that the tables of the models are there and that the folder has no revision."""
+    """Reports that the tables of the models exist although the folder has no revision."""
 
     name = "no_history"
 

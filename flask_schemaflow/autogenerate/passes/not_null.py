@@ -56,7 +56,7 @@ class _Plan:
 
 
 class NotNullPass:
-    """Writes three steps for what becomes NOT NULL, or asks for the value."""
+    """Writes three steps for columns that become NOT NULL, or asks for the value."""
 
     name = "not_null"
     asks = True

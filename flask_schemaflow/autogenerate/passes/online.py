@@ -39,7 +39,7 @@ def fill_{name}(batch):
 
 
 class OnlinePass:
-    """Rewrites what has such a form."""
+    """Replaces operations with their online forms."""
 
     name = "online"
 

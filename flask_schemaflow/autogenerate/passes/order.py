@@ -34,7 +34,7 @@ from ..pipeline import PassContext
 
 
 class OrderingPass:
-    """Orders operations by what foreign keys need."""
+    """Puts operations in the order that foreign keys require."""
 
     name = "ordering"
 

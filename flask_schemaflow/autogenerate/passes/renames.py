@@ -38,7 +38,7 @@ _MOVES_BETWEEN_SCHEMAS = ("postgresql", "mysql", "mariadb")
 
 
 class RenamesPass:
-    """Finds what was renamed, asks about what may have been, and writes renames."""
+    """Detects renames, asks about possible ones, and writes them."""
 
     name = "renames"
     all_depends = True

@@ -75,7 +75,7 @@ def _in_revisions(scope: Scope) -> set[str]:
 
 
 class SchemasPass:
-    """Creates the schemas of new tables before the tables; they stay when the tables go."""
+    """Creates the schemas of new tables before the tables. Schemas stay when their tables are dropped."""
 
     name = "schemas"
 
@@ -89,9 +89,9 @@ class SchemasPass:
 
 
 class SequencesPass:
-    """Creates the sequences that columns of the models take their values from, on PostgreSQL.
+    """Creates the sequences from which columns of the models take their values, on PostgreSQL.
 
-    A sequence that is there is left as it is, and one that no column needs any more stays.
+    An existing sequence is left unchanged, and one that no column uses any more stays.
     """
 
     name = "sequences"

@@ -9,7 +9,7 @@ from ..pipeline import PassContext
 
 
 class UnwrittenPass:
-    """Tells the differences that comparators noted."""
+    """Reports the differences that comparators noted."""
 
     name = "unwritten"
 

@@ -64,7 +64,7 @@ SELECT statement FROM (
 
 
 class ViewsPass:
-    """Drops and creates the views for which PostgreSQL would refuse a change of a type."""
+    """Drops and recreates the views that would block a change of type on PostgreSQL."""
 
     name = "views"
 

@@ -121,11 +121,11 @@ def sessions_of(db: t.Any) -> Sessions | None:
 
 
 class OwnSession(Guard):
-    """Promises that a migration never waits for the session of whoever called it.
+    """Promises that a migration never waits for the session of its caller.
 
-    A session of this application context that is in a transaction on the same database refuses the run before it
-    begins. On SQLite reading counts only if the driver has begun a transaction for it, because otherwise nothing
-    is locked. A caller's connection may be a session's own; then the session is on the same side.
+    The run is refused before it begins if a session of this application context has a transaction on the same
+    database. On SQLite a session that only reads counts if the driver has begun a transaction for it, because
+    otherwise nothing is locked. If the caller passed in the connection of a session, that session doesn't count.
     """
 
     @classmethod

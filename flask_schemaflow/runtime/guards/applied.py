@@ -54,11 +54,12 @@ _LAST_COMMA = re.compile(r",(?=[)\]}])")
 
 
 class AppliedRevisions(Guard):
-    """Promises that each applied revision has a row that says when, by whom, and from which text it was applied, and
-    each table one with a digest of its schema after the run.
+    """Promises that each applied revision has a row that says when, by whom, and from which text it was applied,
+    and each table a row with a digest of its schema after the run.
 
-    The rows are written in the transaction that writes the version: one statement a run where the database can roll
-    schema changes back, one a revision elsewhere. A database in which the table can't be created does without.
+    The rows are written in the transaction that writes the version: with one statement for a run if the database
+    can roll back schema changes, otherwise with one for each revision. If the table can't be created in a database,
+    nothing is recorded there.
     """
 
     needs_steps = True

@@ -23,11 +23,11 @@ from ..own_tables import has_own_table
 
 
 class Backfills(Guard):
-    """Promises that no revision is applied while the backfill of one before it is unfinished.
+    """Promises that no revision is applied while the backfill of an earlier one is unfinished.
 
-    The rows of a table that are no more than one batch are filled by the upgrade itself. For more there is a row in
-    ``schemaflow_backfills``, written with the version, and ``flask db backfill run`` does the work. Reverting a
-    revision removes what is noted of its backfills.
+    If a table has no more rows than one batch, the upgrade fills them itself. Otherwise a row in
+    ``schemaflow_backfills`` is written with the version, and ``flask db backfill run`` does the work. Reverting a
+    revision deletes the records of its backfills.
     """
 
     needs_steps = True

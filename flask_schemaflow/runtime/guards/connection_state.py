@@ -28,12 +28,12 @@ _HINT = (
 
 
 class FreshPool(Guard):
-    """Promises that the pool serves no connection from before a migration, once something was migrated.
+    """Promises that after a migration the pool serves no connection from before it.
 
-    A driver that prepares statements keeps plans for the tables as they were ("cached plan must not change result
-    type"), and a setting that env.py or a revision made stays in its session: both end with the connections. A
-    connection that is in use is closed when it is returned. A pool of one connection (``StaticPool``) is left alone,
-    and so are SQLite's pools, which may be the database itself.
+    A driver that prepares statements keeps plans for the old tables ("cached plan must not change result type"),
+    and a setting of env.py or a revision stays in its session. Both end with the connection. A connection that is
+    in use is closed when it is returned. A pool of one connection (``StaticPool``) is left alone, and so are
+    SQLite's pools, which may be the database itself.
     """
 
     _ONLY_ONE = (StaticPool, SingletonThreadPool)
@@ -58,11 +58,11 @@ class FreshPool(Guard):
 
 
 class StrictMode(Guard):
-    """Promises that a value that doesn't fit stops the migration on MariaDB and MySQL.
+    """Promises that on MariaDB and MySQL a value that doesn't fit stops the migration.
 
-    In a lax ``sql_mode`` a text that is no number becomes 0, a text that is too long is cut, NULL becomes ``''`` in a
-    NOT NULL column, with a warning that is rarely read. The session gets its own mode back afterwards; a revision that
-    has to be lax sets ``sql_mode`` itself.
+    In a lax ``sql_mode`` a text that is not a number becomes 0, a text that is too long is cut, and NULL becomes
+    ``''`` in a NOT NULL column, with a warning that is rarely read. The session's own mode is restored afterwards;
+    a revision that needs a lax mode sets ``sql_mode`` itself.
     """
 
     dialects = MYSQL
@@ -107,11 +107,11 @@ def close_when_returned(scope: Scope) -> None:
 
 
 class CallersConnection(Guard):
-    """Promises that the caller's transaction is still the caller's to commit or roll back when the run is over.
+    """Promises that after the run the caller can still commit or roll back the caller's transaction.
 
-    Nothing is locked, set or begun on such a connection. What would end its transaction is refused: a commit in
-    a revision, and on MariaDB and MySQL, which commit at every CREATE and ALTER, rows that the caller has left
-    uncommitted.
+    Nothing is locked, set or begun on such a connection. Statements that would end its transaction are refused: a
+    commit in a revision and, on MariaDB and MySQL, which commit at every CREATE and ALTER, any such statement while
+    the caller has uncommitted rows.
     """
 
     @classmethod

@@ -38,13 +38,14 @@ if t.TYPE_CHECKING:
 
 
 class SharedSession(Guard):
-    """Promises that ``db.session``, used inside a revision, sees what the revision did and never waits for it.
+    """Promises that ``db.session``, used inside a revision, sees the changes of the revision and never waits for
+    it.
 
-    While the code of a revision runs, every session of the application that it asks for, in its own application context
-    or in one that it pushes, is a new one on the migration's connection. Its ``commit()`` ends a savepoint: what it
-    wrote is committed, or rolled back, with the revision. Work that was not committed by the end of the revision is
-    dropped, with a notice. Afterwards the caller's own session is back as it was. On SQLite and PostgreSQL
-    ``db.engine.connect()`` is joined likewise.
+    While the code of a revision runs, every session of the application in its own application context, or in one
+    that the revision pushes, is a new one on the migration's connection. Its ``commit()`` ends a savepoint: the
+    changes are committed, or rolled back, with the revision. Uncommitted work is dropped at the end of the
+    revision, with a notice. Then the caller's own session is restored. On SQLite and PostgreSQL
+    ``db.engine.connect()`` also joins the migration's connection.
     """
 
     _migrated: t.ClassVar[dict[sa.Engine, sa.Connection]] = {}

@@ -102,11 +102,11 @@ def commit_env_statements(connection: sa.Connection) -> _Sent | None:
 
 
 class RunTransaction(Guard):
-    """Promises that what is told of as applied is committed, and that a run's work doesn't end uncommitted unnoticed.
+    """Promises that everything reported as applied is committed, and that no work of a run is lost unnoticed.
 
-    A transaction that SQLAlchemy began for a statement of env.py is committed before Alembic is configured. Where a
-    revision commits, what follows is committed with the revision. A revision that rolls back, or goes on in a
-    transaction that PostgreSQL has given up, fails.
+    A transaction that SQLAlchemy began for a statement of env.py is committed before Alembic is configured. If a
+    revision commits, its later statements are committed with the revision. A revision fails if it rolls back, or
+    continues in a transaction that PostgreSQL has aborted.
     """
 
     def __init__(self) -> None:

@@ -215,8 +215,8 @@ class Statement:
 class Interrupts(Guard):
     """Promises that Ctrl-C, SIGTERM and SIGHUP end a running statement at once, on the server as well.
 
-    Where the database rolls back, it has; elsewhere the next run does what is left. Handlers of the caller's own are
-    left alone, and so are runs outside of the main thread.
+    The database rolls back unfinished work if it can; otherwise the next run finishes it. Handlers that the caller
+    has set are left alone, and so are runs outside of the main thread.
     """
 
     def __init__(self) -> None:

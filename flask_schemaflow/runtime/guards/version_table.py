@@ -29,11 +29,12 @@ _KEEPS_TABLES = re.compile(
 
 
 class VersionTable(Guard):
-    """Promises that a run writes only versions that fit, over versions that it has read.
+    """Promises that a run writes only versions that fit, and only over versions that it has read.
 
-    Before anything runs, an id that the column can't hold, or can't tell from another one, is refused, and so is a
-    start from nothing in a database that has the tables already. Before each revision and again before its version
-    is written, the rows are what this run left there; they stay locked meanwhile, where the database can.
+    Before anything runs, an id is refused if the column can't hold it or can't distinguish it from another id. A
+    start from base is refused if the database has the tables already. Before each revision, and again before its
+    version is written, the rows must be as this run left them; they stay locked in between if the database can do
+    that.
     """
 
     def __init__(self) -> None:

@@ -16,9 +16,9 @@ _WRITING = ("insert", "update", "delete", "merge", "replace")
 
 
 class WrittenRows(Guard):
-    """Promises that the caller hears after each statement of a step how many rows the step has written.
+    """Promises that after each statement of a step the caller is told how many rows the step has written.
 
-    As far as the driver counts them: rows that a change of a table rewrites are not among them.
+    These are the rows that the driver counts; rows that a change of a table rewrites are not among them.
     """
 
     needs_steps = True

@@ -106,7 +106,7 @@ class CheckedEnumsFound:
 
 
 class CheckedEnumsPass:
-    """Changes CHECKs and the rows that they would refuse, or asks."""
+    """Changes CHECKs, and the rows that would violate them, or asks."""
 
     name = "checked_enums"
     asks = True
@@ -245,7 +245,7 @@ def _dropped(context: PassContext, item: _Difference) -> list[ops.MigrateOperati
 
 
 class UncheckedEnumsPass:
-    """Gives rows a value that the enum has, before the column changes, or asks."""
+    """Gives rows a valid value before the enum column changes, or asks."""
 
     name = "unchecked_enums"
     asks = True

@@ -103,7 +103,7 @@ class PostgresqlEnumsFound:
 
 
 class PostgresqlEnumsPass:
-    """Creates, changes and drops enum types along with the columns that have them, or asks."""
+    """Creates, changes and drops enum types together with the columns that use them, or asks."""
 
     name = "postgresql_enums"
     asks = True

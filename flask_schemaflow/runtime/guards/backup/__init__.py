@@ -78,10 +78,12 @@ def _keeps(call: Call) -> bool:
 
 
 class BackupFirst(Guard):
-    """Promises that a database is saved, whole and restorable, before a run changes it; or that the run doesn't start.
+    """Promises that a database is backed up before a run changes it, and that the run doesn't start without the
+    backup.
 
-    It is saved under the migration lock, once a run, and only when there is something to run: by the option
-    ``--backup`` or the setting ``backup``; with ``destructive`` only before revisions that may destroy something.
+    The backup is made under the migration lock, once in a run, and only if there is something to run. It is
+    switched on by the option ``--backup`` or by ``SCHEMAFLOW_BACKUP``; with ``"destructive"`` it is made only
+    before revisions that may destroy something.
     """
 
     needs_steps = True

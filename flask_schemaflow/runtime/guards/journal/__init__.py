@@ -53,13 +53,14 @@ _QUIET = "skip_user_error_events"
 
 
 class Journal(Guard):
-    """Promises that an interrupted revision is finished by one plain re-run, each statement taking effect once.
+    """Promises that one plain re-run finishes an interrupted revision, and that each statement takes effect once.
 
-    It works where the database can't roll a revision back: on MariaDB and MySQL, and on PostgreSQL for what
-    ``autocommit_block()`` has committed. What a statement changed and the row that says so are committed together, or
-    the row comes first and the database is asked afterwards. The code of the revision runs again from its beginning;
-    statements that took effect are left out and give the results that they gave. What has not run yet may be
-    corrected. The rows go with the version's own row, in its transaction, and the table after the run.
+    The journal is used where the database can't roll a revision back: on MariaDB and MySQL, and on PostgreSQL for
+    statements in an ``autocommit_block()``. A statement and its journal row are committed together. If that is
+    impossible, the row is written first, and afterwards the database is asked whether the statement took effect.
+    The code of the revision runs again from its beginning; statements that took effect are skipped and return their
+    recorded results. Statements that have not run yet may be fixed in the file. The rows are deleted in the
+    transaction that writes the version, and the table is dropped after the run.
     """
 
     dialects = tuple(SERVERS)

@@ -42,11 +42,11 @@ _own_identities: set[str] = set()
 
 
 class MigrationLock(Guard):
-    """Promises that no other process that asks for the lock changes the database during the run.
+    """Promises that no other process that takes the lock changes the database during the run.
 
-    The lock is taken before anything is read, so that the run sees what another process did meanwhile. It is verified
-    before each version is written, so that a run that lost it stops. It is released when the run ends, and by the
-    database itself when the process is killed.
+    The lock is taken before anything is read, so the run sees what another process did before. It is verified
+    before each version is written, so a run that lost it stops. It is released when the run ends, or by the
+    database if the process is killed.
     """
 
     skipped_when_idle = True

@@ -63,12 +63,14 @@ class LimitedConnection:
 
 
 class LockTimeoutGuard(Guard):
-    """Promises that no statement of a migration queues for a lock for longer than ``lock_timeout`` seconds.
+    """Promises that no statement of a migration waits for a lock for longer than ``SCHEMAFLOW_LOCK_TIMEOUT``
+    seconds.
 
-    Sessions that need the table meanwhile, readers included, wait no longer than that either. What gave way is tried
-    again ``lock_retries`` times, with growing pauses; then the run ends with an error that names the blockers. A wait
-    that can't be cut short (CREATE INDEX CONCURRENTLY waits for old transactions) is told, with the same names. A
-    connection that a revision opens by itself is limited, too: it may wait for the migration.
+    Other sessions that need the table, even readers, don't wait longer than that either. The cancelled work is
+    tried again ``SCHEMAFLOW_LOCK_RETRIES`` times, with growing pauses; then the run ends with an error that names
+    the blockers. A statement without a time-out (CREATE INDEX CONCURRENTLY waits for old transactions) is reported,
+    with the same names. A connection that a revision opens itself has the time-out, too, because it may wait for
+    the migration.
     """
 
     dialects = ("postgresql", "mysql", "mariadb")  # SQLite has one lock, which the run holds already

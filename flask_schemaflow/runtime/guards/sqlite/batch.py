@@ -42,11 +42,12 @@ _KNOWN = frozenset(
 
 
 class SqliteBatch(Guard):
-    """Promises that a table which batch mode changes keeps its rows and everything that the change doesn't mention.
+    """Promises that a table that batch mode changes keeps its rows and everything that the change doesn't mention.
 
-    No row of the table or of its children is lost and no link is nulled. Triggers, views, every kind of index, CHECKs,
-    collations, AUTOINCREMENT with its sequence, generated columns, STRICT, WITHOUT ROWID, conflict clauses and foreign
-    keys survive. A change of type keeps every value or is refused, naming one that it would change.
+    No row of the table or of its children is lost, and no reference is set to NULL. Triggers, views, every kind of
+    index, CHECKs, collations, AUTOINCREMENT with its sequence, generated columns, STRICT, WITHOUT ROWID, conflict
+    clauses and foreign keys survive. A change of type keeps every value; otherwise it is refused, and the error
+    names a value that would change.
     """
 
     dialects = ("sqlite",)

@@ -24,14 +24,15 @@ _REFUSED = ("within a transaction", "within transaction", "into wal mode from wi
 
 
 class SqliteTransaction(Guard):
-    """Promises that what a run does to a SQLite file is done as a whole or not at all.
+    """Promises that a run changes a SQLite file completely or not at all.
 
-    An exception, a failing statement, Ctrl-C, SIGTERM and SIGKILL leave the file as it was. With the setting
-    ``transaction`` = ``revision`` each revision is a whole of its own. The write lock is held from before the
-    heads are read, so one process at a time migrates; others wait for up to ``lock_wait`` seconds.
+    After an exception, a failing statement, Ctrl-C, SIGTERM or SIGKILL the file is unchanged. With
+    ``SCHEMAFLOW_TRANSACTION = "revision"`` this holds for each revision. The write lock is taken before the heads
+    are read, so one process migrates at a time; others wait for up to ``SCHEMAFLOW_LOCK_WAIT`` seconds.
 
-    Foreign keys are not enforced meanwhile (SQLite would delete the children of every rebuilt table); if the
-    application enforces them, references that the migration breaks are named before the commit, and refuse it.
+    Foreign keys are not enforced during the run, because SQLite would delete the children of every rebuilt table.
+    If the application enforces them, they are checked before the commit. If the migration broke references, the
+    error names them and the run is rolled back.
     """
 
     dialects = ("sqlite",)

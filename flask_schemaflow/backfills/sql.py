@@ -13,6 +13,9 @@ ASKS = "schemaflow_asks"
 REPEATED = "schemaflow_repeated"
 """In ``info`` of a connection while a statement runs of which an operation clears away what a failure leaves."""
 
+KEPT = "schemaflow_kept"
+"""In ``info`` of a connection while a column is dropped whose values are in another column as well."""
+
 
 def single_percents(dialect: sa.Dialect, text: str) -> str:
     """Return SQL without the doubled percent signs of drivers that take parameters as ``%s``.

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from ..backfills.sql import ASKS
+from ..backfills.sql import KEPT
 from ..backfills.sql import REPEATED
 from ..runtime.guards.sqlite.catalog import probe
 from .raw import is_autocommit
@@ -99,6 +100,7 @@ class Observation:
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
     :ivar repeated: whether the operation that sends it clears away what a failure leaves, and builds again.
+    :ivar kept: whether the values of a column that it drops are in another column as well.
     :ivar words: what the server said of the error.
     """
 
@@ -122,6 +124,7 @@ class Observation:
     error: BaseException | None = None
     words: str = ""
     repeated: bool = False
+    kept: bool = False
 
     @property
     def word(self) -> str:
@@ -263,7 +266,7 @@ class Recorder:
             return None
         text = readable(sql, connection.dialect.paramstyle)
         item = Observation(len(self.observations) + 1, text, lines, sql, autocommit=is_autocommit(connection))
-        item.repeated = REPEATED in connection.info
+        item.repeated, item.kept = REPEATED in connection.info, KEPT in connection.info
         if not self._open or (item.autocommit and self.begins_here):
             self._transaction += 1
         self._open = not item.autocommit

@@ -25,7 +25,7 @@ def losses(subject: Subject) -> t.Iterator[Finding]:
             elif change.kind == "drop_table":
                 message = f"The table {change.table} is dropped with all its rows ({_rows(subject, change.table)})."
                 yield subject.finding("loses-data", item, change.table, message)
-            elif change.kind == "drop_column" and (change.table, change.columns[0]) not in made:
+            elif change.kind == "drop_column" and not item.kept and (change.table, change.columns[0]) not in made:
                 message = f"The values of {change.table}.{change.columns[0]} are lost; no downgrade brings them back."
                 yield subject.finding("loses-data", item, change.table, message, columns=change.columns)
         for table in item.empties:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 
+from ..backfills.sql import KEPT
 from ..backfills.writes import WRITES_TABLE
 from ..errors.running import OldColumnInUse
 from ..errors.running import RunError
@@ -24,6 +25,7 @@ from .server import ask
 from .server import autocommit
 from .server import is_offline
 from .server import kind_of
+from .server import marked
 from .server import quote
 from .server import quote_table
 from .server import run
@@ -189,7 +191,8 @@ def _contract(operations: Operations, operation: ContractColumnOp) -> None:
         _require_quiet(operations, pair, operation.options["quiet_seconds"])
     if not new.nullable:
         _set_not_null(operations, pair, pair.new, new.type)
-    _SWAPS[kind_of(operations)](operations, pair, new, pair.old if rename else pair.new)
+    with marked(operations, KEPT):
+        _SWAPS[kind_of(operations)](operations, pair, new, pair.old if rename else pair.new)
     _forget_writes(operations, pair)
 
 

@@ -9,6 +9,7 @@ from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 from alembic.operations import ops
 
+from ..backfills.sql import REPEATED
 from ..errors.running import IndexUnderConstruction
 from .partitions import has_index
 from .partitions import Partition
@@ -16,9 +17,9 @@ from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
 from .server import kind_of
+from .server import marked
 from .server import quote
 from .server import quote_table
-from .server import repeated
 from .server import run
 from .server import run_without_lock
 
@@ -120,7 +121,7 @@ def create_concurrently(operations: Operations, operation: CreateIndexOnlineOp) 
         operations.invoke(operation.plain())
         return
     drop_invalid(operations, operation)
-    with repeated(operations):
+    with marked(operations, REPEATED):
         operations.invoke(operation.plain(postgresql_concurrently=True))
 
 

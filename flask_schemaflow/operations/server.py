@@ -11,7 +11,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
 
 from ..backfills.sql import ASKS
-from ..backfills.sql import REPEATED
 from ..backfills.sql import single_percents
 
 Kind = t.Literal["postgresql", "mysql", "sqlite", "other"]
@@ -49,14 +48,17 @@ def run(operations: Operations, statement: str) -> None:
 
 
 @contextlib.contextmanager
-def repeated(operations: Operations) -> t.Iterator[None]:
-    """Mark statements that the operation can run again after a failure, because it clears away before what is left."""
+def marked(operations: Operations, mark: str) -> t.Iterator[None]:
+    """Let those who watch the connection know something of the statements in the block.
+
+    :param mark: the word for it, a key of the connection's ``info``.
+    """
     info: dict[t.Any, t.Any] = {} if is_offline(operations) else operations.get_bind().info
-    info[REPEATED] = True
+    info[mark] = True
     try:
         yield
     finally:
-        del info[REPEATED]
+        info.pop(mark, None)
 
 
 def ask(operations: Operations, query: str, **values: t.Any) -> list[t.Any]:

@@ -267,3 +267,21 @@ def test_another_value_of_an_enum_breaks_nothing(project: MakeProject, postgres_
     found = json.loads(made.run("db", "lint", "--format", "json", check=False).stdout)["revisions"][0]["findings"]
     (broken,) = (item for item in found if item["code"] == "needs-new-code-first")
     assert "SET NOT NULL" in broken["statement"]
+
+
+def test_the_end_of_an_expanded_column_loses_nothing(app: Flask, tmp_path: Path, postgres_url: str) -> None:
+    """Its values are in the new column; the code that knows the old name alone fails, so it is deployed first."""
+    column = "'posts', 'body', sa.Column('text', sa.Text, nullable=False)"
+    write_all(
+        tmp_path,
+        ("b2", "a1", f"op.expand_column({column})", "pass"),
+        ("c3", "b2", f"op.contract_column({column}, quiet_seconds=0)", "pass"),
+    )
+    for options in ((), ("--on", postgres_url)):
+        revisions = json.loads(run(app, "lint", "--format", "json", *options).stdout)["revisions"]
+        expand, contract = ({item["code"]: item["message"] for item in revision["findings"]} for revision in revisions)
+        assert not {"breaks-running-code", "loses-data"} & set(expand)
+        assert "loses-data" not in contract and "leaves-half" not in contract
+        assert "selects, inserts and updates posts.body and fails" in contract["breaks-running-code"]
+        assert "is_given" not in "".join(contract.values())
+        assert [revision["order"] for revision in revisions] == ["schema first", "code first"]

@@ -1,6 +1,6 @@
 """The rules in words: what each is about, why it matters, and what to do instead.
 
-Their pages in the documentation are made from this.
+The page about the rules is generated from this.
 """
 
 from __future__ import annotations
@@ -42,41 +42,40 @@ RULES: dict[str, Rule] = {
     ),
     "blocks-reads-and-writes": Rule(
         "error",
-        "A table is locked against everybody while the server works on its rows",
-        "The lock is held as long as the rows are read or written, and every request that uses the table waits.",
+        "A table is locked for readers and writers while the server works on its rows",
+        "The lock is held until all rows are read or written, and every request that uses the table waits.",
         f"Let the server work without the lock: {_CONCURRENTLY}, or a new column that is filled in batches.",
     ),
     "blocks-writes": Rule(
         "error",
         "A table can't be written to while the server works on its rows",
-        "INSERT, UPDATE and DELETE wait as long as the rows are read. On SQLite this concerns the whole file.",
+        "INSERT, UPDATE and DELETE wait until all rows are read. On SQLite the whole file is locked.",
         f"Let the server work without the lock: {_CONCURRENTLY}.",
     ),
     "carries-lock": Rule(
         "error",
         "A lock of an earlier statement is still held while the server works on rows",
-        "Locks are held until the commit. A brief ALTER TABLE is harmless alone, and stops everybody when a long "
-        "statement follows in the same transaction.",
+        "Locks are held until the commit. A brief ALTER TABLE alone is harmless. If a long statement follows in the same "
+        "transaction, every other session waits for it.",
         "Put the long statement into a revision of its own, or before the one that takes the lock.",
     ),
     "locks-rows": Rule(
         "error",
         "One transaction changes many rows",
-        "Changes of these rows wait for the commit, and the old versions of the rows take space until then.",
+        "Other changes of these rows wait for the commit, and the old versions of the rows take space until then.",
         "Change the rows in batches, each committed by itself, after the deployment.",
     ),
     "rewrites-table": Rule(
         "warning",
         "A table is rewritten without blocking",
-        "It needs the disk space of the table once more, and replicas fall behind while it runs.",
-        "Run it when there is little to do, and look at the disk before.",
+        "The copy needs as much disk space as the table, and replicas fall behind while it runs.",
+        "Run it when there is little traffic, and check the free disk space first.",
     ),
     "fails-on-data": Rule(
         "error",
         "A statement fails",
-        "On the empty copy already, or because of rows in the real database: NULLs, duplicates, orphans, or values "
-        "that "
-        "are too long.",
+        "It fails on the empty copy, or it would fail on rows of the real database: NULLs, duplicates, orphans, or "
+        "values that are too long.",
         "Fix the rows in an earlier revision; the message has the query that finds them.",
     ),
     "fails-in-transaction": Rule(
@@ -88,59 +87,58 @@ RULES: dict[str, Rule] = {
     ),
     "leaves-half": Rule(
         "warning",
-        "A failure leaves the statements before it behind",
-        "MariaDB and MySQL commit each change of the schema by itself, and so does an autocommit block.",
+        "After a failure, the changes of earlier statements stay",
+        "MariaDB and MySQL commit each schema change separately, and so does an autocommit block.",
         "Write one change per revision, or put the change that may fail first.",
     ),
     "breaks-running-code": Rule(
         "error",
         "The code that runs now fails on the new schema",
-        "Between the upgrade and the end of the deployment the old code still runs. Its SELECT, INSERT or UPDATE was "
-        "sent to the copy after the revision, and failed.",
-        "Deploy code that does without it first. For another name or type, op.expand_column() keeps the old column and "
+        "Between the upgrade and the end of the deployment the old code still runs. A SELECT, INSERT or UPDATE of that "
+        "code failed on the copy after the revision.",
+        "First deploy code that doesn't use it. For another name or type, op.expand_column() keeps the old column and "
         "the new one in step until op.contract_column() drops the old one.",
     ),
     "needs-new-code-first": Rule(
         "note",
-        "New code has to be there before the new schema",
-        "A row with only what was needed before can't be inserted any more, or values come back as another type.",
+        "The new code has to be deployed before the new schema",
+        "The old code can't insert its rows any more, or reads values as another type.",
         "Deploy the code first, then upgrade.",
     ),
     "loses-data": Rule(
         "error",
-        "Data is gone afterwards",
+        "Data is lost",
         "A table, a column or rows are deleted, and downgrade() can't bring them back.",
         "Back up the data, or keep the column while it is needed. Then allow the drop with a reason.",
     ),
     "fills-silently": Rule(
         "error",
-        "The server fills a new column by itself",
-        "MariaDB and MySQL write 0 or an empty text into a NOT NULL column without default.",
+        "The server fills a new column with a value of its own",
+        "MariaDB and MySQL write 0 or an empty text into existing rows of a NOT NULL column without default.",
         "Add it as nullable, fill it, and set NOT NULL afterwards; or give it a default.",
     ),
     "changes-values": Rule(
         "warning",
-        "Values are different afterwards",
-        "The new type holds less, or reads the stored values in another way.",
+        "Stored values change",
+        "The new type has a smaller range, or the stored values mean something else in it.",
         "Add a column of the new type, fill it, compare, and drop the old one later.",
     ),
     "depends-on-rows": Rule(
         "warning",
-        "What a revision does depends on rows that the copy doesn't have",
+        "The effect of a revision depends on rows that the copy doesn't have",
         "The copy is empty, so a loop over rows runs no statement there.",
         "`flask db lint --sample 100` copies rows of each table into the scratch copy.",
     ),
     "waits-for-lock": Rule(
         "note",
         "A brief lock",
-        "The statement itself is quick, but its lock waits for the longest query on the table, and everybody waits "
-        "behind "
-        "it.",
-        "Keep SCHEMAFLOW_LOCK_TIMEOUT low: the upgrade gives up, lets the others go, and tries again.",
+        "The statement itself is quick, but its lock waits for the longest query on the table, and other queries queue "
+        "behind it.",
+        "Keep SCHEMAFLOW_LOCK_TIMEOUT low: the upgrade then gives up its place in the queue and tries again.",
     ),
     "unused-allow": Rule(
         "warning",
-        "A comment allows what isn't found",
+        "A comment allows something that is not found",
         "The code in the comment is unknown, nothing is found there, or the reason is missing.",
         "Remove the comment, or write `# allow CODE: reason` on the operation that needs it.",
     ),

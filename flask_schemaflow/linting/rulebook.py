@@ -55,8 +55,8 @@ RULES: dict[str, Rule] = {
     "carries-lock": Rule(
         "error",
         "A lock of an earlier statement is still held while the server works on rows",
-        "Locks are held until the commit. A brief ALTER TABLE alone is harmless. If a long statement follows in the same "
-        "transaction, every other session waits for it.",
+        "Locks are held until the commit. A brief ALTER TABLE alone is harmless. If a long statement follows in the "
+        "same transaction, every other session waits for it.",
         "Put the long statement into a revision of its own, or before the one that takes the lock.",
     ),
     "locks-rows": Rule(

@@ -36,10 +36,10 @@ _INTRODUCTION = """Rules of lint
 
 .. Written by `python -m tests.tools.lint_rules`.
 
-This page lists the rules of :doc:`flask db lint </howto/lint>`. Each has an example of a revision that breaks it and one
-that doesn't. Both show the measured effects of their statements: the locks on existing tables, and the work on rows. In
-the examples ``visits`` has 41 million rows, ``goods`` 9 million. "On each database" shows what the same operation did on
-a table with rows, while other sessions read and wrote.
+This page lists the rules of :doc:`flask db lint </howto/lint>`. Each has an example of a revision that breaks it and
+one that doesn't. Both show the measured effects of their statements: the locks on existing tables, and the work on
+rows. In the examples ``visits`` has 41 million rows, ``goods`` 9 million. "On each database" shows what the same
+operation did on a table with rows, while other sessions read and wrote.
 """
 _END = "Next: :doc:`/howto/lint` for the command, :doc:`/explanation/lint` for how it measures.\n"
 

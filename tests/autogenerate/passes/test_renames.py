@@ -349,7 +349,7 @@ def test_a_certain_rename_can_be_denied(company: t.Callable[..., Project], flask
     result = flask_db(made, "migrate", "--drop", "department")
     assert result.stderr == "Drops the table department: 2 rows.\n"
     assert "rename table" not in result.stdout
-    assert made.revision_files()[-1].name.endswith("_create_departments_change_employees_.py")
+    assert made.revision_files()[-1].name.endswith("_create_departments_drop_foreign_key_of_.py")
 
 
 def test_sequences_that_the_models_name(

@@ -61,7 +61,9 @@ def test_every_revision_is_as_alembic_sees_it(nodes: list[Node]) -> None:
 
 def _children_first(walked: list[str], nodes: list[Node]) -> bool:
     place = {name: number for number, name in enumerate(walked)}
-    return all(place[node.id] < place[above] for node in nodes for above in (*node.down, *node.depends_on))
+    owners = {name: node.id for node in nodes for name in (node.id, *node.labels)}  # a revision may depend on a label
+    pairs = ((node.id, owners[above]) for node in nodes for above in (*node.down, *node.depends_on))
+    return all(place[name] < place[above] for name, above in pairs if name in place and above in place)
 
 
 @settings(deadline=None, max_examples=100)
@@ -88,7 +90,9 @@ def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> 
             with pytest.raises(NotCertain, match="the version table holds a revision and its ancestor"):
                 index.pending(current)
         else:
-            assert ids(index.pending(current)) == [step.revision.revision for step in steps]
+            pending, applied = ids(index.pending(current)), [step.revision.revision for step in steps]
+            # Alembic's order of revisions that don't depend on each other is another in each process here, too.
+            assert pending == applied or (sorted(pending) == sorted(applied) and _children_first(pending[::-1], nodes))
             expected = set(ids(script.get_all_current(tuple(current))))
             assert set(ids(index.current(current))) == set(ids(current_scripts(script, current))) == expected
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import typing as t
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ APPLIED_TABLE = "schemaflow_revisions"
 OWN_TABLES = frozenset({JOURNAL_TABLE, LOCK_TABLE, APPLIED_TABLE, BACKFILL_TABLE, WRITES_TABLE})
 _LONGEST_NAME = 63
 _SHOWN = 5
+_IN_CHANGE = 1684  # "Table was skipped since its definition is being modified by concurrent DDL statement"
+_LOOKS = 100  # at such a table, for five seconds
 
 
 def journal_name(version_table: str) -> str:
@@ -54,16 +57,31 @@ def has_own_table(scope: Scope, name: str, schema: str | None) -> bool:
     :param schema: where it would be; where names are looked up if ``None``.
     """
     if scope.dialect != "postgresql":
-        return bool(sa.inspect(scope.connection).has_table(name, schema=schema))
+        return is_there(scope.connection, name, schema)
     if scope.own_tables is None:
         names = (journal_name(scope.version_table), APPLIED_TABLE, BACKFILL_TABLE)
         places = (schema or scope.connection.dialect.default_schema_name, schema, schema)  # the journal names its own
         texts = (_quoted(name, place) for name, place in zip(names, places, strict=True))
-        found = ", ".join(f"to_regclass('{text}') IS NOT NULL" for text in texts)
+        questions = ", ".join(f"to_regclass('{text}') IS NOT NULL" for text in texts)
         options = {"no_parameters": True}
-        row = scope.connection.exec_driver_sql(f"SELECT {found}", execution_options=options).one()
-        scope.own_tables = frozenset(name for name, is_there in zip(names, row, strict=True) if is_there)
+        row = scope.connection.exec_driver_sql(f"SELECT {questions}", execution_options=options).one()
+        scope.own_tables = frozenset(name for name, found in zip(names, row, strict=True) if found)
     return name in scope.own_tables
+
+
+def is_there(connection: sa.Connection, name: str, schema: str | None) -> bool:
+    """Return whether a table exists, also while another replica creates or drops it.
+
+    MariaDB and MySQL refuse to describe a table at that moment instead of waiting.
+    """
+    for _ in range(_LOOKS):
+        try:
+            return bool(sa.inspect(connection).has_table(name, schema=schema))
+        except sa.exc.DBAPIError as error:
+            if next(iter(getattr(error.orig, "args", ())), None) != _IN_CHANGE:
+                raise
+            time.sleep(0.05)
+    return bool(sa.inspect(connection).has_table(name, schema=schema))
 
 
 def _quoted(name: str, schema: str | None) -> str:

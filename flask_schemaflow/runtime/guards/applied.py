@@ -34,6 +34,7 @@ from ..guard import Scope
 from ..moved import moved
 from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
+from ..own_tables import is_there
 from ..schema_digests import changed_tables
 from ..schema_digests import Digests
 from ..schema_digests import read_digests
@@ -191,7 +192,7 @@ def with_history(standing: Standing, connection: sa.Connection, version_table: s
     """Return the status of a database, completed by what it records of its revisions and their backfills."""
     rows = Store(version_table, schema).rows(connection)
     backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
-    has_table = sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema)
+    has_table = is_there(connection, APPLIED_TABLE, schema)
     history = tuple(_read(connection, version_table, schema)) if has_table else ()
     kept = _kept_digests(history)
     drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
@@ -215,7 +216,7 @@ def _moved(
 
 def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
     """Return the tables that changed since the last upgrade; ``None`` if the database keeps no digests of them."""
-    has_table = sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema)
+    has_table = is_there(connection, APPLIED_TABLE, schema)
     kept = _kept_digests(_read(connection, version_table, schema) if has_table else ())
     return changed_tables(kept, read_digests(connection, version_table, schema)) if kept else None
 
@@ -226,7 +227,7 @@ def _kept_digests(rows: t.Iterable[AppliedRevision]) -> Digests:
 
 def renew_digests(connection: sa.Connection, version_table: str, schema: str | None) -> None:
     """Keep the digests of the tables as they are now, if the database keeps any."""
-    if not sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema):
+    if not is_there(connection, APPLIED_TABLE, schema):
         return
     table = applied_table(schema)
     here = (table.c.version_table == version_table, table.c.revision.startswith(_TABLE))
@@ -335,7 +336,7 @@ def _essential(text: str) -> str:
 
 def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
     """Return what is recorded of the revisions of one version table; empty if there is no record."""
-    if not sa.inspect(connection).has_table(APPLIED_TABLE, schema=schema):
+    if not is_there(connection, APPLIED_TABLE, schema):
         return []
     rows = _read(connection, version_table, schema)
     return [record for record in rows if not record.revision.startswith(_TABLE)]

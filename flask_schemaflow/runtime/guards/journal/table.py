@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateTable
 from ...connections import autocommits
 from ...connections import execute_beneath
 from ...guard import MYSQL
+from ...own_tables import is_there
 from ...own_tables import journal_name
 from . import entries
 from .entries import Entry
@@ -93,12 +94,11 @@ class Store:
     def __init__(
         self, connection: sa.Connection, version_table: str, schema: str | None, exists: bool | None = None
     ) -> None:
-        inspector = sa.inspect(connection)
         self.connection = connection
         self.version_table = version_table
-        self.schema = schema or inspector.default_schema_name
+        self.schema = schema or connection.dialect.default_schema_name
         self.table = journal_table(connection.dialect.name, version_table, self.schema)
-        self.exists = inspector.has_table(self.table.name, schema=self.schema) if exists is None else exists
+        self.exists = is_there(connection, self.table.name, self.schema) if exists is None else exists
         self._end = 0
         self._mine = self.table.c.version_table == version_table
 
@@ -132,7 +132,7 @@ class Store:
                 raise
         if code == _CHANGED:
             execute_beneath(self.connection, "COMMIT")
-        elif not sa.inspect(self.connection).has_table(self.table.name, schema=self.schema):
+        elif not is_there(self.connection, self.table.name, self.schema):
             self.exists = False  # another run has dropped it
             return []
         return self.connection.execute(query).mappings().all()

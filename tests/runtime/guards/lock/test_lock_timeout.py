@@ -179,7 +179,8 @@ def test_a_row_that_is_locked(history: MakeHistory, mariadb_url: str) -> None:
 
 def test_the_plugin_of_mariadb_tells_for_certain(history: MakeHistory, mariadb_url: str) -> None:
     """With metadata_lock_info, also who holds a table by LOCK TABLES."""
-    made = altering(history, mariadb_url, SCHEMAFLOW_LOCK_RETRIES=0)
+    # Long enough for a look at the server, however busy the machine is.
+    made = altering(history, mariadb_url, SCHEMAFLOW_LOCK_TIMEOUT=3, SCHEMAFLOW_LOCK_RETRIES=0)
     with contextlib.suppress(sa.exc.DBAPIError):  # it may be there
         made.execute("INSTALL SONAME 'metadata_lock_info'")
     try:
@@ -188,7 +189,7 @@ def test_the_plugin_of_mariadb_tells_for_certain(history: MakeHistory, mariadb_u
                 flask_schemaflow.upgrade()
     finally:
         made.execute("UNINSTALL SONAME 'metadata_lock_info'")
-    assert f"could not get its lock within 1 s, blocked by session {session} " in caught.value.message
+    assert f"could not get its lock within 3 s, blocked by session {session} " in caught.value.message
 
 
 def test_a_prepared_transaction_is_named(history: MakeHistory, postgres_url: str) -> None:

@@ -14,8 +14,8 @@ from alembic.script import Script
 from ..autogenerate.verify import quiet_alembic
 from ..autogenerate.verify import scratch_copy
 from ..autogenerate.verify.copies import empty_database
-from ..autogenerate.verify.own_schema import is_own_schema
 from ..autogenerate.verify.scratch import configured_options
+from ..autogenerate.verify.scratch import is_own_schema
 from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.scratch import source_of
 from ..autogenerate.verify.scratch import Unverifiable

@@ -37,8 +37,8 @@ from ..compare import differences as compared
 from ..questions import Decisions
 from . import copies
 from .own_schema import BEYOND
-from .own_schema import is_own_schema
 from .scratch import configured_options
+from .scratch import is_own_schema
 from .scratch import ScratchEnvironment
 from .scratch import source_of
 from .scratch import Unverifiable

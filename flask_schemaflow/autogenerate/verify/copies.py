@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool
 from ...runtime.guards.sqlite.tokens import quoted
 from ...settings import Settings
 from .own_schema import schema_within
+from .scratch import autocommitting
 from .scratch import beside
 from .scratch import fresh_name
 from .scratch import given
@@ -187,7 +188,7 @@ def _server_copy(
 @contextlib.contextmanager
 def _new_database(server: sa.Engine, create: t.Callable[[sa.Connection, str], str]) -> t.Iterator[sa.Engine]:
     name = fresh_name()
-    with _autocommit(server) as connection:
+    with autocommitting(server) as connection:
         try:
             drop = create(connection, name)
         except sa.exc.DBAPIError as error:
@@ -195,7 +196,7 @@ def _new_database(server: sa.Engine, create: t.Callable[[sa.Connection, str], st
     try:
         yield beside(server, database=name)
     finally:
-        with _autocommit(server) as connection:
+        with autocommitting(server) as connection:
             connection.exec_driver_sql(drop)
 
 
@@ -250,12 +251,6 @@ def empty_database(url: sa.URL) -> t.Iterator[sa.Engine]:
             else:
                 raise
         yield engine
-
-
-@contextlib.contextmanager
-def _autocommit(engine: sa.Engine) -> t.Iterator[sa.Connection]:
-    with engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _empty_mysql_scratch(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from ...runtime.guards.sqlite.tokens import quoted
+from .scratch import autocommitting
 from .scratch import beside
 from .scratch import fresh_name
-from .scratch import PREFIX
 from .scratch import Unverifiable
 
 BEYOND = "it reaches beyond the temporary schema, to what the whole database shares"
@@ -39,7 +39,7 @@ def schema_within(source: sa.Engine) -> t.Iterator[sa.Engine]:
     :raises sqlalchemy.exc.DBAPIError: if the user may not create it.
     """
     name = fresh_name()
-    with _autocommit(source) as connection:
+    with autocommitting(source) as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {quoted(name)}")
     try:
         engine = beside(source)
@@ -49,14 +49,8 @@ def schema_within(source: sa.Engine) -> t.Iterator[sa.Engine]:
         event.listen(engine, "before_cursor_execute", _fence(others))
         yield engine
     finally:
-        with _autocommit(source) as connection:
+        with autocommitting(source) as connection:
             connection.exec_driver_sql(f"DROP SCHEMA {quoted(name)} CASCADE")
-
-
-def is_own_schema(connection: sa.Connection) -> bool:
-    """Return whether a connection is to a scratch schema, beside the schemas of the application."""
-    name = str(connection.dialect.default_schema_name or "")
-    return connection.dialect.name == "postgresql" and name.startswith(PREFIX)
 
 
 def _looks_at(name: str) -> t.Callable[[t.Any, t.Any], None]:
@@ -78,9 +72,3 @@ def _fence(others: t.Collection[str]) -> t.Callable[..., None]:
             raise Unverifiable(BEYOND)
 
     return refuse
-
-
-@contextlib.contextmanager
-def _autocommit(engine: sa.Engine) -> t.Iterator[sa.Connection]:
-    with engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")

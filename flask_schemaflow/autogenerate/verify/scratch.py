@@ -110,16 +110,28 @@ def tables_of(connection: sa.Connection) -> list[sa.Table]:
     return list(metadata.tables.values())
 
 
+@contextlib.contextmanager
+def autocommitting(engine: sa.Engine) -> t.Iterator[sa.Connection]:
+    """Yield a connection whose statements are committed one by one, as those on databases and schemas have to be."""
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def is_own_schema(connection: sa.Connection) -> bool:
+    """Return whether a connection is to a scratch schema, beside the schemas of the application."""
+    name = str(connection.dialect.default_schema_name or "")
+    return connection.dialect.name == "postgresql" and name.startswith(PREFIX)
+
+
 def user_schemas(connection: sa.Connection) -> list[str | None]:
     """Return the schemas that aren't the server's own, ``None`` for the default one, which comes first.
 
     On MariaDB and MySQL the others are other databases, and no part of this one. Beside a scratch schema of PostgreSQL
     they are the application's.
     """
-    default = connection.dialect.default_schema_name
-    if connection.dialect.name in ("mysql", "mariadb") or (default or "").startswith(PREFIX):
+    if connection.dialect.name in ("mysql", "mariadb") or is_own_schema(connection):
         return [None]
-    own = {default, "information_schema", "temp"}
+    own = {connection.dialect.default_schema_name, "information_schema", "temp"}
     names = sa.inspect(connection).get_schema_names()
     return [None, *sorted(name for name in names if name not in own and not name.startswith("pg_"))]
 

@@ -192,8 +192,7 @@ def with_history(standing: Standing, connection: sa.Connection, version_table: s
     """Return the status of a database, completed by what it records of its revisions and their backfills."""
     rows = Store(version_table, schema).rows(connection)
     backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
-    has_table = is_there(connection, APPLIED_TABLE, schema)
-    history = tuple(_read(connection, version_table, schema)) if has_table else ()
+    history = tuple(_read_if_there(connection, version_table, schema))
     kept = _kept_digests(history)
     drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
     paths = {revision.id: revision.path for revision in standing.applied}
@@ -216,8 +215,7 @@ def _moved(
 
 def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
     """Return the tables that changed since the last upgrade; ``None`` if the database keeps no digests of them."""
-    has_table = is_there(connection, APPLIED_TABLE, schema)
-    kept = _kept_digests(_read(connection, version_table, schema) if has_table else ())
+    kept = _kept_digests(_read_if_there(connection, version_table, schema))
     return changed_tables(kept, read_digests(connection, version_table, schema)) if kept else None
 
 
@@ -336,10 +334,12 @@ def _essential(text: str) -> str:
 
 def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
     """Return what is recorded of the revisions of one version table; empty if there is no record."""
-    if not is_there(connection, APPLIED_TABLE, schema):
-        return []
-    rows = _read(connection, version_table, schema)
+    rows = _read_if_there(connection, version_table, schema)
     return [record for record in rows if not record.revision.startswith(_TABLE)]
+
+
+def _read_if_there(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+    return _read(connection, version_table, schema) if is_there(connection, APPLIED_TABLE, schema) else []
 
 
 def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:

@@ -17,6 +17,7 @@ from ..linting.records import CheckedRevision
 from ..linting.records import Finding
 from ..linting.records import LintReport
 from ..linting.rulebook import RULES
+from ..revisions.files import shown_path
 from .output import flat
 from .terminal import wrapped
 
@@ -27,8 +28,7 @@ _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 def relative(path: str) -> str:
     """Return a path as seen from here, with slashes; unchanged if it is elsewhere."""
-    shorter = os.path.relpath(path)
-    return (path if shorter.startswith("..") else shorter).replace(os.sep, "/")
+    return shown_path(path).replace(os.sep, "/")
 
 
 def as_text(reports: t.Sequence[LintReport]) -> str:

@@ -13,7 +13,7 @@ import typing as t
 
 from ..records import Record
 
-__all__ = ["Listing", "Locations", "RevisionFile", "find_files"]
+__all__ = ["Listing", "Locations", "RevisionFile", "find_files", "shown_path"]
 
 CACHE_FOLDER = "__pycache__"
 SKIPPED = (".#", "__init__")
@@ -165,3 +165,9 @@ def _is_wanted(name: str, sourceless: bool) -> bool:
     if name.startswith(SKIPPED):
         return False
     return name.endswith((".py", ".pyc", ".pyo") if sourceless else ".py") or "\n" in name
+
+
+def shown_path(path: str) -> str:
+    """Return a path relative to the working directory, if it is below it."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

@@ -19,6 +19,7 @@ from ..commands.alembic_answers import check as compare
 from ..errors import SchemaflowError
 from ..errors.testing import UnknownCheck
 from ..records import Step
+from ..revisions.files import shown_path
 from ..runtime.environment import Environment
 from ..targets import DEFAULT
 from .databases import copied
@@ -31,7 +32,6 @@ from .state import condensed
 from .survival import rows_survive
 from .walk import failed
 from .walk import line_of
-from .walk import shown_path
 from .walk import Stairs
 from .walk import Walk
 

@@ -14,13 +14,13 @@ from ..commands.linting import lint
 from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import CheckedRevision
 from ..revisions import git
+from ..revisions.files import shown_path
 from ..runtime.environment import Environment
 from ..runtime.guards.applied import digest_of
 from ..runtime.guards.applied import is_edited
 from .databases import copied
 from .records import CheckResult
 from .records import Problem
-from .walk import shown_path
 
 if t.TYPE_CHECKING:
     from .checks import Subject

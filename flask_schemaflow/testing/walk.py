@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
 import typing as t
 
@@ -23,6 +22,7 @@ from ..errors import SchemaflowError
 from ..errors.testing import TestingError
 from ..records import Event
 from ..records import Step
+from ..revisions.files import shown_path
 from ..runtime import planning
 from ..runtime.connections import run_apart
 from ..runtime.environment import Environment
@@ -170,12 +170,6 @@ class Stairs:
         if step.direction == "upgrade":
             for part in state.keys() - before.keys():
                 self.made.setdefault((database, part), step.revision)
-
-
-def shown_path(path: str) -> str:
-    """Return a path relative to the working directory, if it is below it."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
 
 
 def line_of(path: str, beginning: str) -> int:

@@ -1,13 +1,10 @@
-"""Run a command: turn errors into sentences and exit statuses, name threads that outlive it, collect less garbage."""
+"""Turn the errors of a command into sentences and exit statuses."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import sys
-import threading
-import time
 import traceback as tracebacks
 import typing as t
 
@@ -24,8 +21,6 @@ if t.TYPE_CHECKING:
     from ..redaction import Mask
 
 INTERRUPTED = 130
-_THRESHOLD = 3_000  # objects until a collection; Python's own number is 700 or 2000
-_PATIENCE = 1.0  # seconds that the application's threads have to end by themselves
 
 
 @contextlib.contextmanager
@@ -107,45 +102,3 @@ def _show_traceback(error: BaseException, hide: Mask) -> None:
 
     text = "".join(tracebacks.format_exception(type(error), error, error.__traceback__))
     echo(scrub(hide(text)), err=True)
-
-
-def tell_of_threads(command: str) -> None:
-    """Say on standard error, once the main thread has ended, which threads keep the process alive.
-
-    A thread of the application that is no daemon (a scheduler's) does, and the command seems to hang.
-    """
-    own = threading.main_thread()
-
-    def alive() -> list[str]:
-        return [repr(thread.name) for thread in threading.enumerate() if not thread.daemon and thread is not own]
-
-    def tell() -> None:
-        own.join()
-        time.sleep(_PATIENCE)
-        if names := " and ".join(alive()):
-            echo(
-                f"`{command}` is done, but the process does not end: it waits for the application's thread {names}. "
-                "Start such a thread as a daemon, or only where the application serves requests.",
-                err=True,
-            )
-
-    if alive():
-        threading.Thread(target=tell, name="schemaflow-threads", daemon=True).start()
-
-
-@contextlib.contextmanager
-def fewer_collections() -> t.Iterator[None]:
-    """Collect garbage less often within the block, and leave the objects alone that exist before it.
-
-    An application with a thousand models has some hundred thousand objects that live until the process ends. Walking
-    over them for each collection takes a quarter of the time of ``check``.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    if before[0] and gc.isenabled():
-        gc.set_threshold(max(before[0], _THRESHOLD), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

@@ -11,6 +11,7 @@ import difflib
 import typing as t
 
 import click
+from flask import current_app
 from flask import has_app_context
 from flask.cli import ScriptInfo
 
@@ -18,8 +19,9 @@ from .._lazy import resolve
 from ..records import Record
 from . import completion
 from .boundary import boundary
-from .boundary import fewer_collections
-from .boundary import tell_of_threads
+from .ending import end_quickly
+from .ending import fewer_collections
+from .ending import tell_of_threads
 
 _META = "flask_schemaflow.shared"
 Parameters: t.TypeAlias = "dict[str, t.Callable[[], t.Sequence[click.Parameter]]]"
@@ -128,6 +130,7 @@ class MigrationCommand(click.Command):
             with boundary(shared.traceback), fewer_collections():
                 if not has_app_context():
                     ctx.with_resource(ctx.ensure_object(ScriptInfo).load_app().app_context())
+                end_quickly(current_app._get_current_object())  # type: ignore[attr-defined]
                 return ctx.invoke(self.callback, **ctx.params)  # type: ignore[arg-type]
         finally:
             tell_of_threads(ctx.command_path)

@@ -107,7 +107,7 @@ def _quietly_loaded(context: click.Context | None = None) -> Flask | None:
         return None
     info = context.ensure_object(ScriptInfo)
     if _TRIED not in info.data:
-        from .boundary import fewer_collections
+        from .ending import fewer_collections
 
         info.data[_TRIED] = None
         try:

@@ -2,8 +2,9 @@
 
 PostgreSQL has a form for that: NOT VALID, which only new rows must meet, and VALIDATE, which reads the old ones under a
 lock that lets others read and write. MariaDB and MySQL add a foreign key without looking at a row if the session says
-so; then the old rows are checked by a query, as new ones are checked already. For a check they copy the table, which
-lets others write from MariaDB 11.2 on.
+so; then the old rows are checked by a query, as new ones are checked already. MariaDB does the same for a check in one
+spelling of ALTER TABLE (:class:`.server.AddCheckAtOnce`). MySQL copies the table for a check, and others can't write
+meanwhile.
 
 If a row doesn't meet the constraint, it stays in place for new rows, and the next run only checks the old ones again:
 what the journal has recorded as done is not taken back.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
+import sqlalchemy as sa
 from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 from alembic.operations import ops
@@ -23,8 +25,10 @@ from ..backfills.sql import single_percents
 from ..errors.running import RowsViolate
 from .partitions import has_constraint
 from .partitions import partitions_of
+from .server import AddCheckAtOnce
 from .server import ask
 from .server import autocommit
+from .server import is_not_online
 from .server import is_offline
 from .server import kind_of
 from .server import quote
@@ -36,6 +40,9 @@ from .server import session_variable
 _THERE = """
     SELECT 1 FROM information_schema.table_constraints
     WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table AND constraint_name = :name"""
+_COMMENT = """
+    SELECT table_comment FROM information_schema.tables
+    WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :table"""
 _UNPROVED = """
     SELECT 1 FROM pg_constraint
     WHERE conrelid = to_regclass(:table) AND conname = :name AND NOT convalidated"""
@@ -189,8 +196,8 @@ class CreateCheckConstraintOnlineOp(MigrateOperation):
 
         New rows are checked from the beginning. Old rows are checked afterwards, without keeping others from reading or
         writing; if one doesn't fit, it stops there, and the next run continues with this check. On PostgreSQL this
-        commits what the revision did before. MariaDB and MySQL copy the table, after a query that looks for rows that
-        don't fit: from MariaDB 11.2 on beside its writers, on others they wait for the copy.
+        commits what the revision did before. MySQL copies the table, after a query that looks for rows that don't fit;
+        writers wait for the copy.
 
         :param condition: SQL, or an expression of SQLAlchemy.
         :param options: what ``op.create_check_constraint()`` takes besides.
@@ -221,11 +228,29 @@ def _create_check(operations: Operations, operation: CreateCheckConstraintOnline
 
 
 def _create_check_on_mysql(operations: Operations, operation: CreateCheckConstraintOnlineOp) -> None:
-    if is_offline(operations):  # most servers refuse LOCK=NONE here, which a script can't find out
+    if is_offline(operations):  # no script can find out what the server has
         operations.invoke(operation.plain())
         return
-    _require_condition(operations, operation)  # which is quicker than the ALTER TABLE, and lets others write
-    run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))
+    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    is_there = _exists(operations, table, name, schema) or _add_check_at_once(operations, operation)
+    _require_condition(operations, operation)
+    if not is_there:
+        run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))
+
+
+def _add_check_at_once(operations: Operations, operation: CreateCheckConstraintOnlineOp) -> bool:
+    """Add a check on MariaDB that only new rows have met; false if this server or table has no such form."""
+    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    if not getattr(operations.get_context().dialect, "is_mariadb", False):
+        return False
+    comment = ask(operations, _COMMENT, schema=schema, table=table)
+    constraint = operation.plain().to_constraint(operations.get_context())
+    try:
+        operations.execute(AddCheckAtOnce(constraint, comment[0][0] if comment else ""))
+    except sa.exc.DBAPIError as error:
+        if not is_not_online(error):
+            raise
+    return _exists(operations, table, name, schema)
 
 
 def _require_condition(operations: Operations, operation: CreateCheckConstraintOnlineOp) -> None:

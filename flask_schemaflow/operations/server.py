@@ -15,7 +15,8 @@ from ..backfills.sql import single_percents
 
 Kind = t.Literal["postgresql", "mysql", "sqlite", "other"]
 
-_NOT_ONLINE = (1845, 1846)  # MariaDB and MySQL: "LOCK=NONE is not supported", without and with a reason
+_NOT_ONLINE = (1064, 1800, 1845, 1846)
+"""MariaDB and MySQL: a word or an algorithm that old ones don't know; "is not supported", without and with a reason."""
 _KINDS: dict[str, Kind] = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
 
 
@@ -87,6 +88,34 @@ def _compile(element: WithClause, compiler: t.Any, **options: t.Any) -> str:
     return f"{compiler.process(element.statement, **options)}{element.clause}"
 
 
+class AddCheckAtOnce(ExecutableDDLElement):
+    """A check that MariaDB adds without reading a row: it holds for new rows, and old ones are still to be proved.
+
+    ``ADD CONSTRAINT ... CHECK`` copies the table, and so does every ``ALTER TABLE`` with it. In the list of
+    ``ADD COLUMN (...)`` the same constraint is a change of the definition alone. That list may have no column, but then
+    something else has to be changed: the comment gets the text that it has.
+
+    :param comment: the comment of the table.
+    """
+
+    def __init__(self, constraint: t.Any, comment: str) -> None:
+        self.constraint = constraint
+        self.comment = comment
+
+
+@compiles(AddCheckAtOnce)
+def _compile_check(element: AddCheckAtOnce, compiler: t.Any, **options: t.Any) -> str:
+    table = compiler.preparer.format_table(element.constraint.table)
+    comment = compiler.sql_compiler.render_literal_value(element.comment, sa.String())
+    added = compiler.process(element.constraint, **options)
+    return f"ALTER TABLE {table} ADD COLUMN ({added}), COMMENT = {comment}, ALGORITHM=INSTANT"
+
+
+def is_not_online(error: sa.exc.DBAPIError) -> bool:
+    """Return whether MariaDB or MySQL refuses a form of a change, so that another one has to be used."""
+    return error.orig is not None and error.orig.args[:1] in [(code,) for code in _NOT_ONLINE]
+
+
 def run_without_lock(operations: Operations, statement: t.Any, separator: str = ",") -> None:
     """Run a statement of MariaDB or MySQL so that readers and writers go on, or as the server can.
 
@@ -100,7 +129,7 @@ def run_without_lock(operations: Operations, statement: t.Any, separator: str = 
         else:
             operations.execute(WithClause(statement, clause))
     except sa.exc.DBAPIError as error:
-        if error.orig is None or error.orig.args[:1] not in [(code,) for code in _NOT_ONLINE]:
+        if not is_not_online(error):
             raise
         if isinstance(statement, str):
             run(operations, statement)

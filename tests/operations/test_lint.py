@@ -28,9 +28,9 @@ MORE = """
 op.create_table("pairs", sa.Column("a", sa.Integer()), sa.Column("b", sa.Integer()))
 op.create_index("ix_number", "visits", ["number"])
 """
-INHERENT = {
+INHERENT: dict[str, set[tuple[int, str]]] = {
     "postgresql": set(),
-    "mysql": {(9, "blocks-writes")},  # no form of a check lets others write
+    "mysql": set(),
     "sqlite": {(line, "blocks-reads-and-writes") for line in (1, 3, 4, 5, 6, 9)},  # its one lock is the file's
 }
 """By database, the lines of ONLINE that are found, and what."""

@@ -38,7 +38,9 @@ ON_POSTGRESQL = {
 ON_MARIADB = {
     'op.create_foreign_key("fk", "goods", "makers", ["maker_id"], ["id"])':
         'op.create_foreign_key_online("fk", "goods", "makers", ["maker_id"], ["id"])',
-    'op.create_check_constraint("ck", "goods", "stock >= 0")': "",  # the server has no other way
+    'op.create_check_constraint("ck", "goods", "stock >= 0")':
+        'op.create_check_constraint_online("ck", "goods", "stock >= 0")',
+    'op.alter_column("goods", "stock", existing_type=sa.Integer, type_=sa.BigInteger)': "",  # there is no other way
 }  # fmt: skip
 
 

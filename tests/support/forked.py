@@ -64,7 +64,7 @@ def can_fork(
         return False
     if any(name.startswith(_START_UP) and name not in _AS_USUAL for name in extra):
         return False
-    places = [cwd, *map(pathlib.Path, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    places = [cwd, *(pathlib.Path(path) for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path)]
     usual = set(os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return not any(_shadows(place) for place in places if str(place) not in usual)
 
@@ -76,9 +76,17 @@ def _shadows(place: pathlib.Path) -> bool:
 
 
 def run_forked(
-    command: t.Sequence[str], cwd: pathlib.Path, environment: t.Mapping[str, str], input: str, timeout: float
+    command: t.Sequence[str],
+    cwd: pathlib.Path,
+    environment: t.Mapping[str, str],
+    input: str,
+    timeout: float,
+    merged: bool,
 ) -> tuple[int, str, str]:
-    """Return the exit status of a command, as ``subprocess`` has it, and what it wrote on its two streams."""
+    """Return the exit status of a command, as ``subprocess`` has it, and what it wrote on its two streams.
+
+    :param merged: write both of them to the first.
+    """
     asked = {"arguments": list(command[3:]), "cwd": str(cwd), "environment": dict(environment)}
     with (
         tempfile.TemporaryFile() as stdin,
@@ -90,7 +98,8 @@ def run_forked(
         stdin.seek(0)
         connection.settimeout(timeout)
         connection.connect(_server())
-        socket.send_fds(connection, [b"!"], [stream.fileno() for stream in (stdin, stdout, stderr)])
+        streams = (stdin, stdout, stdout if merged else stderr)
+        socket.send_fds(connection, [b"!"], [stream.fileno() for stream in streams])
         connection.sendall(json.dumps(asked).encode())
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile() as answers:

@@ -8,47 +8,69 @@ Rules for a page:
 - A console block is a session: ``$`` begins a command, ``>>>`` what is typed into the program that runs, and
   everything else is output. Identifiers, dates, durations and the folder are made equal before comparing.
 - A comment ``.. after: start`` says that the page goes on in the folder that another page made.
+- A comment ``.. setup:`` holds blocks that readers don't see. Its commands must succeed, whatever they print.
+- A comment ``.. in: FILE`` above a block says that the file, which a command wrote, has these lines.
+- ``postgresql+psycopg://me@localhost/shop`` is a fresh database of the server; so is one of MariaDB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import getpass
 import os
 import re
 import shlex
+import shutil
 import socket
 import sys
 import textwrap
+import typing as t
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from . import databases
 from . import processes
+from .servers import Kind
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = "/home/me/shop"  # what pages call the folder that they begin in
 USER = "ada@laptop"  # who runs their commands
 _USER = f"{getpass.getuser()}@{socket.gethostname()}"
+_SETUP = re.compile(r"(?m)^\.\. setup:\n((?:(?:[ ]+.*)?\n)+)")
 _BLOCK = re.compile(
-    r"(?m)^\.\. code-block:: (?P<language>\w+)\n"
+    r"(?m)^(?P<indent>[ ]*)(?:\.\. in: (?P<inside>.+)\n(?P=indent))?\.\. code-block:: (?P<language>\w+)\n"
     r"(?:[ ]+:caption: (?P<caption>.+)\n)?\n"
-    r"(?P<body>(?:(?:[ ]+.*)?\n)+)"
+    r"(?P<body>(?:(?:(?P=indent)[ ]+.*)?\n)+)"
 )
+_URL = re.compile(r"(postgresql\+psycopg|mysql\+pymysql)://me@localhost/(\w+)")
 _VARIABLE = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE TIME"),
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
     (re.compile(r" in \d+\.\d\ds\b"), " in DURATION"),
+    (re.compile(r"\b\d[\d.]* m?s(?=  )"), "DURATION"),
+    (re.compile(r"\b\d{8}T\d{6}Z"), "TIME"),
+    (re.compile(r"\(\d[\d.]* [kM]B, "), "(SIZE, "),
+    (re.compile(r"\b(postgresql|mariadb|sqlite) \d+(\.\d+)+"), r"\1 VERSION"),
 ]
 _IDENTIFIER = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """A code block of the page."""
+    """A code block of the page.
+
+    :param inside: the file that must contain it.
+    :param hidden: whether it is in a comment, for the setup.
+    """
 
     language: str
     caption: str | None
     body: str
+    inside: str | None = None
+    hidden: bool = False
 
 
 @dataclasses.dataclass
@@ -67,10 +89,13 @@ class Command:
 
 def read_blocks(page: str) -> list[Block]:
     """Return the code blocks of a page in order."""
-    return [
-        Block(found["language"], found["caption"], textwrap.dedent(found["body"]).strip("\n") + "\n")
-        for found in _BLOCK.finditer(page + "\n")
-    ]
+    blocks: list[Block] = []
+    for number, part in enumerate(_SETUP.split(page + "\n")):
+        hidden = number % 2 == 1
+        for found in _BLOCK.finditer(textwrap.dedent(part) if hidden else part):
+            body = textwrap.dedent(found["body"]).strip("\n") + "\n"
+            blocks.append(Block(found["language"], found["caption"], body, found["inside"], hidden))
+    return blocks
 
 
 def read_commands(body: str) -> list[Command]:
@@ -108,6 +133,7 @@ def write_file(root: Path, path: str, body: str, language: str = "") -> None:
         kept = target.read_text("utf-8").partition(first)[0].rstrip("\n")
         body = f"{kept}\n\n\n{body}"
     target.write_text(body, "utf-8")
+    shutil.rmtree(target.parent / "__pycache__", ignore_errors=True)  # which is as old as the file, to the second
 
 
 def equalised(text: str) -> str:
@@ -119,35 +145,61 @@ def equalised(text: str) -> str:
 
 
 class Session:
-    """Runs commands in a folder, one environment for all of them."""
+    """Runs commands in a folder, one environment for all of them.
 
-    def __init__(self, root: Path) -> None:
+    :param urls: databases' URLs, by those that the pages show.
+    """
+
+    def __init__(self, root: Path, urls: t.Mapping[str, str]) -> None:
         self.root = root
+        self.urls = urls
         scripts = str(Path(sys.executable).parent)
-        # Files change within a second here, in which old bytecode would pass for fresh.
         self.environment: dict[str, str | None] = {
             "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{role}_{part}": "ada" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")},
         }
 
-    def run(self, command: Command) -> Command:
+    def run(self, command: Command, *, check: bool = False) -> Command:
         """Return the command with the output that it has here."""
         words = shlex.split(command.line)
         if words[0] == "export":
             name, _, value = words[1].partition("=")
-            self.environment[name] = value
+            self.environment[name] = self.real(value)
             return Command(command.line, command.typed)
         result = processes.run(
-            ["sh", "-c", f"{command.line} 2>&1"],
+            _arguments(self.real(command.line)),
             cwd=self.root,
             env=self.environment,
             input="".join(f"{line}\n" for line in command.typed),
-            check=False,
+            check=check,
+            merged=True,
         )
-        output = result.stdout.replace(str(self.root), FOLDER).replace(_USER, USER)
+        output = self.shown(result.stdout)
         if command.typed:
             output = _answers(output)
         return Command(command.line, command.typed, output.splitlines())
+
+    def real(self, text: str) -> str:
+        """Return a text of a page with the databases that are there in place of those that it names."""
+        for shown, real in self.urls.items():
+            text = text.replace(shown, real)
+        return text
+
+    def shown(self, text: str) -> str:
+        """Return what a command wrote with the names that pages use."""
+        for shown, real in self.urls.items():
+            name = str(sa.make_url(real).database)
+            text = text.replace(real.partition("?")[0], shown).replace(name, shown.rpartition("/")[2])
+        return text.replace(str(self.root), FOLDER).replace(_USER, USER)
+
+
+def _arguments(line: str) -> list[str]:
+    """Return what to execute for a line of a shell: the shell itself only if it is needed."""
+    words = shlex.split(line)
+    if words[0] == "flask" and not re.search(r"[|&;<>$`*~]", line):
+        return [sys.executable, "-m", *words]
+    return ["sh", "-c", line]
 
 
 def _answers(output: str) -> str:
@@ -167,10 +219,27 @@ def pages_before(page: str) -> list[str]:
 
 def replay(page: str, root: Path) -> tuple[list[Command], list[Command]]:
     """Do everything that a page says in a folder; return the commands as told and as they went."""
-    session = Session(root)
-    for before in pages_before(page):
-        _replay(before, session)
-    return _replay(page, session)
+    before = pages_before(page)
+    with _databases("".join([*before, page]), root) as urls:
+        session = Session(root, urls)
+        for earlier in before:
+            _replay(earlier, session)
+        return _replay(page, session)
+
+
+@contextlib.contextmanager
+def _databases(text: str, root: Path) -> t.Iterator[dict[str, str]]:
+    """Create a database for each URL of a server in a text; drop them at the end."""
+    urls: dict[str, str] = {}
+    try:
+        for found in _URL.finditer(text):
+            kind: Kind = "postgresql" if found[1].startswith("postgresql") else "mariadb"
+            if found[0] not in urls:
+                urls[found[0]] = databases.create(kind, root)
+        yield urls
+    finally:
+        for url in urls.values():
+            databases.drop(url)
 
 
 def _replay(page: str, session: Session) -> tuple[list[Command], list[Command]]:
@@ -178,11 +247,16 @@ def _replay(page: str, session: Session) -> tuple[list[Command], list[Command]]:
     went: list[Command] = []
     for block in read_blocks(page):
         if block.caption:
-            write_file(session.root, block.caption, block.body, block.language)
+            write_file(session.root, block.caption, session.real(block.body), block.language)
+        elif block.inside:
+            found = sorted(session.root.glob(block.inside.replace("...", "*")))
+            assert found and block.body in found[-1].read_text("utf-8"), f"{block.inside} hasn't\n{block.body}"
         elif block.language == "console":
-            commands = read_commands(block.body)
-            told += commands
-            went += [session.run(command) for command in commands]
+            for command in read_commands(block.body):
+                gone = session.run(command, check=block.hidden)
+                if not block.hidden:
+                    told.append(command)
+                    went.append(gone)
     return told, went
 
 

@@ -73,6 +73,7 @@ def run(
     input: str | None = None,
     check: bool = True,
     timeout: float = 120,
+    merged: bool = False,
 ) -> Result:
     """Run a command to its end and return what it wrote; ``python -m flask`` in a fork where that makes no difference.
 
@@ -80,33 +81,35 @@ def run(
     :param input: what it reads; None is an empty input, not a terminal.
     :param check: fail the test, showing everything that was written, unless the exit status is 0.
     :param timeout: seconds after which it is killed and the test fails.
+    :param merged: write both streams to ``stdout``, in the order of writing.
     """
     command = tuple(str(arg) for arg in args)
     environment = clean_environment(**(env or {}))
     if forked.can_fork(command, cwd, env or {}, environment):
-        result = Result(command, *forked.run_forked(command, cwd, environment, input or "", timeout))
+        result = Result(command, *forked.run_forked(command, cwd, environment, input or "", timeout, merged))
     else:
-        result = _run_cold(command, cwd, environment, input or "", timeout)
+        result = _run_cold(command, cwd, environment, input or "", timeout, merged)
     if check and result.returncode != 0:
         raise AssertionError(f"a command that should succeed did not:\n{result}")
     return result
 
 
 def _run_cold(
-    command: tuple[str, ...], cwd: Path, environment: dict[str, str], input: str, timeout: float
+    command: tuple[str, ...], cwd: Path, environment: dict[str, str], input: str, timeout: float, merged: bool
 ) -> Result:
     done = subprocess.run(
         command,
         cwd=cwd,
         env=environment,
         input=input,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         encoding="utf-8",
         errors="backslashreplace",
         timeout=timeout,
         preexec_fn=reset_signals,
     )
-    return Result(command, done.returncode, done.stdout, done.stderr)
+    return Result(command, done.returncode, done.stdout, done.stderr or "")
 
 
 def start(

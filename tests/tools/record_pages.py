@@ -7,6 +7,7 @@ commit it.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import textwrap
@@ -41,7 +42,7 @@ def record(page: str) -> str:
 def _parts(page: str) -> list[str]:
     """Cut a page into its console blocks and what stands between them."""
     marker = ".. code-block:: console\n\n"
-    first, *rest = page.split(marker)
+    first, *rest = re.split(f"(?m)^{re.escape(marker)}", page)
     parts = [first]
     for piece in rest:
         body = piece.splitlines(keepends=True)

@@ -436,3 +436,31 @@ def test_a_mistake_in_sql_on_sqlite(
     result = invoke(made, "upgrade")
     assert result.exit_code == 1 and "log" not in result.stderr
     assert advice in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ('op.get_bind().execute("SELECT 1")', "`op.get_bind().execute(sa.text(...))`"),
+        ('op.get_bind().engine.execute("SELECT 1")', "`op.get_bind().execute(sa.text(...))`"),
+        ('sa.text("SELECT 1").execute()', "`op.get_bind().execute(statement)`"),
+        ('sa.select([sa.column("id")])', "`sa.select(a, b)`"),
+        ("sa.MetaData(bind=op.get_bind())", "`autoload_with=op.get_bind()`"),
+        ('sa.Table("first", sa.MetaData(), autoload=True)', "`autoload_with=op.get_bind()`"),
+        ("op.get_bind().engine.table_names()", "get_table_names()"),
+        ('op.get_bind().execute(sa.text("SELECT :a"), a=1)', "`execute(statement, {...})`"),
+        ('op.get_bind().execute(sa.text("SELECT 1 AS one")).one()["one"]', "`row.name`"),
+        ('op.create_foreign_key(None, "first", "first", ["id"], ["id"])', "`with op.batch_alter_table(...) as"),
+    ],
+)
+def test_a_form_of_an_older_sqlalchemy(
+    project: MakeProject, monkeypatch: pytest.MonkeyPatch, code: str, advice: str
+) -> None:
+    """The history of an old application ran years ago; a new database gets it with the SQLAlchemy of today."""
+    made = project(MODELS)
+    monkeypatch.chdir(made.root)
+    invoke(made, "init")
+    made.write_revision("aa01", None, f"{FIRST}\n{code}")
+    result = invoke(made, "upgrade")
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 1 and advice in said and said.endswith("Then run `flask db upgrade` again.")

@@ -33,6 +33,7 @@ from .drivers import words_of_database
 from .loading import advice_on_line
 from .loading import Place
 from .loading import words_of
+from .old_forms import advice_on_old_form
 from .schema import calls_of_revision
 from .schema import Existing
 from .schema import existing
@@ -223,6 +224,9 @@ def _next_step(
                 "The database is not as this revision expects it. `flask db status` shows the applied revisions; fix "
                 f"that line or the schema, then {again}."
             )
+    old = advice_on_old_form(error)
+    if old is not None:
+        return f"{old} Then {again}."
     target = failure.target(step.database)
     if target is not None and target.sync_engine.dialect.name == "sqlite" and not _BROKEN_FILE.search(words):
         return _advice_on_sqlite(error, again) or advice_on_line(error, place, again)

@@ -7,7 +7,6 @@ code runs, ``op.contract_column()`` in a later revision drops the old column.
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import sqlalchemy as sa
@@ -15,13 +14,15 @@ from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 
 from ..backfills.sql import KEPT
-from ..backfills.writes import WRITES_TABLE
-from ..errors.running import OldColumnInUse
 from ..errors.running import RunError
+from .column_keys import column_keys
+from .column_keys import drop_keys_on_mysql
 from .columns import set_not_null
 from .columns import set_not_null_on_mysql
+from .contract_checks import forget_writes
+from .contract_checks import require_quiet
+from .contract_checks import require_values
 from .fill import fill_in_batches
-from .server import ask
 from .server import autocommit
 from .server import is_offline
 from .server import kind_of
@@ -161,6 +162,8 @@ class ContractColumnOp(_ColumnPairOp):
     ) -> None:
         """Drop the old column and the triggers of :meth:`expand_column`, when only code that knows the new one runs.
 
+        The indexes, unique constraints and foreign keys that contain the old column go with it.
+
         It refuses while a row has no value in the new column, or if old code wrote the table a short time ago. On
         PostgreSQL a NOT NULL of the new column commits what the revision did before.
 
@@ -184,16 +187,16 @@ def _contract(operations: Operations, operation: ContractColumnOp) -> None:
     columns = _columns(operations, pair)
     rename = bool(operation.options["rename"])
     if columns and (pair.new if rename else pair.old) not in columns:
-        _forget_writes(operations, pair)  # what an interrupted run has left to do
+        forget_writes(operations, pair)  # what an interrupted run has left to do
         return
-    _require_values(operations, pair)
+    require_values(operations, pair)
     if not rename:
-        _require_quiet(operations, pair, operation.options["quiet_seconds"])
+        require_quiet(operations, pair, operation.options["quiet_seconds"])
     if not new.nullable:
         _set_not_null(operations, pair, pair.new, new.type)
     with marked(operations, KEPT):
         _SWAPS[kind_of(operations)](operations, pair, new, pair.old if rename else pair.new)
-    _forget_writes(operations, pair)
+    forget_writes(operations, pair)
 
 
 def _set_not_null(operations: Operations, pair: Pair, name: str, type_: t.Any) -> None:
@@ -220,6 +223,7 @@ def _swap_on_postgresql(operations: Operations, pair: Pair, new: Column, name: s
 def _swap_on_mysql(operations: Operations, pair: Pair, new: Column, name: str) -> None:
     """Let no writer in between the triggers' end and the column's."""
     table = quote_table(operations, pair.table, pair.schema)
+    drop_keys_on_mysql(operations, pair.table, pair.old, pair.schema)
     with tables_locked(operations, table):
         default = default_of(new)
         if default is not None:
@@ -235,7 +239,14 @@ def _swap_on_mysql(operations: Operations, pair: Pair, new: Column, name: str) -
 
 def _swap_on_sqlite(operations: Operations, pair: Pair, new: Column, name: str) -> None:
     drop_triggers(operations, pair)
+    keys = column_keys(operations, pair.table, pair.old, pair.schema)
     with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
+        for index in keys.indexes:
+            batch.drop_index(index)
+        for unique in keys.uniques:
+            batch.drop_constraint(unique, type_="unique")
+        for key in keys.foreign_keys:
+            batch.drop_constraint(key, type_="foreignkey")
         batch.drop_column(pair.old)
         default = default_of(new)
         if not new.nullable or default is not None:
@@ -372,36 +383,4 @@ def _drop_with_triggers(operations: Operations, pair: Pair, column: str) -> None
     drop_triggers(operations, pair)
     with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
         batch.drop_column(column)
-    _forget_writes(operations, pair)
-
-
-def _forget_writes(operations: Operations, pair: Pair) -> None:
-    name = pair.name.replace("'", "''")
-    run(operations, f"DELETE FROM {WRITES_TABLE} WHERE name = '{name}'")
-
-
-def _require_values(operations: Operations, pair: Pair) -> None:
-    """Look for a row that the backfill has not reached."""
-    table, new = quote_table(operations, pair.table, pair.schema), quote(operations, pair.new)
-    query = f"SELECT * FROM {table} WHERE {new} IS NULL AND {pair.forward} IS NOT NULL"
-    if ask(operations, f"{query} LIMIT 1"):
-        raise OldColumnInUse(
-            f"Rows of {pair.table} have no value in {pair.new} yet, so {pair.old} was not dropped.",
-            hint=f"Run `flask db backfill run` first. This finds the rows: {query}",
-        )
-
-
-def _require_quiet(operations: Operations, pair: Pair, seconds: float) -> None:
-    """Look for what the triggers noted of old code."""
-    if is_offline(operations) or not sa.inspect(operations.get_bind()).has_table(WRITES_TABLE):
-        return
-    query = f"SELECT max(seconds) FROM {WRITES_TABLE} WHERE name = :name"
-    ((last,),) = ask(operations, query, name=pair.name)
-    ago = time.time() - last if last is not None else None
-    if ago is not None and ago < seconds:
-        raise OldColumnInUse(
-            f"Code that doesn't know {pair.table}.{pair.new} wrote {pair.old} {max(ago, 0):.0f} s ago, so {pair.old} "
-            "was not dropped.",
-            hint="Deploy the new code everywhere, workers and scheduled jobs included. When no old code has written "
-            f"for {seconds:.0f} s, run `flask db upgrade` again.",
-        )
+    forget_writes(operations, pair)

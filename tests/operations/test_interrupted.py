@@ -38,6 +38,13 @@ CALLS = {
     "column": 'op.add_column_online("visits", sa.Column("paid", sa.Integer(), nullable=False), fill="1")',
 }
 
+KEYS = """
+op.execute("INSERT INTO doctors (id) SELECT id FROM visits WHERE id > 2")
+op.create_foreign_key("fk_number", "visits", "doctors", ["number"], ["id"])
+op.create_unique_constraint("one_number", "visits", ["number"])
+op.create_index("ix_both", "visits", ["room", "number"])
+"""
+
 
 class Interruption(Exception):
     """What stops an operation."""
@@ -68,7 +75,7 @@ def test_interrupted_and_run_again(make_database: MakeDatabase, kind: Kind, name
     engine = sa.create_engine(make_database(kind), poolclass=NullPool)
     tables = f'{TABLES}\nop.create_table("pairs", sa.Column("a", sa.Integer()), sa.Column("b", sa.Integer()))'
     if name in ("contract", "swap"):
-        tables = f"{tables}\n{CALLS['expand']}\nop.execute('UPDATE visits SET size = number')"
+        tables = f"{tables}\n{KEYS}\n{CALLS['expand']}\nop.execute('UPDATE visits SET size = number')"
     call(engine, tables)
     call(engine, CALLS[name])
     wanted = dump_schema(engine)

@@ -46,9 +46,10 @@ class Online(OwnOperation):
         options = context.opts
         context.opts = {**options, "render_as_batch": False}
         try:
-            text = str(renderers.dispatch(self.operation)(context, self.operation))
+            written = renderers.dispatch(self.operation)(context, self.operation)
         finally:
             context.opts = options
+        text = written if isinstance(written, str) else "\n".join(written)  # Alembic returns a list for some
         verb = _verb(self.operation)
         return text.replace(f"{verb}(", f"{verb}_online(", 1)
 

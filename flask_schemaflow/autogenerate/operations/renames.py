@@ -21,10 +21,12 @@ from ..sql_text import clause
 from . import Key
 from . import label
 from . import mark_followers
+from . import notes
 from . import RenameColumn
 from . import RenameTable
 from . import Statement
 
+_CHANGE = "name change"
 POSTGRESQL_LIMIT = 63
 """The longest name that PostgreSQL keeps, in bytes; MariaDB and MySQL keep one more."""
 
@@ -169,7 +171,7 @@ def rename_operations(
         known = _known_columns(context, origin.get(table, table))
         for first, before, after in _ordered(columns, lambda name: f"{name}{_ASIDE}"):
             found.append(_column(context, table, {**known[first], "now": before}, after))
-    following = [_name(context, change) for change in _in_turn(names)]
+    following = [name_statement(context, change) for change in _in_turn(names)]
     mark_followers(following)
     return [*found, *following]
 
@@ -307,7 +309,13 @@ def _qualified_as_given(context: PassContext, key: Key) -> str:
     return ".".join(preparer.quote(part) for part in key if part)
 
 
-def _name(context: PassContext, change: NameChange) -> Statement:
+def name_change(operation: ops.MigrateOperation) -> NameChange | None:
+    """Return what an operation of :func:`name_statement` renames; ``None`` for another operation."""
+    return notes(operation).get(_CHANGE)
+
+
+def name_statement(context: PassContext, change: NameChange) -> Statement:
+    """Return the statement that renames an index, a constraint, a sequence or a type."""
     preparer = context.connection.dialect.identifier_preparer
     table = _qualified_as_given(context, change.table)
     forms = {
@@ -327,4 +335,6 @@ def _name(context: PassContext, change: NameChange) -> Statement:
     one = f"rename {change.kind} {change.old} to {change.new}"
     other = f"rename {change.kind} {change.new} to {change.old}"
     up, down = written(change.old, change.new), written(change.new, change.old)
-    return Statement(up, down, (one, other), change.table[1], change.table[0])
+    made = Statement(up, down, (one, other), change.table[1], change.table[0])
+    notes(made)[_CHANGE] = change
+    return made

@@ -2,7 +2,8 @@
 
 Indexes, foreign keys, checks, unique constraints and NOT NULL get the form ``op.*_online()``. A rename and a change of
 a type are written as a pair of revisions: the first one adds the new column beside the old one and has a backfill, the
-second one drops the old column, after a deployment. So is a column that becomes NOT NULL after a fill.
+second one drops the old column, after a deployment. So is a column that becomes NOT NULL after a fill. The indexes,
+unique constraints and foreign keys of such a column are in :mod:`.online_keys`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from alembic.operations import ops
 
 from ..operations import Key
 from ..operations import label
+from ..operations import leaves
+from ..operations import mark_followers
 from ..operations import notes
 from ..operations import OnlyBack
 from ..operations import RenameColumn
+from ..operations import table_of
 from ..operations.fills import DropFill
 from ..operations.fills import FillColumn
 from ..operations.fills import SetNotNull
@@ -27,10 +31,16 @@ from ..operations.online import Expand
 from ..operations.online import has_online_form
 from ..operations.online import NotNullOnline
 from ..operations.online import Online
+from ..operations.renames import name_change
 from ..pipeline import PassContext
+from .mysql_indexes import DropImplicitIndex
 from .mysql_indexes import ImplicitIndex
+from .online_keys import doubled
+from .online_keys import keys_of
+from .online_keys import why_in_place
 
 _KNOWN = ("postgresql", "mysql", "mariadb", "sqlite")
+_DROPS = (ops.DropIndexOp, ops.DropConstraintOp, DropImplicitIndex)
 _BACKFILL = '''@backfill({table!r}{options})
 def fill_{name}(batch):
     """Give existing rows of {label} a value."""
@@ -47,26 +57,92 @@ class OnlinePass:
         """Replace operations of ``up``; what has to wait for a deployment goes into the second revision."""
         if not context.decisions.online or context.questions or context.dialect not in _KNOWN:
             return
-        work = _Rewriting(context, context.decisions.later.setdefault(up.upgrade_token, []))
-        up.ops[:] = [part for operation in up.ops for part in work.rewritten(operation)]
+        later = context.decisions.later.setdefault(up.upgrade_token, [])
+        work = _Rewriting(context, later, _Changes.of(context, up))
+        work.double_columns()
+        up.ops[:] = [part for operation in up.ops for part in work.rewritten(operation)] + work.keys
+        later += work.last
+
+
+_Change = RenameColumn | ops.AlterColumnOp
+
+
+@dataclasses.dataclass(frozen=True)
+class _Changes:
+    """What a revision does to columns and keys, by table.
+
+    :param columns: the renames and changes of type, by the name that the column has after the renames.
+    :param dropped: the names of indexes and constraints that are dropped.
+    """
+
+    columns: dict[Key, dict[str, list[_Change]]]
+    dropped: dict[Key, set[str]]
+
+    @classmethod
+    def of(cls, context: PassContext, up: ops.UpgradeOps) -> _Changes:
+        """Collect the changes."""
+        columns: dict[Key, dict[str, list[_Change]]] = {}
+        dropped: dict[Key, set[str]] = {}
+        for item in leaves(up):
+            key = context.renames.key(getattr(item, "schema", None), table_of(item))
+            if isinstance(item, RenameColumn):
+                columns.setdefault(key, {}).setdefault(str(item.modify_name), []).append(item)
+            elif isinstance(item, ops.AlterColumnOp) and item.modify_type is not None:
+                columns.setdefault(key, {}).setdefault(item.column_name, []).append(item)
+            elif isinstance(item, _DROPS):
+                dropped.setdefault(key, set()).add(_name_of(item))
+        return cls(columns, dropped)
 
 
 @dataclasses.dataclass(eq=False)
 class _Rewriting:
     """The rewriting of one database's operations.
 
-    :param later: what the second revision does there.
+    :param later: what the second revision does there, and ``last`` what it does when the old columns have gone.
     """
 
     context: PassContext
     later: list[ops.MigrateOperation]
+    changes: _Changes
+    keys: list[ops.MigrateOperation] = dataclasses.field(default_factory=list)
+    last: list[ops.MigrateOperation] = dataclasses.field(default_factory=list)
+    _pairs: dict[int, Expand] = dataclasses.field(default_factory=dict)
+    _doubled: dict[Key, set[str]] = dataclasses.field(default_factory=dict)
     _filled: set[tuple[Key, str]] = dataclasses.field(default_factory=set)
     _defaults: dict[tuple[str, str], t.Any] = dataclasses.field(default_factory=dict)
+
+    def double_columns(self) -> None:
+        """Make pairs of the renames and changes of type for which there can be one."""
+        for key, columns in self.changes.columns.items():
+            for change in [item for items in columns.values() for item in items]:
+                expand = self._renamed(change) if isinstance(change, RenameColumn) else self._retyped(change)
+                if expand is not None:
+                    self._pairs[id(change)] = expand
+                    self._double_keys(key, expand)
+
+    def _double_keys(self, key: Key, expand: Expand) -> None:
+        """Give the new column the keys of the old one; the second revision drops these with their column."""
+        old, new = str(expand.old.name), str(expand.new.name)
+        seen = old if expand.rename else new
+        contract = Contract(key, expand.old, expand.new, expand.forward, expand.backward, expand.rename)
+        back: list[ops.MigrateOperation] = []
+        for item in keys_of(self.context, key, seen):
+            is_dropped = item.seen["name"] in self.changes.dropped.get(key, ())
+            made = doubled(self.context, key, item, seen, old, new, is_dropped)
+            mark_followers([*made.first, *made.named])
+            self._doubled.setdefault(key, set()).add(item.seen["name"])
+            self.keys += made.first
+            self.last += made.named
+            back += made.back
+        self.later += [*reversed(back), contract]
 
     def rewritten(self, operation: t.Any) -> list[ops.MigrateOperation]:
         """Return what takes the place of an operation in the first revision."""
         if isinstance(operation, RenameColumn):
-            return [self._renamed(operation)]
+            return [self._pairs.get(id(operation), operation)]
+        change = name_change(operation)
+        if change is not None and change.new in self._doubled.get(change.table, ()):
+            return []  # the new column's has this name from the beginning
         if isinstance(operation, FillColumn):
             key = operation.schema, operation.table_name
             self.context.imports |= operation.value.imports
@@ -80,11 +156,14 @@ class _Rewriting:
     def _of_table(self, container: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
         first: list[ops.MigrateOperation] = []
         after: list[ops.MigrateOperation] = []
+        key = self.context.renames.key(container.schema, container.table_name)
         for part in container.ops:
+            if isinstance(part, _DROPS) and _name_of(part) in self._doubled.get(key, ()):
+                continue  # it goes with its column
             if has_online_form(part):
                 made: ops.MigrateOperation = Online(part)
                 notes(made).update(notes(part))
-                after.append(made)
+                (self.last if self._is_of_new_column(key, part) else after).append(made)
             elif isinstance(part, DropFill):
                 # Old code doesn't name the column, so the default stays until it has gone.
                 default = self._defaults.get((part.table_name, part.column_name))
@@ -101,40 +180,50 @@ class _Rewriting:
             return [OnlyBack(container.reverse()), *after]  # nothing but what a foreign key creates
         return [*([container] if first else []), *after]
 
+    def _is_of_new_column(self, key: Key, operation: t.Any) -> bool:
+        """Return whether an index or constraint is of a column that has its name in the second revision only."""
+        names = {str(getattr(column, "name", column)) for column in getattr(operation, "columns", ())}
+        names |= set(getattr(operation, "local_cols", ())) | set(re.findall(r"\w+", getattr(operation, "text", "")))
+        pairs = self.changes.columns.get(key, {})
+        return any(id(item) in self._pairs and self._pairs[id(item)].rename for n in names for item in pairs.get(n, ()))
+
     def _altered(
         self, operation: ops.AlterColumnOp, kept: list[ops.MigrateOperation]
     ) -> list[ops.MigrateOperation]:
         """Return what takes the place of a change of a column; one that has no such form is kept."""
-        is_simple = operation.modify_server_default is False and operation.modify_comment is False
         key = self.context.renames.key(operation.schema, operation.table_name)
-        if is_simple and operation.modify_nullable is False and operation.modify_type is None:
+        if _is_simple(operation) and operation.modify_nullable is False and operation.modify_type is None:
             made = NotNullOnline(operation)
             if isinstance(operation, SetNotNull) or (key, operation.column_name) in self._filled:
                 self.later.append(made)
                 return []
             return [made]
-        if is_simple and operation.modify_type is not None and operation.modify_nullable is None:
-            found = self._retyped(operation)
-            if found is not None:
-                return [found]
+        if id(operation) in self._pairs:
+            return [self._pairs[id(operation)]]
         kept.append(operation)
         return []
 
-    def _renamed(self, operation: RenameColumn) -> ops.MigrateOperation:
+    def _renamed(self, operation: RenameColumn) -> Expand | None:
         key, old = self.context.renames.key(operation.schema, operation.table_name), operation.column_name
         new = str(operation.modify_name)
-        model, reason = _model(self.context, key, new), _reason(self.context, key, old)
+        model = _model(self.context, key, new)
+        reason = "no model has it" if model is None else self._reason(key, new, False)
+        if len(self.changes.columns[key][new]) > 1:
+            reason = "its type changes, too"
         if model is None or reason:
-            self.context.tell(f"{label(key)}.{old} is renamed in place: {reason or 'no model has it'}.")
-            return operation
+            self.context.tell(f"{label(key)}.{old} is renamed in place: {reason}.")
+            return None
         before = sa.Column(old, operation.existing_type, nullable=operation.existing_nullable is not False)
         return self._pair(Expand(key, before, _plain(new, model, model.type)))
 
-    def _retyped(self, operation: ops.AlterColumnOp) -> ops.MigrateOperation | None:
+    def _retyped(self, operation: ops.AlterColumnOp) -> Expand | None:
+        if not _is_simple(operation) or operation.modify_nullable is not None:
+            return None
         key, name = self.context.renames.key(operation.schema, operation.table_name), operation.column_name
-        model, reason = _model(self.context, key, name), _reason(self.context, key, name)
+        model = _model(self.context, key, name)
+        reason = "no model has it" if model is None else self._reason(key, name, True)
         if model is None or reason:
-            self.context.tell(f"{label(key)}.{name} changes its type in place: {reason or 'no model has it'}.")
+            self.context.tell(f"{label(key)}.{name} changes its type in place: {reason}.")
             return None
         new = f"{name}_new"
         before = sa.Column(name, operation.existing_type, nullable=model.nullable)
@@ -143,9 +232,13 @@ class _Rewriting:
         backward = re.sub(rf"\b{re.escape(name)}\b", new, backward)
         return self._pair(Expand(key, before, _plain(new, model, operation.modify_type), forward, backward, True))
 
+    def _reason(self, key: Key, column: str, is_retyped: bool) -> str:
+        if self.context.renames.old(key) is None:
+            return "its table is new"
+        return why_in_place(self.context, key, column, self.changes.columns[key], is_retyped)
+
     def _pair(self, expand: Expand) -> Expand:
         key = expand.schema, expand.table_name
-        self.later.append(Contract(key, expand.old, expand.new, expand.forward, expand.backward, expand.rename))
         old, new = str(expand.old.name), str(expand.new.name)
         forward = expand.forward or self.context.connection.dialect.identifier_preparer.quote(old)
         self._fill(key, new, f"sa.text({forward!r})")
@@ -187,30 +280,13 @@ def _plain(name: str, model: sa.Column[t.Any], type_: t.Any) -> sa.Column[t.Any]
     return sa.Column(name, type_, nullable=model.nullable, server_default=kept, comment=model.comment)
 
 
-def _reason(context: PassContext, key: Key, name: str) -> str:
-    """Return why a column can't be doubled: something else of the table names it."""
-    stored = context.renames.old(key)
-    if stored is None:
-        return "its table is renamed, too"
-    schema, table = stored
-    inspector = context.inspector
-    primary = inspector.get_pk_constraint(table, schema=schema)["constrained_columns"]
-    used: list[tuple[str, t.Any]] = [("the primary key", primary)]
-    used += [(f"index {item['name']}", item["column_names"]) for item in inspector.get_indexes(table, schema=schema)]
-    used += [
-        (f"unique constraint {item['name']}", item["column_names"])
-        for item in inspector.get_unique_constraints(table, schema=schema)
-    ]
-    used += [
-        (f"foreign key {item['name']}", item["constrained_columns"])
-        for item in inspector.get_foreign_keys(table, schema=schema)
-    ]
-    used += [
-        (f"check {item['name']}", re.findall(r"\w+", str(item["sqltext"])))
-        for item in inspector.get_check_constraints(table, schema=schema)
-    ]
-    found = next((what for what, columns in used if name in columns), "")
-    return f"{found} contains it" if found else ""
+def _name_of(operation: t.Any) -> str:
+    return str(getattr(operation, "constraint_name", None) or getattr(operation, "index_name", None))
+
+
+def _is_simple(operation: ops.AlterColumnOp) -> bool:
+    """Return whether the default and the comment of a column stay."""
+    return operation.modify_server_default is False and operation.modify_comment is False
 
 
 def _model(context: PassContext, key: Key, name: str) -> sa.Column[t.Any] | None:

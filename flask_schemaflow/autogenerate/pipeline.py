@@ -59,6 +59,7 @@ from .operations import Key
 from .operations import label
 from .operations import leaves
 from .operations import place_remarks
+from .operations import table_of
 from .questions import Answers
 from .questions import Decisions
 from .questions import Question
@@ -231,7 +232,9 @@ def passes_hook(
             up, down = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]
             if context.dialect not in ("mysql", "mariadb"):
                 _forget_autoincrement(up)
+            _note_differing(context, up)
             if _run(steps, context, up):
+                _note_differing(context, up)
                 script.imports |= _imports_of_operations(migration) if up.ops else set()
                 up.reverse_into(down)
                 place_remarks(up, down)
@@ -252,6 +255,15 @@ def _imports_of_operations(migration: MigrationContext) -> set[str]:
     prefixes = (migration.opts.get(f"{module}_module_prefix") for module in ("sqlalchemy", "alembic"))
     missing = (prefix for prefix in prefixes if not re.search(rf"(?m)^(?:from|import) .*\b{str(prefix)[:-1]}\b", text))
     return {_OWN_IMPORTS[prefix] for prefix in missing if prefix in _OWN_IMPORTS}
+
+
+def _note_differing(context: PassContext, up: ops.UpgradeOps) -> None:
+    """Note which tables the operations are about, because a hook of the application may take some away."""
+    for operation in leaves(up):
+        table = table_of(operation)
+        if table:
+            schema = getattr(operation, "schema", None) or getattr(operation, "kw", {}).get("source_schema")
+            context.decisions.differing.add((context.bind, context.renames.key(schema, table)))
 
 
 def _forget_autoincrement(up: ops.UpgradeOps) -> None:

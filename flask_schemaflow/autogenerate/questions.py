@@ -39,6 +39,7 @@ class Decisions:
     :param notices: sentences to print about the revision.
     :param told: what the notices say is dropped or converted: the bind, the table, and the column unless it is the
         whole table.
+    :param differing: the tables that differ from the models, each with its bind, whatever the file does about it.
     :param later: with ``online``, the operations of a second revision, by the token of a database in the template.
     :param backfills: with ``online``, functions for the end of the first revision's file.
     """
@@ -50,6 +51,7 @@ class Decisions:
     questions: list[Question] = dataclasses.field(default_factory=list)
     notices: list[str] = dataclasses.field(default_factory=list)
     told: set[tuple[str | None, str, str | None]] = dataclasses.field(default_factory=set)
+    differing: set[tuple[str | None, tuple[str | None, str]]] = dataclasses.field(default_factory=set)
     later: dict[str, list[t.Any]] = dataclasses.field(default_factory=dict)
     backfills: list[str] = dataclasses.field(default_factory=list)
     _used: set[tuple[Option, str]] = dataclasses.field(default_factory=set)

@@ -99,7 +99,8 @@ def _answer_options() -> list[click.Parameter]:
         option(
             ["--verify/--no-verify"],
             default=None,
-            help="Run the new revision on a scratch copy of the schema first. [default: SCHEMAFLOW_VERIFY]",
+            help="Run the new revision on a scratch copy of the schema first, and print what lint finds there. "
+            "[default: SCHEMAFLOW_VERIFY, or on SQLite only]",
         ),
         flag("--dry-run", help="Print the revision file instead of writing it."),
         option(["--tenant"], metavar="NAME", help="Compare the models with this tenant. [default: the first one]"),

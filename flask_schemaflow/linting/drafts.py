@@ -33,10 +33,11 @@ class Drafts:
         self.reports: list[LintReport] = []
 
     def measure(self, target: Target, source: sa.Engine, scratch: ScratchEnvironment) -> t.Callable[[Script], None]:
-        """Return a function that applies a revision to the copy and measures it.
+        """Return a function that applies a revision to the copy and measures it, in place of what it found before.
 
         It raises what applying the revision raises.
         """
+        self.reports = [report for report in self.reports if report.bind != target.bind]
         limit = scratch.state.settings.lint_seconds
         measurement = Measurement(scratch, source, Sizes({}), limit, bind=target.bind)
 

@@ -14,6 +14,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ..autogenerate.verify.narrow import looking
 from ..backfills.sql import ASKS
 from ..backfills.sql import KEPT
 from ..backfills.sql import REPEATED
@@ -322,6 +323,7 @@ class Recorder:
     def _unobserved(self) -> t.Iterator[None]:
         self._busy = True
         try:
-            yield
+            with looking():
+                yield
         finally:
             self._busy = False

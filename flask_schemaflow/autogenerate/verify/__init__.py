@@ -5,6 +5,7 @@ the one before. The copy has no rows, and the application's database is only rea
 the first ``upgrade``, so it is not kept. A file that leaves differences is kept, with a notice.
 
 SQLite keeps the SQL of every table, so there only the tables are compared whose SQL has changed or that the file names.
+On servers the copy has only the tables that the file concerns (:mod:`.narrow`), if that is certain.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ from ...targets import instead_of_databases
 from ...targets import Target
 from ...targets import TenantTarget
 from ..compare import differences as compared
+from ..operations import Key
 from ..questions import Decisions
 from . import copies
+from .narrow import Excerpt
+from .narrow import excerpt
+from .narrow import Uncertain
 from .own_schema import BEYOND
 from .scratch import configured_options
 from .scratch import is_own_schema
@@ -91,18 +96,46 @@ def _verify(
     decisions: Decisions,
     measure: Measure | None,
 ) -> None:
+    """Verify on a copy of what the revisions concern, or where that isn't certain or fails, of the whole schema."""
+    part, told = _part_of(environment, target, options, scripts, decisions), len(decisions.notices)
+    if part is not None:
+        with contextlib.suppress(Uncertain, Unverifiable, VerificationFailed, sa.exc.DBAPIError):
+            with scratch_copy(environment, target, options, part.left_out) as (source, scratch):
+                scratch.leave_out(part.outline.tables - part.named)
+                apply = scratch.apply if measure is None else measure(target, source, scratch)
+                with part.watched(scratch.engine):
+                    _there_and_back(source, scratch, scripts, decisions, target, part.checking(apply, scratch.engine))
+            return
+        del decisions.notices[told:]
     with scratch_copy(environment, target, options) as (source, scratch):
         apply = scratch.apply if measure is None else measure(target, source, scratch)
         _there_and_back(source, scratch, scripts, decisions, target, apply)
 
 
+def _part_of(
+    environment: Environment,
+    target: Target,
+    options: dict[str, t.Any],
+    scripts: t.Sequence[Script],
+    decisions: Decisions,
+) -> Excerpt | None:
+    """Return the part of the schema that the revisions concern; ``None`` if the whole is to be copied."""
+    passed = environment.config.attributes.get("connection") is not None
+    if passed or isinstance(target, TenantTarget) or options.get("on_version_apply"):
+        return None
+    differing = {key for bind, key in decisions.differing if bind == target.bind}
+    with source_of(target) as source, keep_transactions([source]):
+        return excerpt(source, scripts, differing, {options.get("version_table") or "alembic_version"})
+
+
 @contextlib.contextmanager
 def scratch_copy(
-    environment: Environment, target: Target, options: dict[str, t.Any]
+    environment: Environment, target: Target, options: dict[str, t.Any], left_out: t.Collection[Key] = ()
 ) -> t.Iterator[tuple[sa.Engine, ScratchEnvironment]]:
     """Yield an engine of an application's database and a scratch copy of it, without rows, at the same revisions.
 
     :param options: what env.py passes to ``context.configure()`` for the database.
+    :param left_out: tables that the copy may lack.
     :raises Unverifiable: when the copy can't be made; says why.
     """
     dialect = target.sync_engine.dialect.name
@@ -113,7 +146,7 @@ def scratch_copy(
         raise Unverifiable(copies.ELSEWHERE)
     with source_of(target) as source, keep_transactions([source]):
         heads = _heads(source, options)
-        with copies.copy_of(source, environment.state.settings) as engine:
+        with copies.copy_of(source, environment.state.settings, left_out) as engine:
             copied = target.changed(engine=in_schema_of(target, engine))
             scratch = ScratchEnvironment(environment, copied, options)
             with scratch.connect() as connection:

@@ -10,6 +10,7 @@ one that has rows, so a statement that names another database is refused.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -24,6 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from ...runtime.guards.sqlite.tokens import quoted
 from ...settings import Settings
+from ..operations import Key
 from .own_schema import schema_within
 from .scratch import autocommitting
 from .scratch import beside
@@ -43,12 +45,15 @@ Fill = t.Callable[[sa.Engine, sa.Engine], None]
 """Puts the schema of one database into another."""
 
 
-def copy_of(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
+def copy_of(
+    source: sa.Engine, settings: Settings, left_out: t.Collection[Key] = ()
+) -> t.ContextManager[sa.Engine]:
     """Return a context with an engine of a scratch database with the schema of ``source`` and no rows.
 
+    :param left_out: tables of a server that the copy may lack; those need nothing that is in it.
     :raises Unverifiable: if there is no way to make one.
     """
-    return _maker(source)[0](source, settings)
+    return _maker(source)[0](source, settings, left_out)
 
 
 def empty_beside(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
@@ -66,7 +71,9 @@ def _maker(source: sa.Engine) -> tuple[t.Callable[..., t.ContextManager[sa.Engin
     return _MAKERS[dialect]
 
 
-def sqlite_copy(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
+def sqlite_copy(
+    source: sa.Engine, settings: Settings, left_out: t.Collection[Key] = ()
+) -> t.ContextManager[sa.Engine]:
     """Return a context with an engine of a scratch database with the schema of ``source`` and no rows."""
     return _sqlite_scratch(source, settings, _copy)
 
@@ -155,9 +162,12 @@ _OTHER = re.compile(
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'")
 
 
-def mysql_copy(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
+def mysql_copy(
+    source: sa.Engine, settings: Settings, left_out: t.Collection[Key] = ()
+) -> t.ContextManager[sa.Engine]:
     """Return a context with an engine of a scratch database with the schema of ``source`` and no rows."""
-    return _server_copy(source, settings, _create_mysql, _fill_mysql, _empty_mysql)
+    fill = functools.partial(_fill_mysql, left_out=left_out)
+    return _server_copy(source, settings, _create_mysql, fill, _empty_mysql)
 
 
 @contextlib.contextmanager
@@ -269,11 +279,11 @@ def _create_mysql(connection: sa.Connection, name: str) -> str:
     return f"DROP DATABASE `{name}`"
 
 
-def _fill_mysql(source: sa.Engine, scratch: sa.Engine) -> None:
+def _fill_mysql(source: sa.Engine, scratch: sa.Engine, left_out: t.Collection[Key]) -> None:
     with source.connect() as original, scratch.begin() as copy:
         copy.exec_driver_sql("SET SESSION foreign_key_checks = 0")
         for name, kind in original.exec_driver_sql("SHOW FULL TABLES").all():
-            if kind == "BASE TABLE":
+            if kind == "BASE TABLE" and (None, name) not in left_out:
                 sql = original.exec_driver_sql(f"SHOW CREATE TABLE `{name}`").one()[1]
                 copy.exec_driver_sql(sql.replace("%", "%%"))
     _fence_off(source, scratch)
@@ -333,13 +343,16 @@ _LIKE_THIS = (
 
 
 @contextlib.contextmanager
-def postgresql_copy(source: sa.Engine, settings: Settings) -> t.Iterator[sa.Engine]:
+def postgresql_copy(
+    source: sa.Engine, settings: Settings, left_out: t.Collection[Key] = ()
+) -> t.Iterator[sa.Engine]:
     """Yield an engine of a scratch database with the schema of ``source`` and no rows.
 
     Where the user may not create databases, it is a scratch schema of the same database.
     """
     with contextlib.ExitStack() as stack:
-        copy = _server_copy(source, settings, _create_postgresql, _fill_postgresql, _empty_postgresql)
+        fill = functools.partial(_fill_postgresql, left_out=left_out)
+        copy = _server_copy(source, settings, _create_postgresql, fill, _empty_postgresql)
         try:
             engine = stack.enter_context(copy)
         except NotAllowed as error:
@@ -403,9 +416,10 @@ def _share_settings(source: sa.Engine, scratch: sa.Engine) -> None:
         raw.commit()
 
 
-def _fill_postgresql(source: sa.Engine, scratch: sa.Engine) -> None:
+def _fill_postgresql(source: sa.Engine, scratch: sa.Engine, left_out: t.Collection[Key]) -> None:
     _share_settings(source, scratch)
-    if not _dumped(source.url, scratch.url):
+    default = source.dialect.default_schema_name
+    if not _dumped(source.url, scratch.url, [(schema or default, name) for schema, name in left_out]):
         with source.connect() as original, scratch.begin() as copy:
             for schema in user_schemas(original)[1:]:
                 copy.execute(sa.schema.CreateSchema(str(schema), if_not_exists=True))
@@ -427,20 +441,54 @@ def _fill_views(scratch: sa.Engine) -> None:
         copy.commit()
 
 
-def _dumped(source: sa.URL, scratch: sa.URL) -> bool:
-    """Copy by the server's own tools; false when they aren't there, too old, or stopped half-way."""
+def _dumped(source: sa.URL, scratch: sa.URL, left_out: t.Collection[Key] = ()) -> bool:
+    """Copy by the server's own tools; false when they aren't there, too old, or stopped half-way.
+
+    :param left_out: tables that aren't copied, nor foreign keys that lead to them.
+    """
     pg_dump, psql = shutil.which("pg_dump"), shutil.which("psql")
     if pg_dump is None or psql is None:
         return False
-    options = ["--schema-only", "--no-owner", "--no-privileges", "--dbname", _uri(source)]
+    options = ["--schema-only", "--no-owner", "--no-privileges", "--dbname", _uri(source), *_excluded(left_out)]
     dump = subprocess.run([pg_dump, *options], capture_output=True, env=_secret(source), check=False)
     if dump.returncode:
         return False
     options = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "--dbname", _uri(scratch), "-f", "-"]
     # Dumps say CREATE SCHEMA public where it isn't as it was made; it is there already.
     text = dump.stdout.replace(b"CREATE SCHEMA public;", b"")
+    if left_out:
+        text = _without_keys_to(left_out, text)
     done = subprocess.run([psql, *options], input=text, capture_output=True, env=_secret(scratch), check=False)
     return done.returncode == 0
+
+
+def _excluded(tables: t.Collection[Key]) -> t.Iterator[str]:
+    """Return the options of pg_dump that leave tables out: patterns of some hundred names each."""
+    schemas: dict[str | None, list[str]] = {}
+    for schema, name in sorted(tables, key=str):
+        schemas.setdefault(schema, []).append(quoted(name))
+    for schema, names in schemas.items():
+        for start in range(0, len(names), _TOGETHER):
+            yield f"--exclude-table={quoted(str(schema))}.({'|'.join(names[start : start + _TOGETHER])})"
+
+
+_TOGETHER = 500
+_FOREIGN_KEY = re.compile(
+    rb'^ALTER TABLE (?:ONLY )?\S.*\n    ADD CONSTRAINT .* FOREIGN KEY \(.*\) '
+    rb'REFERENCES ((?:"(?:[^"]|"")+"|[^\s".(]+)\.(?:"(?:[^"]|"")+"|[^\s".(]+))\(.*;\n',
+    re.M,
+)
+"""A foreign key as pg_dump writes it, on two lines."""
+
+
+def _without_keys_to(tables: t.Collection[Key], text: bytes) -> bytes:
+    """Return a dump without the foreign keys to tables that it doesn't have."""
+    gone = {f"{schema}.{name}" for schema, name in tables}
+
+    def kept(match: re.Match[bytes]) -> bytes:
+        return b"" if match[1].decode("utf-8", "replace").replace('"', "") in gone else match[0]
+
+    return _FOREIGN_KEY.sub(kept, text)
 
 
 def _uri(url: sa.URL) -> str:

@@ -192,7 +192,8 @@ class Settings(Record):
     verify: str = _setting(
         "auto",
         _oneof("auto", "always", "never"),
-        "When to test a new revision on a scratch copy: if cheap, always or never.",
+        "When to test a new revision on a scratch copy, and lint it there. ``auto``: on SQLite, or if there is a "
+        "``SCHEMAFLOW_VERIFY_DATABASE_URL``.",
     )
     verify_database_url: str | None = _setting(
         None,

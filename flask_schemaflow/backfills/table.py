@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import typing as t
 
 import sqlalchemy as sa
@@ -118,16 +119,19 @@ class Store:
     :param options: execution options of every statement.
     """
 
-    def __init__(
-        self, version_table: str, schema: str | None, options: t.Mapping[str, t.Any] | None = None
-    ) -> None:
-        self.table = backfill_table(schema)
+    def __init__(self, version_table: str, schema: str | None, options: t.Mapping[str, t.Any] | None = None) -> None:
+        self._schema = schema
         self.version_table = version_table
         self._options = dict(options or {})
 
+    @functools.cached_property
+    def table(self) -> sa.Table:
+        """The table; most databases have none."""
+        return backfill_table(self._schema)
+
     def exists(self, connection: sa.Connection) -> bool:
         """Return whether there is a table of backfills."""
-        return sa.inspect(connection).has_table(self.table.name, schema=self.table.schema)
+        return sa.inspect(connection).has_table(BACKFILL_TABLE, schema=self._schema)
 
     def create(self, connection: sa.Connection) -> None:
         """Create the table if it isn't there; on MariaDB and MySQL that commits."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from ..records import Revision
 from ..records import Standing
@@ -78,8 +79,15 @@ def current_heads(engine: sa.Engine, options: t.Mapping[str, t.Any]) -> tuple[st
 
 def unknown_revisions(script: ScriptDirectory, at: t.Collection[str]) -> tuple[str, ...]:
     """Return those ids of a version table that no file has: the database is ahead of the code."""
-    files = {revision.revision for revision in script.walk_revisions()} if at else set()
-    return tuple(revision for revision in at if revision not in files)
+    return tuple(revision for revision in at if not _has_file(script, revision))
+
+
+def _has_file(script: ScriptDirectory, revision: str) -> bool:
+    try:
+        found = script.get_revision(revision)  # also by a part of its id
+    except CommandError:
+        return False
+    return found is not None and found.revision == revision
 
 
 def current_scripts(script: ScriptDirectory, at: t.Collection[str]) -> list[Script]:

@@ -103,6 +103,7 @@ class Scope:
         self.precheck: t.Callable[[], bool] | None = None
         self.has_steps: t.Callable[[t.Collection[str]], bool] | None = None
         self.when_committed: t.Callable[[t.Callable[[], None]], None] = _at_once
+        self._of_transactions: dict[str, list[t.Callable[..., t.Any]]] = {}  # by event, where one listener serves all
         self.cleanup = contextlib.ExitStack()
         self.after = contextlib.ExitStack()
 
@@ -134,20 +135,30 @@ class Scope:
 
     def listen(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
         """Listen to a SQLAlchemy event of this connection until the scope closes."""
+        if name not in ("begin", "commit", "rollback"):
+            self._listen(name, function, **kwargs)
+            return
+        if name not in self._of_transactions:
+            functions: list[t.Callable[..., t.Any]] = []
+            self._of_transactions[name] = functions
+
+            def call(connection: sa.Connection, *ids: t.Any) -> None:
+                for each in tuple(functions):
+                    each(connection)
+
+            self._listen(name, call)
+            self._listen(f"{name}_twophase", call)  # an env.py may commit in two phases
+        functions = self._of_transactions[name]
+        functions.insert(0 if kwargs.get("insert") else len(functions), function)
+        self.defer(lambda: functions.remove(function))
+
+    def _listen(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
         # Loaded here: web workers import this module, and alembic_private imports Alembic.
         from ..alembic_private import listen_to
         from ..alembic_private import stop_listening_to
 
         listen_to(self.connection, name, function, **kwargs)
         self.defer(lambda: stop_listening_to(self.connection, name, function))
-        if name in ("begin", "commit", "rollback"):  # an env.py may commit in two phases
-            twin = f"{name}_twophase"
-
-            def in_two_phases(connection: sa.Connection, *ids: t.Any) -> None:
-                function(connection)
-
-            listen_to(self.connection, twin, in_two_phases)
-            self.defer(lambda: stop_listening_to(self.connection, twin, in_two_phases))
 
     def listen_to_pool(self, name: str, function: t.Callable[..., t.Any], pool: sa.Pool | None = None) -> None:
         """Listen to an event of the connection's pool, or another one, until env.py has ended.

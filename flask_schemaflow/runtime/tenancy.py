@@ -11,6 +11,7 @@ import contextlib
 import copy
 import os
 import typing as t
+import weakref
 
 import sqlalchemy as sa
 from flask import current_app
@@ -42,19 +43,41 @@ def working_on(tenant: Tenant, is_behind: bool = False) -> t.Iterator[TenantTarg
     :param is_behind: whether it is known that an upgrade has something to do.
     :raises InvalidTenant: when the database has no schemas.
     """
-    target = tenant_target(tenant).changed(is_behind=is_behind)
-    try:
+    state = current_state()
+    default = find_targets(state.db, state.models)[0]
+    with _lent_engine(default, tenant) as engine:
+        target = tenant_target(tenant, engine).changed(is_behind=is_behind)
         with instead_of_databases(target):
             yield target
+
+
+_spare: weakref.WeakKeyDictionary[sa.Engine, list[sa.Engine]] = weakref.WeakKeyDictionary()
+"""By the application's engine, those made from it that no tenant uses; an engine keeps its compiled statements."""
+
+_paths: weakref.WeakKeyDictionary[sa.Engine, str] = weakref.WeakKeyDictionary()
+"""By engine, the statement that sets the search path of its connections."""
+
+
+@contextlib.contextmanager
+def _lent_engine(default: Target, tenant: Tenant) -> t.Iterator[sa.Engine]:
+    """Yield an engine for the tenant alone, and close its connections afterwards."""
+    own = default.sync_engine
+    spare = _spare.setdefault(own, []) if tenant.url is None else []
+    engine = spare.pop() if spare else _engine(default, tenant)
+    if tenant.url is None:
+        engine.dialect.default_schema_name = tenant.schema
+    try:
+        yield engine
     finally:
-        target.sync_engine.dispose()
+        engine.dispose()
+        spare.append(engine)
 
 
-def tenant_target(tenant: Tenant) -> TenantTarget:
+def tenant_target(tenant: Tenant, engine: sa.Engine | None = None) -> TenantTarget:
     """Return the tenant as a database to migrate, with an engine of its own."""
     state = current_state()
     default = find_targets(state.db, state.models)[0]
-    engine = _engine(default, tenant)
+    engine = _engine(default, tenant) if engine is None else engine
     if engine.dialect.name == "sqlite":
         require_file(engine.url, tenant)
     if tenant.schema is not None:
@@ -127,13 +150,15 @@ def missing(tenant: Tenant) -> TenantMissing:
 
 def _look_into(engine: sa.Engine, tenant: Tenant) -> None:
     """Set the search path of every connection that the engine, or a second one made from it, opens."""
-    statement = search_path_statement(engine.dialect, tenant)
+    is_known, _paths[engine] = engine in _paths, search_path_statement(engine.dialect, tenant)
+    if is_known:
+        return
 
     def connected(connection: t.Any, record: t.Any) -> None:
         before, connection.autocommit = connection.autocommit, True  # or a rollback would take it back
         try:
             with contextlib.closing(connection.cursor()) as cursor:
-                cursor.execute(statement)
+                cursor.execute(_paths[engine])
         finally:
             connection.autocommit = before
 

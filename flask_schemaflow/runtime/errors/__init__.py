@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import sys
+import threading
 import traceback
 import typing as t
 
@@ -51,6 +52,7 @@ class Failure:
     :ivar heads: the revisions of each database when its run began, by name.
     :ivar destination: the revision that was asked for.
     :ivar direction: ``upgrade`` or ``downgrade``, if it could not be planned.
+    :ivar refusal: the last error of a database.
     """
 
     def __init__(self, repository: Environment | None) -> None:
@@ -60,8 +62,8 @@ class Failure:
         self.heads: dict[str, tuple[str, ...]] = {}
         self.destination = ""
         self.direction = ""
+        self.refusal = _Refusal()
         self._held: list[tuple[Notify, Event]] = []
-        self._refused: tuple[BaseException | None, sa.Engine | None] = (None, None)
 
     @property
     def script(self) -> ScriptDirectory:
@@ -162,19 +164,6 @@ class Failure:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             self.direction = planners.get(frame.f_code.co_name, self.direction)
 
-    @contextlib.contextmanager
-    def noting_engines(self) -> t.Iterator[None]:
-        """Note the engine of each database error, which the error itself doesn't name."""
-
-        def remember(context: t.Any) -> None:
-            self._refused = (context.sqlalchemy_exception or context.original_exception, context.engine)
-
-        event.listen(sa.Engine, "handle_error", remember)
-        try:
-            yield
-        finally:
-            event.remove(sa.Engine, "handle_error", remember)
-
     def conceal(self, *caught: BaseException) -> None:
         """Remove the passwords of the application's databases from errors."""
         hide = known_masker(target.sync_engine.url for target in self.targets)
@@ -185,8 +174,8 @@ class Failure:
         """Return the database that ``error`` is about, as far as that is known."""
         from .database import Where
 
-        refused, engine = self._refused
-        if refused is not error or engine is None:
+        engine = self.refusal.engine
+        if self.refusal.error is not error or engine is None:
             scope = self.run.scope if self.run is not None else None
             only = self.targets[0].sync_engine if len(self.targets) == 1 else engine
             engine = scope.engine if scope is not None else only
@@ -201,6 +190,36 @@ def _same_step(ended: Step | None, running: Step | None) -> bool:
     return (ended.database, ended.revision, ended.direction) == (running.database, running.revision, running.direction)
 
 
+class _Refusal:
+    """The last database error and its engine, which the error itself doesn't name."""
+
+    error: BaseException | None = None
+    engine: sa.Engine | None = None
+
+
+_noting = threading.local()
+
+
+@contextlib.contextmanager
+def _noting_engines() -> t.Iterator[_Refusal]:
+    """Note the engine of each database error; where blocks are nested, the outermost one listens for all."""
+    outer: _Refusal | None = getattr(_noting, "refusal", None)
+    if outer is not None:
+        yield outer
+        return
+    refusal = _noting.refusal = _Refusal()
+
+    def remember(context: t.Any) -> None:
+        refusal.error, refusal.engine = context.sqlalchemy_exception or context.original_exception, context.engine
+
+    event.listen(sa.Engine, "handle_error", remember)
+    try:
+        yield refusal
+    finally:
+        event.remove(sa.Engine, "handle_error", remember)
+        _noting.refusal = None
+
+
 @contextlib.contextmanager
 def translated(repository: Environment | None = None) -> t.Iterator[Failure]:
     """Raise errors of the block as :class:`SchemaflowError`, with the original as their cause.
@@ -209,7 +228,7 @@ def translated(repository: Environment | None = None) -> t.Iterator[Failure]:
     """
     failure = Failure(repository)
     try:
-        with failure.noting_engines():
+        with _noting_engines() as failure.refusal:
             yield failure
             if failure.run is not None:
                 failure.require_work()

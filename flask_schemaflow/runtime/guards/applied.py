@@ -245,6 +245,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
 
 
+@functools.lru_cache(maxsize=4)
 def applied_table(schema: str | None) -> sa.Table:
     """Return the table; several version tables of one schema share it."""
     return sa.Table(

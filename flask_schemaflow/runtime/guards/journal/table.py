@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import typing as t
 
 import sqlalchemy as sa
@@ -97,10 +98,17 @@ class Store:
         self.connection = connection
         self.version_table = version_table
         self.schema = schema or connection.dialect.default_schema_name
-        self.table = journal_table(connection.dialect.name, version_table, self.schema)
-        self.exists = is_there(connection, self.table.name, self.schema) if exists is None else exists
+        self.exists = is_there(connection, journal_name(version_table), self.schema) if exists is None else exists
         self._end = 0
-        self._mine = self.table.c.version_table == version_table
+
+    @functools.cached_property
+    def table(self) -> sa.Table:
+        """The table; on PostgreSQL few runs need it."""
+        return journal_table(self.connection.dialect.name, self.version_table, self.schema)
+
+    @functools.cached_property
+    def _mine(self) -> sa.ColumnElement[bool]:
+        return self.table.c.version_table == self.version_table
 
     @property
     def name(self) -> str:

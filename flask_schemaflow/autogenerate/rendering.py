@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from ..alembic_private import type_text
 from ..alembic_private import variants_of
 from ..runtime.guard import Scope
+from .reflection.catalog import StoredJson
 
 Type = sa.types.TypeEngine[t.Any]
 Imports = set[str]
@@ -51,6 +52,8 @@ def _rendered(type_: Type, context: t.Any) -> t.Any:
         parameters = list(inspect.signature(sa.Interval.__init__).parameters.values())[1:]
         arguments = _arguments(type_, parameters, set())
         return f"{context.opts['sqlalchemy_module_prefix']}Interval({arguments})" + _variants(type_, context)
+    if isinstance(type_, StoredJson):
+        return f"{context.opts['sqlalchemy_module_prefix']}JSON()"
     if type(type_).__module__.startswith("sqlalchemy."):
         return _of_dialect(type_, context)
     for text, imports in _candidates(type_):

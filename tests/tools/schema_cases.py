@@ -1453,6 +1453,72 @@ UNSEEN = [
 ]
 """Changes that nobody sees; each is named so in the documentation."""
 
+_VALID = {
+    "SELECT constraint_name FROM information_schema.check_constraints "
+    "WHERE constraint_schema = database() AND check_clause LIKE 'json_valid%'": [("j",)]
+}
+
+
+def _page(*items: t.Any, json: t.Any = "j", **options: t.Any) -> Models:
+    return table("page", key(), column(json, sa.JSON, **options), *items)
+
+
+_PAGES = ("INSERT INTO page (id, j) VALUES (1, '{\"a\": 1}')",)
+JSON = [
+    Case(
+        "a JSON column becomes NOT NULL",
+        _page(),
+        _PAGES,
+        _page(nullable=False),
+        databases=MARIADB,
+        holds=_VALID,
+        options={"answers": Answers(fills={"page.j": "{}"})},
+    ),
+    Case("a JSON column gets a comment", _page(), _PAGES, _page(comment="it's"), databases=MARIADB, holds=_VALID),
+    Case(
+        "a JSON column gets a default",
+        _page(),
+        _PAGES,
+        _page(server_default="{}"),
+        databases=MARIADB,
+        holds=_VALID,
+    ),
+    Case(
+        "a JSON column gets another name and becomes NOT NULL",
+        _page(json="d"),
+        ("INSERT INTO page (id, d) VALUES (1, '[]')",),
+        _page(nullable=False),
+        databases=MARIADB,
+        holds=_VALID,
+        options={"answers": Answers(renames={"page.d": "j"}, fills={"page.j": "{}"})},
+    ),
+    Case(
+        "a table with JSON goes",
+        tables(_page(), table("other", key())),
+        (),
+        table("other", key()),
+        databases=MARIADB,
+        options={"answers": Answers(drops=frozenset({"page"}))},
+    ),
+    Case(
+        "a JSON column goes",
+        _page(),
+        (),
+        table("page", key()),
+        databases=MARIADB,
+        options={"answers": Answers(drops=frozenset({"page.j"}))},
+    ),
+    Case(
+        "a long text beside a JSON column stays a text",
+        _page(column("story", sa.Text(4_000_000_000))),
+        (),
+        _page(column("story", sa.Text(4_000_000_000), comment="long")),
+        databases=MARIADB,
+        holds=_VALID,
+    ),
+]
+
+
 SUBJECTS: dict[str, list[Case]] = {
     "primary keys": KEYS,
     "generated columns": GENERATED,
@@ -1467,5 +1533,6 @@ SUBJECTS: dict[str, list[Case]] = {
     "values of enums": VALUES,
     "types of keys": KEY_TYPES,
     "views": VIEWS,
+    "JSON": JSON,
 }
 """The cases by subject."""

@@ -5,6 +5,8 @@ SQLAlchemy and Alembic get what they would have read themselves; where that isn'
 On PostgreSQL Alembic leaves out the default of a SERIAL column and asks for the owner of each sequence that a default
 names (1000 tables, 1000 queries). Here all owners are read when the first one is wanted.
 
+MariaDB's JSON is a LONGTEXT with a check of its own, which SQLAlchemy doesn't read. Here it is told from other texts.
+
 On SQLite SQLAlchemy reads the CREATE statement of each table several times, and SQLite searches ``sqlite_master`` from
 its start each time, so the work grows with the square of the number of tables. Here the statements are read once.
 """
@@ -16,6 +18,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import mysql
 
 from ...alembic_private import sqlite_answered
 from ...alembic_private import sqlite_definition
@@ -64,6 +67,52 @@ def know_serials(scope: Scope) -> None:
 
 def _read_owners(connection: sa.Connection) -> dict[str, str]:
     return {row.sequence: row.owner for row in connection.execute(sa.text(_OWNERS))}
+
+
+class StoredJson(mysql.LONGTEXT):
+    """A JSON column of MariaDB: compared as the LONGTEXT that it is, and written as JSON.
+
+    A change of the column repeats its type. As LONGTEXT it would lose the check that keeps it valid.
+    """
+
+
+_JSON = """
+SELECT table_name AS in_table, check_clause AS condition_text
+FROM information_schema.check_constraints
+WHERE constraint_schema = coalesce(:schema, database()) AND check_clause LIKE 'json_valid(%'
+"""
+
+
+def know_json(scope: Scope) -> None:
+    """Tell MariaDB's JSON columns from texts until the comparison is done."""
+    checks: dict[str | None, set[tuple[str, str]]] = {}
+
+    def tell_apart(inspector: sa.Inspector, table: sa.Table, column: dict[str, t.Any]) -> None:
+        stored = column["type"]
+        if not isinstance(stored, mysql.LONGTEXT) or inspector.bind is not scope.connection:
+            return
+        (schema, name), own = (table.schema, table.name), column["name"]
+        renames = getattr(inspector, "renames", None)
+        if renames is not None:
+            own = renames.stored_column(renames.key(schema, name), own)
+            schema, name = renames.stored(table)
+        if schema not in checks:
+            checks[schema] = _json_checks(scope.connection, schema)
+        if (name, f"json_valid(`{own.replace('`', '``')}`)") in checks[schema]:
+            column["type"] = StoredJson(charset=stored.charset, collation=stored.collation)
+
+    event.listen(sa.Table, "column_reflect", tell_apart)
+    scope.defer(lambda: event.remove(sa.Table, "column_reflect", tell_apart))
+
+
+def _json_checks(connection: sa.Connection, schema: str | None) -> set[tuple[str, str]]:
+    """Return tables and conditions of a schema's checks for JSON; none from a server that has no list of checks."""
+    if not getattr(connection.dialect, "is_mariadb", False):
+        return set()  # MySQL's JSON is a type
+    try:
+        return {(row.in_table, row.condition_text) for row in connection.execute(sa.text(_JSON), {"schema": schema})}
+    except sa.exc.DBAPIError:
+        return set()
 
 
 _DEFINITIONS = (
@@ -132,7 +181,7 @@ def checks_in_text(connection: sa.Connection, table: str) -> list[tuple[str | No
     return [(item.name or None, text_of(in_parentheses(item.pieces)).strip()) for item in checks]
 
 
-_READERS = {"postgresql": know_serials, "sqlite": know_definitions}
+_READERS = {"postgresql": know_serials, "sqlite": know_definitions, "mysql": know_json, "mariadb": know_json}
 
 
 def read_at_once(scope: Scope) -> None:

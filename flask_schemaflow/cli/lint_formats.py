@@ -42,9 +42,16 @@ def _heads(revision: CheckedRevision, item: Finding) -> str:
     return f"{item.level}  {item.code}  {relative(revision.file)}:{item.line}\n{message}"
 
 
+_MEASURED_ON = {
+    "copy": "an empty copy",
+    "sample": "a copy with some rows of each table",
+    "history": "an empty database, from the beginning",
+}
+
+
 def _report(report: LintReport) -> str:
     where = f"{report.bind}: " if report.bind else ""
-    how = {"copy": "an empty copy", "history": "an empty database, from the beginning"}[report.measured_on]
+    how = _MEASURED_ON[report.measured_on]
     known = {"database": "sizes of the database", "unknown": "sizes unknown"}
     rows = known.get(report.rows_from, f"sizes of {report.rows_from}")
     server = f"{report.dialect} {report.server}".rstrip()

@@ -74,7 +74,7 @@ def lint(
     else:
         document = FORMATS[form](reports)
         echo_script(f"{document}\n" if document else "")
-    end(reports, level)
+    end(reports, level, is_told=form == "text" and not suggest)
 
 
 class _measuring:
@@ -89,11 +89,15 @@ class _measuring:
             raise NotMeasured(error.message, hint=error.hint, details=error.details) from error
 
 
-def end(reports: t.Sequence[LintReport], level: str) -> None:
-    """Exit with the status that the reports ask for, unless it is 0."""
+def end(reports: t.Sequence[LintReport], level: str, *, is_told: bool) -> None:
+    """Exit with the status that the reports ask for, unless it is 0.
+
+    :param is_told: whether the output has said why something couldn't be measured.
+    """
     reasons = [report.unmeasured for report in reports if report.unmeasured]
     if reasons:
-        echo(f"Not measured: {reasons[0]}.", err=True)
+        if not is_told:
+            echo(f"Not measured: {reasons[0]}.", err=True)
         sys.exit(_UNMEASURED)
     if any(report.has(level) for report in reports):
         sys.exit(1)
@@ -152,7 +156,7 @@ def plan(
     else:
         echo(plan_text(found))
     if check or any(report.unmeasured for report in found.reports):
-        end(found.reports, "error")
+        end(found.reports, "error", is_told=not as_json and not sql)
 
 
 def sizes(shared: Shared, binds: tuple[str, ...]) -> None:

@@ -32,12 +32,14 @@ class Failure:
 
     :param words: what is wrong with the rows.
     :param query: finds them.
+    :param is_changed: whether the server changes the values instead of failing.
     """
 
     observation: Observation
     table: str
     words: str
     query: str
+    is_changed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,8 @@ def check_data(source: sa.Engine, observations: t.Sequence[Observation]) -> Chec
                             given_up.append(sql)
                         elif found:
                             cause = _cause(observations, item, change.table)
-                            failures.append(Failure(cause, change.table, words, sql))
+                            is_changed = item.is_lax and change.kind in ("type", "not_null")
+                            failures.append(Failure(cause, change.table, words, sql, is_changed))
             written.update(row.table for row in item.written if row.kind != "read")
             written.update(item.empties)
     return Checked(tuple(failures), tuple(given_up))

@@ -29,6 +29,7 @@ from ..runtime.database_status import pending_revisions
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
 from ..runtime.errors.drivers import words_of_database
+from ..runtime.own_tables import OWN_TABLES
 from ..runtime.run import Options
 from ..targets import choose
 from ..targets import Target
@@ -132,8 +133,17 @@ def _lint_database(
                 report, sizes = _measure(report, source, scratch, path, chosen, request, sizes, in_use)
             return with_safer_code(report, copy, path, sizes) if request.target is None else report
     except (Unverifiable, sa.exc.DBAPIError) as error:
-        reason = str(error) if isinstance(error, Unverifiable) else words_of_database(error)
-        return report.changed(unmeasured=reason)
+        return report.changed(unmeasured=_reason(error, on))
+
+
+def _reason(error: Unverifiable | sa.exc.DBAPIError, on: sa.URL | None) -> str:
+    """Return why nothing could be measured, in the words of the database."""
+    if isinstance(error, Unverifiable):
+        return str(error)
+    words = words_of_database(error)
+    if on is None or error.statement is not None:
+        return words
+    return f"the server of --on, {on.host or 'localhost'}, can't be reached: {words}"
 
 
 def chosen_revisions(environment: Environment, request: Request, pending: t.Sequence[Script]) -> list[Script]:
@@ -227,12 +237,15 @@ def _measure(
         known = read_sizes(source) if source is not None and (has_rows or request.data) else {}
         sizes = Sizes(known, "database" if known else "unknown")
     if request.sample and source is not None:
-        left_out = copy_rows(source, scratch.engine, request.sample)
+        version_table = scratch.options.get("version_table") or "alembic_version"
+        left_out = copy_rows(source, scratch.engine, request.sample, OWN_TABLES | {version_table})
+        report = report.changed(measured_on="sample")
         notices += [f"The rows of {name} can't be copied." for name in left_out]
     limit = scratch.state.settings.lint_seconds
     measurement = Measurement(
         scratch, source, sizes, limit, bind=report.bind, check_rows=request.data
     )
+    measurement.settings["has_rows"] = report.measured_on == "sample"
     wanted = {item.revision for item in chosen}
     checked: list[CheckedRevision] = []
     last = max(number for number, item in enumerate(path) if item.revision in wanted)

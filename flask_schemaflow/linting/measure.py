@@ -63,7 +63,7 @@ class Measured:
         """The older tables that it concerns."""
         found: set[str] = set()
         for item in self.observations:
-            found.update(item.tables, item.work, (row.table for row in item.orphans))
+            found.update(item.tables, item.work, (row.table for row in [*item.orphans, *item.lost]))
         return found
 
     @property
@@ -121,7 +121,7 @@ class Measurement:
                 failure = error
         if failure is not None or any(item.error is not None for item in observations):
             return Measured(observations, failure=failure)
-        changed = {change.table for item in observations for change in item.changes}
+        changed = {change.table for item in observations for change in item.changes} - self.recorder.unnamed
         shapes = self.recorder.shapes
         before = {table: shape for table, shape in shapes.before.items() if table in changed}
         with self.scratch.connect() as connection:
@@ -209,16 +209,17 @@ def _transactions(observations: t.Iterable[Observation]) -> t.Iterator[Transacti
         yield Transaction(tuple(statements))
 
 
-def copy_rows(source: sa.Engine, scratch: sa.Engine, rows: int) -> list[str]:
+def copy_rows(source: sa.Engine, scratch: sa.Engine, rows: int, ignore: t.Collection[str]) -> list[str]:
     """Copy some rows of each table; return the tables whose rows can't be copied.
 
     :param rows: how many of each table.
+    :param ignore: tables whose rows the copy doesn't need.
     """
     left_out = []
     with source.connect() as original, scratch.connect() as copy:
         tables = tables_of(original)
         metadata = tables[0].metadata if tables else sa.MetaData()
-        for table in metadata.sorted_tables:
+        for table in [table for table in metadata.sorted_tables if table.name not in ignore]:
             found = [dict(row._mapping) for row in original.execute(sa.select(table).limit(rows))]
             try:
                 with copy.begin_nested():

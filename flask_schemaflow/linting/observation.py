@@ -81,7 +81,7 @@ class Orphans:
     table: str
     parent: str
     action: str
-    rebuilt: bool
+    rebuilt: bool = False
 
 
 @dataclasses.dataclass
@@ -97,11 +97,15 @@ class Observation:
     :ivar work: what was done with the rows of older tables.
     :ivar empties: the tables of which all rows are deleted.
     :ivar emptied: the partitions of which all rows are deleted, each with its table.
+    :ivar deleted: the tables of which some rows are deleted.
+    :ivar lost: rows that go, or lose their values, because rows that they refer to are deleted.
+    :ivar detached: the partitions that leave their table, each with its table.
     :ivar orphans: the tables whose rows refer to rows that go, and whether only a rebuild of their table is why.
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
     :ivar repeated: whether the operation that sends it clears away what a failure leaves, and builds again.
     :ivar kept: whether the values of a column that it drops are in another column as well.
+    :ivar is_lax: whether the server takes values that don't fit, and changes them.
     :ivar words: what the server said of the error.
     """
 
@@ -118,6 +122,9 @@ class Observation:
     written: list[Written] = dataclasses.field(default_factory=list)
     empties: list[str] = dataclasses.field(default_factory=list)
     emptied: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    deleted: list[str] = dataclasses.field(default_factory=list)
+    lost: list[Orphans] = dataclasses.field(default_factory=list)
+    detached: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     orphans: list[Orphans] = dataclasses.field(default_factory=list)
     waits: list[str] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
@@ -126,6 +133,7 @@ class Observation:
     words: str = ""
     repeated: bool = False
     kept: bool = False
+    is_lax: bool = False
 
     @property
     def word(self) -> str:
@@ -147,6 +155,7 @@ class Recorder:
         self.observations: list[Observation] = []
         self.shapes = ShapeBook()
         self.failing: dict[str, tuple[str, ...]] = {}
+        self.unnamed: frozenset[str] = frozenset()  # tables that no code names, such as partitions
         self._path = ""
         self._busy = False
         self._transaction = 0
@@ -213,6 +222,22 @@ class Recorder:
 
     def finish(self) -> None:
         """Note what only the end of the revision shows."""
+
+    def keys_that_delete(self, connection: sa.Connection) -> list[Orphans]:
+        """Return the foreign keys that delete or change rows when those go that they refer to."""
+        return []
+
+    def _note_lost(self, item: Observation, connection: sa.Connection) -> None:
+        """Note the rows of other tables that go with those that a statement deletes, also those of further tables."""
+        item.deleted += [row.table for row in item.written if row.kind == "delete"]
+        gone = set(item.deleted)
+        keys = self.keys_that_delete(connection) if gone else []
+        new = gone
+        while new:
+            found = [key for key in keys if key.parent in new and key.table not in gone]
+            item.lost += found
+            new = {key.table for key in found if key.action == "CASCADE"} - gone
+            gone |= new
 
     # The listeners ----------------------------------------------------------------------------------------------
 

@@ -20,8 +20,9 @@ _ORDERS = {"neither": "neither code nor schema can go first"}
 def effects(revision: CheckedRevision) -> t.Iterator[str]:
     """Yield what a revision blocks, breaks and loses, a line each."""
     works = [item for item in revision.findings if item.work != "none" and item.blocks]
-    for item in works:
-        yield f"{item.table}: {_blocked(item)} while the server {_WORK[item.work]}{_time(item)}"
+    yield from dict.fromkeys(
+        f"{item.table}: {_blocked(item)} while the server {_WORK[item.work]}{_time(item)}" for item in works
+    )
     brief = sorted({table for part in revision.transactions for row in part.statements for table, _ in row.locks})
     brief = [table for table in brief if table not in {item.table for item in works}]
     if brief:

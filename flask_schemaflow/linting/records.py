@@ -129,7 +129,8 @@ class LintReport(Record):
 
     :param dialect: the kind of database that was measured on.
     :param server: its version.
-    :param measured_on: ``copy``, or ``history`` if the earlier revisions were run from the beginning.
+    :param measured_on: ``copy``, ``sample`` for a copy with some rows, or ``history`` if the earlier revisions were run
+        from the beginning.
     :param rows_from: the source of the numbers of rows: a file, ``database`` or ``unknown``.
     :param notices: what the reader should know about the measurement.
     :param unmeasured: why nothing could be measured; empty if it could.

@@ -19,6 +19,7 @@ from .rules_of_values import charsets
 from .rules_of_values import converted_values
 from .rules_of_values import fills
 from .rules_of_values import losses
+from .rules_of_values import truncated_values
 from .running_code import Broken
 from .shapes import Change
 from .sizes import count_in_words
@@ -171,8 +172,9 @@ def _failures(subject: Subject) -> t.Iterator[Finding]:
         if item.error is not None:
             state = getattr(item.error, "sqlstate", None) or getattr(item.error, "pgcode", None) or ""
             code = "fails-in-transaction" if state in _IN_TRANSACTION else "fails-on-data"
-            yield subject.finding(code, item, table, f"This statement fails, already on an empty copy: {item.words}.")
-    for failure in subject.failures:
+            where = "on the rows that were copied" if subject.settings.get("has_rows") else "already on an empty copy"
+            yield subject.finding(code, item, table, f"This statement fails, {where}: {item.words}.")
+    for failure in filter(lambda found: not found.is_changed, subject.failures):
         message = f"This statement will fail. {failure.words}: {failure.query}"
         yield subject.finding("fails-on-data", failure.observation, failure.table, message)
     yield from _dangling(subject)
@@ -203,7 +205,7 @@ def _dangling(subject: Subject) -> t.Iterator[Finding]:
 def _halves(subject: Subject) -> t.Iterator[Finding]:
     """Find what stays when a later statement fails."""
     failed = {item.number for item in subject.observations if item.error is not None}
-    failed |= {failure.observation.number for failure in subject.failures}
+    failed |= {failure.observation.number for failure in subject.failures if not failure.is_changed}
     for item in subject.observations:
         table = next(iter(item.tables), None)
         alone = item.autocommit or subject.dialect in ("mysql", "mariadb")
@@ -312,5 +314,5 @@ def _waits(subject: Subject) -> t.Iterator[Finding]:
 
 _FUNCTIONS = (
     _blocking, _rows_locked, _rewrites, _failures, _halves, _broken, losses, fills, converted_values, charsets,
-    _row_readers, _waits,
+    truncated_values, _row_readers, _waits,
 )  # fmt: skip

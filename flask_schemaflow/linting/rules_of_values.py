@@ -34,8 +34,37 @@ def losses(subject: Subject) -> t.Iterator[Finding]:
         for table, partition in item.emptied:
             message = f"All rows of the partition {partition} of {table} are deleted."
             yield subject.finding("loses-data", item, table, message)
+        yield from _lost_with_others(subject, item)
+        for table, partition in item.detached:
+            message = (
+                f"The rows of the partition {partition} leave {table}: queries of {table} don't find them any more. "
+                f"They stay in {partition}."
+            )
+            yield subject.finding("loses-data", item, table, message, level="warning")
         if subject.settings.get("safe_batch") is False:
             yield from _deleted_with_parents(subject, item)
+
+
+def _lost_with_others(subject: Subject, item: Observation) -> t.Iterator[Finding]:
+    """Find rows that go, or lose their values, with the rows that they refer to."""
+    earlier = {table for other in subject.observations[: item.number - 1] for table in other.deleted}
+    earlier |= {*item.empties, *(orphans.table for orphans in item.orphans if subject.settings.get("safe_batch"))}
+    for lost in item.lost:
+        if lost.table in earlier or not subject.has_rows(lost.table):
+            continue
+        if subject.settings.get("safe_batch"):  # and upgrade doesn't enforce foreign keys meanwhile
+            message = (
+                f"If rows of {lost.table} refer to the rows of {lost.parent} that are deleted here, `flask db upgrade` "
+                "fails, and changes nothing."
+            )
+            yield subject.finding("depends-on-rows", item, lost.table, message)
+        elif lost.action in _LOST:
+            happens = "are deleted with them" if lost.action == "CASCADE" else "no longer refer to anything"
+            message = (
+                f"Rows of {lost.table} that refer to the deleted rows of {lost.parent} {happens} "
+                f"(ON DELETE {lost.action})."
+            )
+            yield subject.finding("loses-data", item, lost.table, message)
 
 
 def _deleted_with_parents(subject: Subject, item: Observation) -> t.Iterator[Finding]:
@@ -71,6 +100,17 @@ def converted_values(subject: Subject) -> t.Iterator[Finding]:
         if why and subject.has_rows(change.table):
             message = f"{change.table}.{change.columns[0]} {why}. Look at the values before and after."
             yield subject.finding("changes-values", item, change.table, message, columns=change.columns)
+
+
+def truncated_values(subject: Subject) -> t.Iterator[Finding]:
+    """Find values that MariaDB and MySQL cut, where their ``sql_mode`` isn't strict, instead of refusing them."""
+    for failure in subject.failures:
+        if failure.is_changed:
+            message = (
+                f"{failure.words}, and sql_mode is not strict in this session, so the server writes other values in "
+                f"their place: {failure.query}"
+            )
+            yield subject.finding("changes-values", failure.observation, failure.table, message)
 
 
 def charsets(subject: Subject) -> t.Iterator[Finding]:

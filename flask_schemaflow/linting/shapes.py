@@ -14,9 +14,12 @@ import sqlalchemy as sa
 
 from ..autogenerate.comparators.checks import bare as bare_check
 from ..runtime.guards.sqlite.rebuild import ASIDE as ASIDE
+from .raw import query
 
 _WORDS = re.compile(r"[\w$]+")
 _RENAMES = re.compile(r"\b(?:RENAME|CHANGE|SET\s+SCHEMA)\b", re.I)
+_COLUMN_CHECKS = """SELECT constraint_name, check_clause FROM information_schema.check_constraints
+    WHERE constraint_schema = database() AND table_name = %s AND level = 'Column'"""
 TEMPORARY = "_alembic_tmp_"
 """How the names of tables begin with which SQLite's batch mode rebuilds others."""
 
@@ -102,6 +105,9 @@ def shape_of(connection: sa.Connection, table: str) -> Shape | None:
         foreign_keys = inspector.get_foreign_keys(name, **where)
         checks = inspector.get_check_constraints(name, **where)
         options = inspector.get_table_options(name, **where) if is_mysql else {}
+    written = {str(item["name"]): item["sqltext"] for item in checks}
+    if getattr(connection.dialect, "is_mariadb", False):
+        written |= {column: text for column, text in query(connection, _COLUMN_CHECKS, (name,))}
     compiler = connection.dialect.type_compiler_instance
     keys = [tuple(t.cast("list[str]", item["column_names"])) for item in uniques]
     key_columns = {
@@ -119,7 +125,7 @@ def shape_of(connection: sa.Connection, table: str) -> Shape | None:
         primary,
         frozenset(names for names in keys if all(names)),
         key_columns,
-        {str(item["name"]): item["sqltext"] for item in checks},
+        written,
         str(next((value for key, value in options.items() if key.endswith("default charset")), "")),
     )
 

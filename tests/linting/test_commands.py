@@ -91,7 +91,25 @@ def test_what_cannot_be_measured_is_never_fine(app: Flask, tmp_path: Path) -> No
     """A revision that fails before it sends anything ends with 3."""
     write(tmp_path, "    raise ValueError('not yet')\n")
     result = run(app, "lint")
-    assert result.exit_code == 3 and "Not measured: b2 fails on the copy" in result.output
+    assert result.exit_code == 3 and result.output.count("Not measured: b2 fails on the copy") == 1
+
+
+def test_a_server_that_cannot_be_reached_is_named(app: Flask) -> None:
+    """Once, with the reason of the driver."""
+    result = run(app, "lint", "--on", "postgresql+psycopg://postgres@127.0.0.1:1/postgres")
+    assert result.exit_code == 3
+    assert result.output.count("Not measured: the server of --on, 127.0.0.1, can't be reached: ") == 1
+
+
+def test_a_failure_on_copied_rows_is_told_as_one(app: Flask, tmp_path: Path) -> None:
+    """Nothing says that the copy was empty."""
+    with app.app_context(), app.extensions["migrate"].db.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO posts (id, body) VALUES (1, 'a'), (2, 'a')")
+    write(tmp_path, '    op.create_index("one", "posts", ["body"], unique=True)\n')
+    result = run(app, "lint", "--sample", "2")
+    assert "measured on a copy with some rows of each table" in result.output
+    assert "This statement fails, on the rows that were copied: " in result.output
+    assert "can't be copied" not in result.output
 
 
 def test_wrong_options_are_usage(app: Flask, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _database(case: dict[str, t.Any], folder: pathlib.Path) -> t.Iterator[sa.Eng
         with admin_engine(kind).connect() as connection:
             name = sa.make_url(url).database
             connection.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone = '{case['env']['timezone']}'")
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, **_arguments(case["env"]))
     if kind == "sqlite":
         _prepare_sqlite(engine, case["env"])
     try:
@@ -88,6 +88,12 @@ def _database(case: dict[str, t.Any], folder: pathlib.Path) -> t.Iterator[sa.Eng
     finally:
         engine.dispose()
         databases.drop(url)
+
+
+def _arguments(env: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the arguments of an engine whose sessions have the settings of a case."""
+    mode = env.get("sql_mode")
+    return {} if mode is None else {"connect_args": {"init_command": f"SET SESSION sql_mode = '{mode}'"}}
 
 
 def _with_rows(sql: str, kind: str) -> str:

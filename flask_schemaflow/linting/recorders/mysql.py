@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from ..observation import Hold
 from ..observation import Observation
+from ..observation import Orphans
 from ..observation import Recorder
 from ..observation import Written
 from ..raw import query
@@ -52,6 +53,8 @@ _INDEX = re.compile(
 )
 _REFERENCES = re.compile(rf"REFERENCES\s+({_NAME})", re.I)
 _CHANGES_ROWS = re.compile(rf"(?:UPDATE|DELETE\s+FROM|DELETE)\s+(?:LOW_PRIORITY\s+|IGNORE\s+)*({_NAME})", re.I)
+_DELETES = """SELECT table_name, referenced_table_name, delete_rule FROM information_schema.referential_constraints
+    WHERE constraint_schema = database() AND delete_rule IN ('CASCADE', 'SET NULL')"""
 _EVERY_ROW = ("ALL", "index")
 _ROWS = """SELECT max(table_rows) FROM information_schema.tables
     WHERE table_schema = database() AND table_name = %s"""
@@ -60,8 +63,16 @@ _ROWS = """SELECT max(table_rows) FROM information_schema.tables
 class MySQLRecorder(Recorder):
     """Tries the ways to change a table, and asks the planner about rows."""
 
+    def begin(self, connection: sa.Connection) -> None:
+        """Ask whether the application's own sessions take values that don't fit."""
+        self._is_lax = False
+        if self.source is not None:
+            with self.source.connect() as original:
+                self._is_lax = _is_lax(original)
+
     def before(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> tuple[str, t.Any]:
         """Run the statement in the cheapest way; what is sent in its place does nothing."""
+        item.is_lax = self._is_lax or _is_lax(connection)
         sql = without_comments(item.sent, backslashes=True).strip().rstrip("; \n")
         if match := _DROP_INDEX.match(sql):
             sql = f"ALTER TABLE {match[2]} DROP INDEX {match[1]}"
@@ -82,6 +93,7 @@ class MySQLRecorder(Recorder):
                 return "DO 0", type(parameters)()
         elif match := _CHANGES_ROWS.match(sql):
             self._note_rows(item, connection, parameters, *self._changed(match[1], sql))
+            self._note_lost(item, connection)
         elif match := _CALL.match(sql):
             self._note_routine(item, connection, match[1])
         elif re.match(r"(?:CREATE\s+TABLE|INSERT|REPLACE)\b.*\bSELECT\b", sql, re.I | re.S):
@@ -94,6 +106,11 @@ class MySQLRecorder(Recorder):
             item.empties += item.tables
         if item.word in ("TRUNCATE", "DROP", "RENAME", "ALTER"):
             item.waits += item.tables
+
+    def keys_that_delete(self, connection: sa.Connection) -> list[Orphans]:
+        """Return the foreign keys between older tables that delete or change rows."""
+        rows = [(*map(self.shapes.original, row[:2]), row[2]) for row in query(connection, _DELETES)]
+        return [Orphans(child, parent, action) for child, parent, action in rows if child and parent]
 
     def _table(self, name: str) -> str | None:
         """Return an older table by its name in a statement."""
@@ -193,3 +210,8 @@ class MySQLRecorder(Recorder):
         for table in self.shapes.named(selected):
             item.written.append(Written(table, 1.0, "read"))
             item.work[table] = "scan"
+
+
+def _is_lax(connection: sa.Connection) -> bool:
+    """Return whether a session takes values that don't fit, with a warning."""
+    return "STRICT_" not in str(query(connection, "SELECT @@SESSION.sql_mode")[0][0])

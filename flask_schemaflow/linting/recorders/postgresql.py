@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from ..observation import Hold
 from ..observation import Observation
+from ..observation import Orphans
 from ..observation import Recorder
 from ..observation import WRITES
 from ..observation import Written
@@ -62,6 +63,9 @@ _TRUSTED_ROWS = 200
 """With fewer rows than this the planner's statistics say little about a bigger table."""
 _USERS = """SELECT a.attrelid FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
     WHERE a.attnum > 0 AND y.typname = ANY(%s)"""
+_DELETES = "SELECT conrelid, confrelid, confdeltype::text FROM pg_constraint WHERE confdeltype IN ('c', 'n', 'd')"
+_ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+_PARTITIONS = "SELECT inhrelid, inhparent FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid AND c.relispartition"
 _SAVEPOINT = "schemaflow_lint"
 _LOCKS = """SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY relation"""
@@ -95,6 +99,8 @@ class PostgreSQLRecorder(Recorder):
             oid: item for oid, item in _relations(connection).items() if item.is_index or item.name not in self.ignored
         }
         self._labels = {oid: label(item.schema, item.name) for oid, item in self._old.items()}
+        self._partitions = set(map(tuple, query(connection, _PARTITIONS)))
+        self.unnamed = frozenset(self._labels[child] for child, _ in self._partitions if child in self._labels)
         self._held: dict[int, tuple[str, int]] = {}
         self._alone = False
 
@@ -138,6 +144,7 @@ class PostgreSQLRecorder(Recorder):
             self._held = {oid: value for oid, value in self._held.items() if oid in held}
         if (item.word in WRITES or _LOCKS_ROWS.search(item.sql)) and not self._alone:
             item.written += self._planned(item, connection, parameters)
+            self._note_lost(item, connection)
         self._relations = _relations(connection)
         return item.sent, parameters
 
@@ -146,6 +153,7 @@ class PostgreSQLRecorder(Recorder):
         now = _relations(connection)
         for oid in self._old:
             self._note_work(item, oid, now)
+        self._note_detached(item, connection, now)
         self._note_locks(item, now, {} if self._alone else _locks(connection))
         if item.autocommit and self.ends_here and not self._alone:
             query(connection, "COMMIT")
@@ -154,6 +162,20 @@ class PostgreSQLRecorder(Recorder):
         """End the transaction that the observation opened."""
         if item.autocommit and not self._alone:
             query(connection, "ROLLBACK")
+
+    def keys_that_delete(self, connection: sa.Connection) -> list[Orphans]:
+        """Return the foreign keys between older tables that delete or change rows."""
+        rows = [row for row in query(connection, _DELETES) if {row[0], row[1]} <= self._labels.keys()]
+        return [Orphans(self._labels[child], self._labels[parent], _ACTIONS[key]) for child, parent, key in rows]
+
+    def _note_detached(self, item: Observation, connection: sa.Connection, now: dict[int, _Relation]) -> None:
+        """Note the partitions that aren't in their tables any more but are still there."""
+        if item.word == "ALTER":
+            there = set(map(tuple, query(connection, _PARTITIONS)))
+            for child, parent in self._partitions - there:
+                if child in now and {child, parent} <= self._labels.keys():
+                    item.detached.append((self._labels[parent], self._labels[child]))
+            self._partitions = there
 
     def _note_work(self, item: Observation, oid: int, now: dict[int, _Relation]) -> None:
         """Note a rewrite, an index build or a scan of one older table."""

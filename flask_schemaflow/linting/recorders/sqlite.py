@@ -62,6 +62,7 @@ class SQLiteRecorder(Recorder):
                 for table in list(self.shapes.current):
                     self._note_loop(item, table)
             self._note_orphans(item, connection)
+            self._note_lost(item, connection)
         return item.sent, parameters
 
     def _read_program(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> None:
@@ -71,7 +72,11 @@ class SQLiteRecorder(Recorder):
             return
         roots = self._roots(connection)
         cursors: dict[int, str | None] = {}
-        for _, code, first, second, third, *_ in program:
+        for number, (address, code, first, second, third, *_) in enumerate(program):
+            if address == 0 and number:
+                cursors = {}  # what a trigger runs comes after the program, and counts its cursors anew
+            if code == "Delete" and main_word(item.sql) == "DELETE" and cursors.get(first):
+                item.deleted.append(str(cursors[first]))
             if code in _OPENS and third == 0:
                 cursors[first] = roots.get(second)
             elif code in _LOOPS and cursors.get(first):
@@ -80,6 +85,14 @@ class SQLiteRecorder(Recorder):
                 self._note_loop(item, item.tables[0])  # a new CHECK is tested by PRAGMA quick_check
             elif code == "Clear" and item.word == "DELETE" and roots.get(first):
                 item.empties.append(str(roots[first]))
+
+    def keys_that_delete(self, connection: sa.Connection) -> list[Orphans]:
+        """Return the foreign keys between older tables, if the application enforces them."""
+        found = []
+        for table, name in self.shapes.current.items() if self._enforced else ():
+            for row in query(connection, f"PRAGMA foreign_key_list({quoted(name)})"):
+                found.append(Orphans(table, self.shapes.original(row[2]) or row[2], row[6].upper()))
+        return found
 
     def _roots(self, connection: sa.Connection) -> dict[int, str | None]:
         """Return the older tables by the first pages of themselves and their indexes."""

@@ -49,12 +49,13 @@ _VARIABLE = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE TIME"),
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
-    (re.compile(r" in \d+\.\d\ds\b"), " in DURATION"),
+    (re.compile(r" in \d+(\.\d\d| )s\b"), " in DURATION"),
     (re.compile(r"\b\d[\d.]* m?s(?=  )"), "DURATION"),
     (re.compile(r"\b\d{8}T\d{6}Z"), "TIME"),
     (re.compile(r"\(\d[\d.]* [kM]B, "), "(SIZE, "),
     (re.compile(r"\b(postgresql|mariadb|sqlite) \d+(\.\d+)+"), r"\1 VERSION"),
 ]
+_LOGIN = re.compile(r"--dbname=user=\S+ dbname=(\w+)(?: host=\S+)?(?: port=\d+)?(?=')")
 _IDENTIFIER = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 
 
@@ -191,6 +192,7 @@ class Session:
         for shown, real in self.urls.items():
             name = str(sa.make_url(real).database)
             text = text.replace(real.partition("?")[0], shown).replace(name, shown.rpartition("/")[2])
+        text = _LOGIN.sub(r"--dbname=user=me dbname=\1 host=localhost", text).replace(sys.executable, "python")
         return text.replace(str(self.root), FOLDER).replace(_USER, USER)
 
 

@@ -38,7 +38,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 FOLDER = "/home/me/shop"  # what pages call the folder that they begin in
 USER = "ada@laptop"  # who runs their commands
 _USER = f"{getpass.getuser()}@{socket.gethostname()}"
-_SETUP = re.compile(r"(?m)^\.\. setup:\n((?:(?:[ ]+.*)?\n)+)")
+SETUP = re.compile(r"(?m)^\.\. setup:\n((?:(?:[ ]+.*)?\n)+)")
 _BLOCK = re.compile(
     r"(?m)^(?P<indent>[ ]*)(?:\.\. in: (?P<inside>.+)\n(?P=indent))?\.\. code-block:: (?P<language>\w+)\n"
     r"(?:[ ]+:caption: (?P<caption>.+)\n)?\n"
@@ -46,13 +46,14 @@ _BLOCK = re.compile(
 )
 _URL = re.compile(r"(postgresql\+psycopg|mysql\+pymysql)://me@localhost/(\w+)")
 _VARIABLE = [
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d"), "DATE TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d\.\d+)?"), "DATE TIME"),
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
+    (re.compile(r"\b\d{8}T\d{6}Z"), "DATE_TIME"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
-    (re.compile(r" in \d+(\.\d\d| )s\b"), " in DURATION"),
+    (re.compile(r" in \d+(\.\d+| )s\b"), " in DURATION"),
     (re.compile(r"\b\d[\d.]* m?s(?=  )"), "DURATION"),
-    (re.compile(r"\b\d{8}T\d{6}Z"), "TIME"),
     (re.compile(r"\(\d[\d.]* [kM]B, "), "(SIZE, "),
+    (re.compile(r"(\[SF800\] ).*"), r"\1VERSIONS"),
     (re.compile(r"\b(postgresql|mariadb|sqlite) \d+(\.\d+)+"), r"\1 VERSION"),
 ]
 _LOGIN = re.compile(r"--dbname=user=\S+ dbname=(\w+)(?: host=\S+)?(?: port=\d+)?(?=')")
@@ -91,7 +92,7 @@ class Command:
 def read_blocks(page: str) -> list[Block]:
     """Return the code blocks of a page in order."""
     blocks: list[Block] = []
-    for number, part in enumerate(_SETUP.split(page + "\n")):
+    for number, part in enumerate(SETUP.split(page + "\n")):
         hidden = number % 2 == 1
         for found in _BLOCK.finditer(textwrap.dedent(part) if hidden else part):
             body = textwrap.dedent(found["body"]).strip("\n") + "\n"
@@ -191,7 +192,8 @@ class Session:
         """Return what a command wrote with the names that pages use."""
         for shown, real in self.urls.items():
             name = str(sa.make_url(real).database)
-            text = text.replace(real.partition("?")[0], shown).replace(name, shown.rpartition("/")[2])
+            for one, other in ((real, shown), (real.partition("?")[0], shown), (name, shown.rpartition("/")[2])):
+                text = text.replace(one, other)
         text = _LOGIN.sub(r"--dbname=user=me dbname=\1 host=localhost", text).replace(sys.executable, "python")
         return text.replace(str(self.root), FOLDER).replace(_USER, USER)
 

@@ -46,7 +46,7 @@ _BLOCK = re.compile(
 )
 _URL = re.compile(r"(postgresql\+psycopg|mysql\+pymysql)://me@localhost/(\w+)")
 _VARIABLE = [
-    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d\.\d+)?"), "DATE TIME"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)?"), "DATE TIME"),
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
     (re.compile(r"\b\d{8}T\d{6}Z"), "DATE_TIME"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),

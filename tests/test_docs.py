@@ -167,7 +167,8 @@ def test_what_the_lists_of_blocks_name_exists() -> None:
 
 SOUGHT = (
     "Docker", "GitHub", "GitLab", "Kubernetes", "squash", "existing database", "rollback", "tenants", "backup",
-    "multiple heads", "can't locate revision", "target database is not up to date",
+    "multiple heads", "multiple head revisions", "can't locate revision", "target database is not up to date",
+    "lock timeout",
 )  # fmt: skip
 
 

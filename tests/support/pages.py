@@ -8,8 +8,9 @@ Rules for a page:
 - A console block is a session: ``$`` begins a command, ``>>>`` what is typed into the program that runs, and
   everything else is output. Identifiers, dates, durations and the folder are made equal before comparing.
 - A comment ``.. after: start`` says that the page goes on in the folder that another page made.
-- A comment ``.. setup:`` holds blocks that readers don't see. Its commands must succeed, whatever they print.
-- A comment ``.. in: FILE`` above a block says that the file, which a command wrote, has these lines.
+- A comment ``.. setup:`` holds blocks that readers don't see. Its commands must succeed unless they end in ``|| true``.
+- A comment ``.. in: FILE`` above a block says that the file, which a command wrote, has these lines; ``.. in: output``
+  says that a command printed them.
 - ``postgresql+psycopg://me@localhost/shop`` is a fresh database of the server; so is one of MariaDB.
 """
 
@@ -45,6 +46,7 @@ _BLOCK = re.compile(
     r"(?P<body>(?:(?:(?P=indent)[ ]+.*)?\n)+)"
 )
 _URL = re.compile(r"(postgresql\+psycopg|mysql\+pymysql)://me@localhost/(\w+)")
+_MAY_FAIL = " || true"
 _VARIABLE = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)?"), "DATE TIME"),
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
@@ -86,7 +88,7 @@ class Command:
     @property
     def text(self) -> str:
         """The command and its output, as the page has them but for what is typed."""
-        return "\n".join([f"$ {self.line}", *self.output]).rstrip() + "\n"
+        return "\n".join([f"$ {self.line}", *(line.rstrip() for line in self.output)]).rstrip() + "\n"
 
 
 def read_blocks(page: str) -> list[Block]:
@@ -155,6 +157,7 @@ class Session:
     def __init__(self, root: Path, urls: t.Mapping[str, str]) -> None:
         self.root = root
         self.urls = urls
+        self.printed = ""
         scripts = str(Path(sys.executable).parent)
         self.environment: dict[str, str | None] = {
             "PATH": os.pathsep.join([scripts, os.environ.get("PATH", "")]),
@@ -164,20 +167,22 @@ class Session:
 
     def run(self, command: Command, *, check: bool = False) -> Command:
         """Return the command with the output that it has here."""
-        words = shlex.split(command.line)
+        line = command.line.removesuffix(_MAY_FAIL)
+        words = shlex.split(line)
         if words[0] == "export":
             name, _, value = words[1].partition("=")
             self.environment[name] = self.real(value)
             return Command(command.line, command.typed)
         result = processes.run(
-            _arguments(self.real(command.line)),
+            _arguments(self.real(line)),
             cwd=self.root,
             env=self.environment,
             input="".join(f"{line}\n" for line in command.typed),
-            check=check,
+            check=check and line == command.line,
             merged=True,
         )
         output = self.shown(result.stdout)
+        self.printed += output
         if command.typed:
             output = _answers(output)
         return Command(command.line, command.typed, output.splitlines())
@@ -254,7 +259,8 @@ def _replay(page: str, session: Session) -> tuple[list[Command], list[Command]]:
             write_file(session.root, block.caption, session.real(block.body), block.language)
         elif block.inside:
             found = sorted(session.root.glob(block.inside.replace("...", "*")))
-            assert found and block.body in found[-1].read_text("utf-8"), f"{block.inside} hasn't\n{block.body}"
+            text = session.printed if block.inside == "output" else found[-1].read_text("utf-8")
+            assert block.body in text, f"{block.inside} hasn't\n{block.body}"
         elif block.language == "console":
             for command in read_commands(block.body):
                 gone = session.run(command, check=block.hidden)

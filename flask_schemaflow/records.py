@@ -44,7 +44,7 @@ class Revision(Record):
     """One revision file.
 
     :param id: the revision id.
-    :param message: the first paragraph of its docstring.
+    :param message: its docstring without the lines that the template adds.
     :param down: the ids of the revisions it follows, more than one for a merge.
     :param path: the file.
     :param created: the date in its docstring, if there is one.
@@ -76,8 +76,13 @@ class Revision(Record):
         """Whether nothing comes before it."""
         return not self.down
 
+    @property
+    def headline(self) -> str:
+        """The first paragraph of its message, on one line."""
+        return " ".join(self.message.split("\n\n", 1)[0].split())
+
     def __str__(self) -> str:
-        return f"{self.id} {self.message}".rstrip()
+        return f"{self.id} {self.headline}".rstrip()
 
 
 @dataclasses.dataclass(frozen=True)

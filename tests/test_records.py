@@ -29,3 +29,9 @@ def test_as_values_for_json() -> None:
     text = json.loads(json.dumps(standing.as_dict()))
     assert text["pending"][0]["id"] == "a"
     assert text["current"] == []
+
+
+def test_a_revision_is_shown_by_its_headline() -> None:
+    """Whatever else its message says: that may be a paragraph about its operations."""
+    assert str(Revision("a", "begin\nagain\n\nAdd a table.")) == "a begin again"
+    assert str(Revision("a")) == "a"

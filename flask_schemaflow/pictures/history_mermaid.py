@@ -34,7 +34,7 @@ def draw(history: History) -> str:
 
 def _text(row: Row) -> str:
     marks = "".join(f"<br>({quoted(mark)})" for mark in row.marks)
-    return f"{quoted(row.revision.id)}<br>{quoted(' '.join(row.revision.message.split())[:80])}{marks}"
+    return f"{quoted(row.revision.id)}<br>{quoted(row.revision.headline[:80])}{marks}"
 
 
 def _groups(history: History) -> list[list[Row]]:

@@ -86,7 +86,7 @@ def _row(number: int, row: Row, left: float, ids: float, width: float) -> str:
     x, y = _position(number, row.lane)
     revision = row.revision
     state = _WORDS[row.state]
-    spoken = ", ".join(filter(None, (revision.id, revision.message, state, *row.marks)))
+    spoken = ", ".join(filter(None, (revision.id, revision.headline, state, *row.marks)))
     half = f'<path class="half" d="M{x},{y - 5} a5,5 0 0 0 0,10 z"/>' if row.state == "partly" else ""
     parts = [
         f'<g class="row {row.state}" role="listitem" aria-label="{escape(spoken)}" '
@@ -109,7 +109,7 @@ def _row(number: int, row: Row, left: float, ids: float, width: float) -> str:
 
 
 def _message(row: Row) -> str:
-    return shortened(" ".join(row.revision.message.split()) or "(no message)", _LONGEST)
+    return shortened(row.revision.headline or "(no message)", _LONGEST)
 
 
 def _right_of(row: Row) -> float:

@@ -25,17 +25,13 @@ def draw(history: History, ascii_only: bool = False) -> str:
     graph = [_lines(row, before, signs[row.state]) for row, before in zip(history.rows, _before(history), strict=True)]
     lines = [f"?  {name}  not in this folder (current: {database})" for name, database in history.unknown]
     for row, (joining, own, starting) in zip(history.rows, graph, strict=True):
-        text = f"{own}  {row.revision.id:<{width}}  {_message(row)}".rstrip()
+        text = f"{own}  {row.revision.id:<{width}}  {row.revision.headline}".rstrip()
         marks = "".join(f" ({mark})" for mark in row.marks)
         lines += [line for line in (joining, text + marks, starting) if line]
     legend = [f"{signs[state]} {history.count(state)} {words}" for state, words in _MEANING.items()]
     shown = [text for text, state in zip(legend, _MEANING, strict=True) if history.count(state)]
     body = "\n".join([*lines, *(["", "   ".join(shown)] if shown else [])])
     return body.translate(str.maketrans(_UNICODE, _ASCII)) if ascii_only else body
-
-
-def _message(row: Row) -> str:
-    return " ".join(row.revision.message.split())
 
 
 def _before(history: History) -> list[tuple[int, ...]]:

@@ -54,7 +54,7 @@ def test_the_history_is_drawn_with_the_state_of_each_database(project: MakeProje
     flask_db(made, "upgrade", "--bind", "default")
     made.write_revision("c3", "b2", message="right too")
     made.write_revision("e5", "c3", message="right")
-    made.write_revision("f6", ("d4", "e5"), message="merge")
+    made.write_revision("f6", ("d4", "e5"), message="merge\n\nAdd a table.")
     drawn = flask_db(made, "graph").stdout
     assert normal(drawn) == normal(UNICODE)
     done = made.run("db", "graph", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})

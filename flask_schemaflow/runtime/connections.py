@@ -199,18 +199,71 @@ def execute_aside(connection: sa.Connection, statement: str) -> None:
         connection.commit()
 
 
-def execute_beneath(connection: sa.Connection, statement: str) -> list[tuple[t.Any, ...]]:
+def execute_beneath(
+    connection: sa.Connection, statement: str, parameters: t.Sequence[t.Any] | None = None
+) -> list[tuple[t.Any, ...]]:
     """Run one statement as it is, in whatever transaction is open, and return its rows.
+
+    :param parameters: those of ``%s``, for drivers that have it.
 
     :raises sqlalchemy.exc.DBAPIError: what the driver raised, as SQLAlchemy would wrap it.
     """
     dbapi: t.Any = connection.dialect.dbapi
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(statement)
+        if parameters is None:
+            cursor.execute(statement)
+        else:
+            cursor.execute(statement, parameters)
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
     except dbapi.Error as error:
         raise _wrapped(statement, error) from error
+    finally:
+        cursor.close()
+
+
+_APART = "schemaflow_apart"
+
+
+def can_execute_apart(connection: sa.Connection) -> bool:
+    """Return whether :func:`execute_apart_from_errors` works on a connection: in a transaction of PostgreSQL."""
+    return connection.dialect.driver in ("psycopg", "psycopg2") and connection.in_transaction()
+
+
+def execute_apart_from_errors(connection: sa.Connection, *statements: str) -> list[list[tuple[t.Any, ...]]]:
+    """Run statements in a savepoint of PostgreSQL, which an error leaves as it was; return their rows.
+
+    psycopg sends them as one.
+
+    :raises sqlalchemy.exc.DBAPIError: for the first that fails.
+    """
+    begin, end = f"SAVEPOINT {_APART}", f"RELEASE SAVEPOINT {_APART}"
+    try:
+        if connection.dialect.driver == "psycopg":
+            return _results(connection, "; ".join((begin, *statements, end)))[1:-1]
+        execute_beneath(connection, begin)
+        found = [execute_beneath(connection, statement) for statement in statements]
+    except sa.exc.DBAPIError:
+        execute_beneath(connection, f"ROLLBACK TO SAVEPOINT {_APART}")
+        execute_beneath(connection, end)
+        raise
+    execute_beneath(connection, end)
+    return found
+
+
+def _results(connection: sa.Connection, statements: str) -> list[list[tuple[t.Any, ...]]]:
+    """Run several statements as one and return the rows of each."""
+    dbapi: t.Any = connection.dialect.dbapi
+    cursor: t.Any = connection.connection.cursor()
+    found: list[list[tuple[t.Any, ...]]] = []
+    try:
+        cursor.execute(statements)
+        while True:
+            found.append([tuple(row) for row in cursor.fetchall()] if cursor.description else [])
+            if not cursor.nextset():
+                return found
+    except dbapi.Error as error:
+        raise _wrapped(statements, error) from error
     finally:
         cursor.close()
 

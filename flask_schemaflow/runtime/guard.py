@@ -64,6 +64,7 @@ class Scope:
     :ivar has_steps: tells whether the run has steps from given heads; ``None`` where a precheck must not decide.
     :ivar resumes: whether the first step was begun by an earlier run that was interrupted.
     :ivar lock_limit: an SQL expression that limits how long the transaction waits for a lock, on PostgreSQL.
+    :ivar lock_held: an SQL expression that is 1 while the run holds the lock; empty if it is verified otherwise.
     :ivar when_committed: calls a function as soon as the step that has ended is committed.
     :ivar own_tables: this package's tables that were there when the run looked first; ``None`` before.
     :ivar half_done: the revision of which a part is committed, where the rest was rolled back.
@@ -100,6 +101,7 @@ class Scope:
         self.half_done = ""
         self.own_tables: frozenset[str] | None = None
         self.lock_limit = "NULL"
+        self.lock_held = ""
         self.precheck: t.Callable[[], bool] | None = None
         self.has_steps: t.Callable[[t.Collection[str]], bool] | None = None
         self.when_committed: t.Callable[[t.Callable[[], None]], None] = _at_once
@@ -136,7 +138,7 @@ class Scope:
     def listen(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
         """Listen to a SQLAlchemy event of this connection until the scope closes."""
         if name not in ("begin", "commit", "rollback"):
-            self._listen(name, function, **kwargs)
+            self.listen_exactly(name, function, **kwargs)
             return
         if name not in self._of_transactions:
             functions: list[t.Callable[..., t.Any]] = []
@@ -146,13 +148,14 @@ class Scope:
                 for each in tuple(functions):
                     each(connection)
 
-            self._listen(name, call)
-            self._listen(f"{name}_twophase", call)  # an env.py may commit in two phases
+            self.listen_exactly(name, call)
+            self.listen_exactly(f"{name}_twophase", call)  # an env.py may commit in two phases
         functions = self._of_transactions[name]
         functions.insert(0 if kwargs.get("insert") else len(functions), function)
         self.defer(lambda: functions.remove(function))
 
-    def _listen(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
+    def listen_exactly(self, name: str, function: t.Callable[..., t.Any], **kwargs: t.Any) -> None:
+        """Listen to one event alone, as :meth:`listen` does to those of transactions in two phases, too."""
         # Loaded here: web workers import this module, and alembic_private imports Alembic.
         from ..alembic_private import listen_to
         from ..alembic_private import stop_listening_to

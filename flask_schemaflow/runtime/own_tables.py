@@ -59,14 +59,25 @@ def has_own_table(scope: Scope, name: str, schema: str | None) -> bool:
     if scope.dialect != "postgresql":
         return is_there(scope.connection, name, schema)
     if scope.own_tables is None:
-        names = (journal_name(scope.version_table), APPLIED_TABLE, BACKFILL_TABLE)
-        places = (schema or scope.connection.dialect.default_schema_name, schema, schema)  # the journal names its own
-        texts = (_quoted(name, place) for name, place in zip(names, places, strict=True))
-        questions = ", ".join(f"to_regclass('{text}') IS NOT NULL" for text in texts)
         options = {"no_parameters": True}
-        row = scope.connection.exec_driver_sql(f"SELECT {questions}", execution_options=options).one()
-        scope.own_tables = frozenset(name for name, found in zip(names, row, strict=True) if found)
-    return name in scope.own_tables
+        questions = tables_asked_for(scope)
+        row = scope.connection.exec_driver_sql(f"SELECT {', '.join(questions.values())}", execution_options=options)
+        note_tables(scope, questions, row.one())
+    return name in (scope.own_tables or ())
+
+
+def tables_asked_for(scope: Scope) -> dict[str, str]:
+    """Return an expression of PostgreSQL by the name of each table that a run asks for."""
+    schema, journal = scope.version_table_schema, journal_name(scope.version_table)
+    names = (scope.version_table, journal, APPLIED_TABLE, BACKFILL_TABLE)
+    default = scope.connection.dialect.default_schema_name
+    places = {name: schema or default if name == journal else schema for name in names}  # the journal names its own
+    return {name: f"to_regclass('{_quoted(name, place)}') IS NOT NULL" for name, place in places.items()}
+
+
+def note_tables(scope: Scope, names: t.Iterable[str], answers: t.Iterable[t.Any]) -> None:
+    """Note which of the tables are there."""
+    scope.own_tables = frozenset(name for name, found in zip(names, answers, strict=True) if found)
 
 
 def is_there(connection: sa.Connection, name: str, schema: str | None) -> bool:

@@ -66,13 +66,21 @@ def read_digests(connection: sa.Connection, version_table: str, schema: str | No
 
     :param schema: that of the version table.
     """
-    query = _QUERIES.get(connection.dialect.name)
-    if connection.dialect.name == "postgresql":
-        query = _query_of_postgresql(version_table, schema)
+    query = digest_query(connection.dialect.name, version_table, schema)
     if query is None:
         return {}
+    return digests_of(connection.exec_driver_sql(query, execution_options={"no_parameters": True}), version_table)
+
+
+def digest_query(dialect: str, version_table: str, schema: str | None) -> str | None:
+    """Return the query for the parts of all tables; ``None`` on a kind that isn't known here."""
+    return _query_of_postgresql(version_table, schema) if dialect == "postgresql" else _QUERIES.get(dialect)
+
+
+def digests_of(rows: t.Iterable[t.Iterable[t.Any]], version_table: str) -> Digests:
+    """Return the digests of the tables whose parts a :func:`digest_query` has found."""
     parts: dict[str, list[str]] = {}
-    for table, *part in connection.exec_driver_sql(query, execution_options={"no_parameters": True}):
+    for table, *part in rows:
         name = str(table)
         bare = name.rpartition(".")[2]
         if not is_own_table(bare) and bare != version_table and not bare.startswith("sqlite_"):

@@ -26,7 +26,10 @@ from ...records import AppliedRevision
 from ...records import Moved
 from ...records import Standing
 from ...redaction import scrub
+from ..connections import can_execute_apart
 from ..connections import commits_each_statement
+from ..connections import execute_apart_from_errors
+from ..connections import execute_beneath
 from ..connections import IS_OWN
 from ..guard import Guard
 from ..guard import is_stamp
@@ -36,7 +39,9 @@ from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
 from ..own_tables import is_there
 from ..schema_digests import changed_tables
+from ..schema_digests import digest_query
 from ..schema_digests import Digests
+from ..schema_digests import digests_of
 from ..schema_digests import read_digests
 
 _TABLE = ":"
@@ -73,6 +78,7 @@ class AppliedRevisions(Guard):
         self._started = 0.0
         self._rows: dict[str, dict[str, t.Any] | None] = {}  # by revision; None after a downgrade
         self._transactional = False
+        self._apart = self._is_missing = False
         self._digests: dict[str, str] = {}  # of tables, by the id of their row
         self._has_digests = False  # whether this run has taken them
         self._known: set[str] = set()  # the revisions that have a row, without their case
@@ -94,22 +100,31 @@ class AppliedRevisions(Guard):
         is_there = has_own_table(scope, APPLIED_TABLE, table.schema)
         transactional = context.impl.transactional_ddl and not commits_each_statement(scope.connection)
         self._together, self._transactional = self._together and transactional, transactional
+        self._apart = scope.dialect == "postgresql" and transactional and can_execute_apart(scope.connection)
+        self._scope = scope
         try:
-            with scope.connection.begin_nested() if transactional else contextlib.nullcontext():
+            with scope.connection.begin_nested() if transactional and not self._apart else contextlib.nullcontext():
                 if is_there:
                     self._tell_of_edited(scope, steps[0].info.revision_map)
+                elif self._apart:
+                    self._is_missing = True  # until there is something to write
                 else:
                     table.create(scope.connection)
         except sa.exc.DBAPIError as error:
-            what = f"{APPLIED_TABLE} can't be {'read' if is_there else 'created'} ({scrub(str(error.orig)).strip()})"
-            scope.tell("notice", f"The {scope.database} database keeps no times of revisions: {what}.")
+            self._tell_of_none("read" if is_there else "created", error)
             return
         self._table = table
         # A revision may commit in between, and the versions before it with that.
         scope.listen("commit", lambda connection: self._committing(connection, scope.version_table), insert=True)
 
+    def _tell_of_none(self, what: str, error: sa.exc.DBAPIError) -> None:
+        self._table = None
+        reason = f"{APPLIED_TABLE} can't be {what} ({scrub(str(error.orig)).strip()})"
+        self._scope.tell("notice", f"The {self._scope.database} database keeps no times of revisions: {reason}.")
+
     def _tell_of_edited(self, scope: Scope, revision_map: t.Any) -> None:
-        applied = _read(scope.connection, scope.version_table, scope.version_table_schema)
+        read = _read_apart if self._apart else _read
+        applied = read(scope.connection, scope.version_table, scope.version_table_schema)
         self._known = {record.revision.casefold() for record in applied}
         self._digests = {record.revision: record.digest for record in applied if record.revision.startswith(_TABLE)}
         applied = [record for record in applied if record.revision not in self._digests]
@@ -143,8 +158,7 @@ class AppliedRevisions(Guard):
     def _take_digests(self, scope: Scope) -> None:
         """Put a digest of each table among the rows; :func:`with_history` tells by them what changed since."""
         try:
-            with scope.connection.begin_nested() if self._transactional else contextlib.nullcontext():
-                digests = read_digests(scope.connection, scope.version_table, scope.version_table_schema)
+            digests = self._read_digests(scope)
         except sa.exc.DBAPIError:
             digests = {}  # a catalog that can't be read; nothing is told then
         rows: dict[str, dict[str, t.Any] | None] = {
@@ -154,6 +168,33 @@ class AppliedRevisions(Guard):
         changes = {name: row for name, row in {**dict.fromkeys(self._digests), **rows}.items() if name not in same}
         self._rows.update(changes)
         self._has_digests = True
+
+    def _read_digests(self, scope: Scope) -> Digests:
+        connection, names = scope.connection, (scope.version_table, scope.version_table_schema)
+        query = digest_query(scope.dialect, *names)
+        if not self._apart or query is None:
+            with connection.begin_nested() if self._transactional else contextlib.nullcontext():
+                return read_digests(connection, *names)
+        creating = [_text_of_create(connection, self._table)] if self._is_missing and self._table is not None else []
+        try:
+            *_, rows = execute_apart_from_errors(connection, *creating, query)
+        except sa.exc.DBAPIError:
+            if not creating:
+                raise
+            self._create(connection)
+            return self._read_digests(scope) if self._table is not None else {}
+        self._is_missing = False
+        return digests_of(rows, scope.version_table)
+
+    def _create(self, connection: sa.Connection) -> None:
+        """Create the table now, if it isn't there."""
+        if not self._is_missing or self._table is None:
+            return
+        self._is_missing = False
+        try:
+            execute_apart_from_errors(connection, _text_of_create(connection, self._table))
+        except sa.exc.DBAPIError as error:
+            self._tell_of_none("created", error)
 
     def _forget_digests(self) -> None:
         """Delete the digests: what a run that breaks off leaves can't be told from drift."""
@@ -166,17 +207,52 @@ class AppliedRevisions(Guard):
         self._write(connection, version_table)
 
     def _write(self, connection: sa.Connection, version_table: str) -> None:
+        if self._rows:
+            self._create(connection)
         table, own = self._table, {IS_OWN: True}
         if table is None or not self._rows:
             return
+        rows = [row for row in self._rows.values() if row is not None]
+        together = connection.dialect.name in _REPLACING and connection.dialect.paramstyle in ("format", "pyformat")
         names = sorted(name for name in self._rows if name.casefold() in self._known)  # MariaDB may ignore case
+        if together:  # which replaces rows that are there
+            names = [name for name in names if self._rows[name] is None]
         if names:
             here = (table.c.version_table == version_table, table.c.revision.in_(names))
             connection.execute(table.delete().where(*here), execution_options=own)
-        rows = [row for row in self._rows.values() if row is not None]
-        if rows:
+        if rows and together:
+            _replace_together(connection, table, rows)
+        elif rows:
             connection.execute(table.insert(), rows, execution_options=own)
         self._rows = {}
+
+
+_TOGETHER = 1000  # rows in one statement
+_ON_DUPLICATE = ("ON DUPLICATE KEY UPDATE", "VALUES({})")
+_REPLACING = {
+    "postgresql": ("ON CONFLICT (version_table, revision) DO UPDATE SET", "excluded.{}"),
+    "mysql": _ON_DUPLICATE,
+    "mariadb": _ON_DUPLICATE,
+}
+
+
+def _replace_together(connection: sa.Connection, table: sa.Table, rows: t.Sequence[dict[str, t.Any]]) -> None:
+    """Insert rows, in place of those that are there, by one statement for many."""
+    names = [column.name for column in table.columns]
+    line = f"({', '.join(['%s'] * len(names))})"
+    into = f"INSERT INTO {connection.dialect.identifier_preparer.format_table(table)} ({', '.join(names)}) VALUES"
+    replacing, value = _REPLACING[connection.dialect.name]
+    set_all = ", ".join(f"{name} = {value.format(name)}" for name in names)
+    for start in range(0, len(rows), _TOGETHER):
+        part = rows[start : start + _TOGETHER]
+        values = [row[name] for row in part for name in names]
+        execute_beneath(connection, f"{into} {', '.join([line] * len(part))} {replacing} {set_all}", values)
+
+
+def _text_of_create(connection: sa.Connection, table: sa.Table | None) -> str:
+    assert table is not None
+    text = str(sa.schema.CreateTable(table, if_not_exists=True).compile(dialect=connection.dialect))
+    return text.replace("%%", "%").strip()
 
 
 def edited_sentence(record: AppliedRevision, path: str) -> str:
@@ -341,6 +417,19 @@ def read_applied(connection: sa.Connection, version_table: str, schema: str | No
 
 def _read_if_there(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
     return _read(connection, version_table, schema) if is_there(connection, APPLIED_TABLE, schema) else []
+
+
+def _read_apart(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+    """Read the rows in the transaction of a run on PostgreSQL, which goes on if they can't be read."""
+    table = connection.dialect.identifier_preparer.format_table(applied_table(schema)).replace("%%", "%")
+    query = f"SELECT revision, applied_at, seconds, applied_by, digest FROM {table} WHERE version_table = "
+    ordered = f"{query}{_literal(version_table)} ORDER BY applied_at"
+    (rows,) = execute_apart_from_errors(connection, ordered)
+    return [AppliedRevision(name, at, seconds or 0.0, by or "", digest or "") for name, at, seconds, by, digest in rows]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:

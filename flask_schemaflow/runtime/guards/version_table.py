@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import time
 import typing as t
 
 import sqlalchemy as sa
@@ -18,11 +19,14 @@ from ..guard import is_stamp
 from ..guard import MYSQL
 from ..guard import Scope
 from ..own_tables import is_own_table
+from .lock import lost
 
 if t.TYPE_CHECKING:
     from ...revisions.operations import Call
 
 
+_MOMENT = 0.1
+"""Seconds between the version of a revision and the code of the next one."""
 _KEEPS_TABLES = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|COMMENT|GRANT|SET|CREATE\s+(?:UNIQUE\s+)?(?:INDEX|TABLE|TYPE))\b[^;]*;?\s*$", re.I
 )
@@ -40,6 +44,7 @@ class VersionTable(Guard):
     def __init__(self) -> None:
         self._made = False
         self._width: int | None = None  # of the column that this run has made
+        self._written = float("-inf")  # when this run wrote a version last
         self._locked_in: sa.RootTransaction | sa.NestedTransaction | None = None
 
     def before_configure(self, scope: Scope) -> None:
@@ -52,6 +57,22 @@ class VersionTable(Guard):
 
         event.listen(sa.Table, "after_create", created)
         scope.defer(lambda: event.remove(sa.Table, "after_create", created))
+
+    def after_configure(self, scope: Scope) -> None:
+        """Have the versions locked by the statement that reads them, if it is known that their table is there."""
+        context = scope.context
+        assert context is not None
+        read = context.get_current_heads
+
+        def get_current_heads() -> tuple[str, ...]:
+            transaction = scope.connection.get_transaction()
+            if transaction is None or scope.version_table not in (scope.own_tables or ()) or scope.heads is not None:
+                return read()
+            heads = _read_postgresql(scope)
+            self._locked_in = transaction if heads else None
+            return tuple(sorted(heads))
+
+        scope.shadow(context, "get_current_heads", get_current_heads)
 
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Refuse what would fail, or worse, succeed.
@@ -77,14 +98,22 @@ class VersionTable(Guard):
         return max(map(len, written), default=0) <= fits
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
-        """Check the rows before the code runs."""
-        self._check(scope, "before this run did anything more")
+        """Check the rows before the code runs, unless this run wrote them a moment ago.
+
+        On MariaDB and MySQL the first schema change lets go of them anyway, so nothing is won by another lock.
+        """
+        if scope.dialect not in MYSQL or time.monotonic() - self._written > _MOMENT:
+            self._check(scope, "before this run did anything more")
 
     @contextlib.contextmanager
     def around(self, scope: Scope, step: t.Any) -> t.Iterator[None]:
         """Check the rows again before the version is written."""
         yield
         self._check(scope, "before the version was written")
+
+    def version_written(self, scope: Scope, step: t.Any) -> None:
+        """Note when the version was written."""
+        self._written = time.monotonic()
 
     def _check(self, scope: Scope, when: str) -> None:
         if not self._holds_rows(scope):
@@ -267,7 +296,7 @@ def check_versions(scope: Scope, when: str) -> None:
     :param when: completes "Another tool migrated it ...".
     :raises ChangedMeanwhile: when another process has written a version since this run read or wrote one.
     """
-    stored = _read_postgresql(scope) if scope.dialect == "postgresql" else _read(scope)
+    stored = _read_postgresql(scope) if scope.dialect == "postgresql" else _read(scope, when)
     if scope.heads is None or stored == scope.heads:
         return
     raise errors.ChangedMeanwhile(
@@ -284,10 +313,18 @@ def table_name(scope: Scope) -> str:
     return name.replace("%%", "%") if dialect.paramstyle in ("format", "pyformat") else name
 
 
-def _read(scope: Scope) -> frozenset[str]:
-    locking = " FOR UPDATE" if scope.dialect in MYSQL else ""
-    rows = execute_beneath(scope.connection, f"SELECT version_num FROM {table_name(scope)}{locking}")
-    return frozenset(row[0] for row in rows)
+def _read(scope: Scope, when: str) -> frozenset[str]:
+    if scope.dialect not in MYSQL:
+        rows = execute_beneath(scope.connection, f"SELECT version_num FROM {table_name(scope)}")
+        return frozenset(row[0] for row in rows)
+    statement = (
+        f"SELECT s.held, v.version_num FROM (SELECT {scope.lock_held or 1} AS held) AS s "
+        f"LEFT JOIN {table_name(scope)} AS v ON TRUE FOR UPDATE"
+    )
+    rows = execute_beneath(scope.connection, statement)
+    if rows[0][0] != 1:
+        raise lost(scope, when)
+    return frozenset(row[1] for row in rows if row[1] is not None)
 
 
 def _read_postgresql(scope: Scope) -> frozenset[str]:

@@ -21,6 +21,8 @@ from ....errors.database import LockTimeout
 from ....errors.database import LockUnavailable
 from ....errors.running import ChangedMeanwhile
 from ....redaction import scrub
+from ....targets import current_tenant
+from ...connections import commits_each_statement
 from ...connections import execute_aside
 from ...connections import has_second
 from ...connections import keep_alive
@@ -31,6 +33,7 @@ from .lease import LeaseLock
 from .mysql import MysqlLock
 from .mysql import WorkingLock
 from .postgresql import PostgresLock
+from .postgresql import TransactionLock
 from .protocol import Holder
 from .protocol import Lock
 
@@ -55,6 +58,8 @@ class MigrationLock(Guard):
         self._locks: list[Lock] = []
         self._last_step: t.Any = None
         self._verified = 0.0
+        self._in_transaction: TransactionLock | None = None
+        self._is_over = False  # all steps are done
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
@@ -69,6 +74,12 @@ class MigrationLock(Guard):
         :raises LockTimeout: when another process holds it for longer than ``lock_wait`` seconds.
         :raises LockUnavailable: when no second connection could be opened.
         """
+        if _fits_transaction(scope):
+            scope.listen_exactly("begin", lambda connection: self._begins(scope))
+            scope.listen_exactly("begin_twophase", lambda connection, xid: self._acquire_apart(scope))
+            scope.listen("commit", lambda connection: self._commits())
+            scope.listen("rollback", lambda connection: self._rolls_back())
+            return
         if not has_second(scope.connection):
             return
         if not self._acquire(scope, functools.partial(_make_lock, scope)):
@@ -78,12 +89,43 @@ class MigrationLock(Guard):
         if scope.dialect in MYSQL:
             name = _lock_name(scope)
             self._acquire(scope, lambda: WorkingLock(scope.connection, name))
+            if isinstance(self._locks[0], MysqlLock):
+                scope.lock_held = self._locks[0].is_held
             if isinstance(self._locks[0], LeaseLock) and _is_galera(scope.connection):
                 # This node may lag behind the one where the last holder wrote.
                 execute_aside(scope.connection, "SET SESSION wsrep_sync_wait = 1")
 
+    def _begins(self, scope: Scope) -> None:
+        """Take the lock in the transaction that begins, unless this run has it."""
+        if self._locks or scope.idle:
+            return
+        self._in_transaction = lock = TransactionLock(scope, _lock_name(scope))
+        if self._acquire(scope, lambda: lock) and lock.is_pooled:
+            self._locks.clear()
+            self._acquire_apart(scope)
+
+    def _acquire_apart(self, scope: Scope) -> None:
+        if not self._locks:
+            self._acquire(scope, functools.partial(_make_lock, scope))
+
+    def _commits(self) -> None:
+        """Hold on to the lock if a revision commits."""
+        if self._in_transaction is not None and not self._is_over:
+            with contextlib.suppress(sa.exc.DBAPIError):  # in a transaction that has failed; the commit will say
+                self._in_transaction.keep()
+
+    def _rolls_back(self) -> None:
+        """Forget a lock that ends with the transaction."""
+        if self._in_transaction in self._locks and not self._in_transaction.is_kept:
+            self._locks.clear()
+
+    def end_step(self, scope: Scope, step: t.Any) -> None:
+        """Note that the next commit is the last."""
+        self._is_over = step is self._last_step
+
     def plan(self, scope: Scope, steps: t.Sequence[t.Any]) -> None:
         """Verify that the heads were read under the lock."""
+        self._is_over = not steps
         self._last_step = steps[-1] if steps else None
         if not self._was_verified_lately(scope):
             self._verify(scope, "before anything was run")
@@ -92,6 +134,8 @@ class MigrationLock(Guard):
     def around(self, scope: Scope, step: t.Any) -> t.Iterator[None]:
         """Verify the lock between the revision's code and its version."""
         yield
+        if scope.lock_held:
+            return  # which is asked by the statement that reads the versions
         if step is self._last_step or not self._was_verified_lately(scope):
             self._verify(scope, "before the version was written")
 
@@ -141,6 +185,19 @@ class MigrationLock(Guard):
                 "run gave no sign of life for too long.",
                 hint="Run the command again to apply the remaining revisions.",
             ) from error
+
+
+def _fits_transaction(scope: Scope) -> bool:
+    """Return whether the lock can be in the run's own transaction: that of a tenant, which is one for all revisions."""
+    return (
+        scope.dialect == "postgresql"
+        and scope.settings.lock == "auto"
+        and current_tenant() is not None
+        and scope.connection.dialect.driver in ("psycopg", "psycopg2")
+        and not scope.options.get("transaction_per_migration")
+        and not scope.connection.in_transaction()
+        and not commits_each_statement(scope.connection)
+    )
 
 
 def wait_for(lock: Lock, scope: Scope) -> bool:

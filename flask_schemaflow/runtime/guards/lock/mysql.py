@@ -62,6 +62,11 @@ class MysqlLock:
         except sa.exc.SQLAlchemyError:
             return False
 
+    @property
+    def is_held(self) -> str:
+        """An SQL expression that any session of the server may ask."""
+        return f"IS_USED_LOCK('{self._name}') = {self.identity.rpartition(' ')[2]}"
+
     def release(self) -> None:
         close_quietly(self._connection)
 

@@ -11,12 +11,19 @@ snapshot, until the next command replaces it. So each query here is followed by 
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 import sqlalchemy as sa
 
 from ...connections import close_quietly
+from ...connections import execute_beneath
+from ...connections import run_below
 from ...connections import second_engine
+from ...connections import session_number
+from ...guard import Scope
+from ...own_tables import note_tables
+from ...own_tables import tables_asked_for
 from .protocol import describe_process
 from .protocol import digest
 from .protocol import Holder
@@ -45,13 +52,13 @@ class PostgresLock:
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
         self.identity = ""
-        self._key = int(digest(name)[:8], 16) & 0x7FFFFFFF
+        self._key = key_of(name)
         connection = second_engine(engine).connect()
         self._connection = connection.execution_options(isolation_level="READ COMMITTED")
 
     def try_acquire(self) -> bool:
         lock = f"pg_try_advisory_xact_lock({_CLASS}, {self._key})"
-        query = f"SELECT {lock}, {_IDENTITY}, {', '.join(self._settings())}"
+        query = f"SELECT {lock}, {_IDENTITY}, {', '.join(settings(self._connection))}"
         row = self._connection.exec_driver_sql(query).one()
         if not row[0]:
             self._connection.rollback()
@@ -76,31 +83,88 @@ class PostgresLock:
     def release(self) -> None:
         close_quietly(self._connection)
 
-    def _settings(self) -> list[str]:
-        """Return what keeps a transaction safe that may idle for hours, and names its owner."""
-        owner = process_name().replace("'", "").replace("%", "")[:45]
-        settings = [f"set_config('application_name', '{PREFIX} {owner}', true)"]
-        if (self._connection.dialect.server_version_info or ()) >= (17,):
-            settings.append("set_config('transaction_timeout', '0', true)")
-        return settings
-
     def _who(self) -> Holder | None:
         row = self._connection.exec_driver_sql(_WHO.format(_CLASS, self._key)).first()
         self._forget_snapshot()
-        if row is None:
-            return None
-        session = f"PostgreSQL session {row.pid}" + (f" from {row.client}" if row.client else "")
-        prefix, _, process = (row.application_name or "").partition(" ")
-        who = f"{describe_process(process)} ({session})" if prefix == PREFIX else session
-        return Holder(
-            who,
-            since=utc(row.xact_start),
-            identity=f"{row.pid} {row.born}",
-            remedy=f"SELECT pg_terminate_backend({row.pid});",
-        )
+        return None if row is None else _holder(*row)
 
     def _forget_snapshot(self) -> None:
         self._connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
+class TransactionLock:
+    """The same lock in the transaction of the migration itself, which needs no second connection.
+
+    It is taken by the first statement of the transaction, which also asks what else the guards want to know, and is
+    released by the commit. A run that commits before its end holds on to it by :meth:`keep`.
+
+    :param scope: a run whose transaction begins now.
+    :ivar is_pooled: whether the session is a pooler's, which may give it to another client after a commit.
+    :ivar is_kept: whether the session holds it, also after the transaction.
+    """
+
+    def __init__(self, scope: Scope, name: str) -> None:
+        self.identity = ""
+        self.is_pooled = False
+        self._scope, self._connection = scope, scope.connection
+        self._key = f"{_CLASS}, {key_of(name)}"
+        self.is_kept = False
+
+    def try_acquire(self) -> bool:
+        tables = tables_asked_for(self._scope)
+        asked = [f"pg_try_advisory_xact_lock({self._key})", _IDENTITY, "pg_backend_pid()", *tables.values()]
+        query = f"SELECT {', '.join([*asked, *settings(self._connection)])}"
+        is_held, identity, session, *answers = execute_beneath(self._connection, query)[0]
+        self.is_pooled = session != session_number(self._connection)
+        if not is_held or self.is_pooled:
+            self._connection.connection.rollback()
+            return bool(is_held)
+        note_tables(self._scope, tables, answers[: len(tables)])
+        self.identity = str(identity or "")
+        return True
+
+    def keep(self) -> None:
+        """Have the session hold the lock from now on, because the transaction ends."""
+        if not self.is_kept and not self.is_pooled:
+            execute_beneath(self._connection, f"SELECT pg_advisory_lock({self._key})")
+            self.is_kept = True
+
+    def holder(self) -> Holder | None:
+        rows = execute_beneath(self._connection, _WHO.format(*self._key.split(", ")))
+        self._connection.connection.rollback()
+        return _holder(*rows[0]) if rows else None
+
+    def verify(self) -> bool:
+        return True  # the session that could lose it is the one whose statements would fail
+
+    def release(self) -> None:
+        if self.is_kept and not self._connection.closed:
+            with contextlib.suppress(Exception):
+                run_below(self._connection.connection, f"SELECT pg_advisory_unlock({self._key})")
+                if not self._connection.in_transaction():
+                    self._connection.connection.rollback()
+
+
+def key_of(name: str) -> int:
+    """Return the second half of the key of a version table's lock."""
+    return int(digest(name)[:8], 16) & 0x7FFFFFFF
+
+
+def settings(connection: sa.Connection) -> list[str]:
+    """Return what keeps a transaction safe that may idle for hours, and names its owner."""
+    owner = process_name().replace("'", "").replace("%", "")[:45]
+    found = [f"set_config('application_name', '{PREFIX} {owner}', true)"]
+    if (connection.dialect.server_version_info or ()) >= (17,):
+        found.append("set_config('transaction_timeout', '0', true)")
+    return found
+
+
+def _holder(pid: int, program: str | None, client: str | None, since: t.Any, born: str) -> Holder:
+    session = f"PostgreSQL session {pid}" + (f" from {client}" if client else "")
+    prefix, _, process = (program or "").partition(" ")
+    who = f"{describe_process(process)} ({session})" if prefix == PREFIX else session
+    remedy = f"SELECT pg_terminate_backend({pid});"
+    return Holder(who, since=utc(since), identity=f"{pid} {born}", remedy=remedy)
 
 
 # Behind a pooler the driver's number is not the session's, so the statement finds it too.

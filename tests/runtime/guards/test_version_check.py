@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import psycopg
+import pymysql
 import pytest
 
 import flask_schemaflow
@@ -94,6 +95,34 @@ def test_a_revision_costs_postgresql_few_statements_more(
             flask_schemaflow.upgrade(revision=revision)
             counts.append(len(sent))
     assert counts[1] - counts[0] <= 9 * (2 + more) + 2, sent  # the lock itself is asked for once a second
+
+
+def test_a_revision_costs_mariadb_few_statements_more(
+    project: MakeProject, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the change and the version five: two of the journal around the change, one that reads and locks the
+    versions and asks for the lock, one that empties the journal, and the record."""
+    made = project(url=mariadb_url)
+    monkeypatch.chdir(made.root)
+    sent: list[str] = []
+    query = pymysql.connections.Connection.query
+
+    def counted(connection: t.Any, sql: t.Any, *rest: t.Any) -> t.Any:
+        sent.append(str(sql))
+        return query(connection, sql, *rest)
+
+    with made.app().app_context():
+        flask_schemaflow.init()
+        for number in range(12):
+            made.write_revision(f"r{number}", f"r{number - 1}" if number else None, TABLE.format(name=number))
+        flask_schemaflow.upgrade(revision="r0")
+        monkeypatch.setattr(pymysql.connections.Connection, "query", counted)
+        counts = []
+        for revision in ("r1", "r11"):
+            sent.clear()
+            flask_schemaflow.upgrade(revision=revision)
+            counts.append(len(sent))
+    assert counts[1] - counts[0] <= 9 * 7 + 4, sent  # a pause of the machine has the versions read once more
 
 
 @pytest.mark.parametrize("table", ["alembic_version", "100% of versions"])

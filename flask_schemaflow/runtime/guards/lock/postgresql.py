@@ -5,6 +5,9 @@ transaction is gone after its first commit; a session that waits in ``pg_advisor
 REPEATABLE READ, keeps a snapshot that CREATE INDEX CONCURRENTLY waits for, forever. An idle READ COMMITTED
 transaction has no snapshot, and dies with its connection.
 
+A tenant's run is one short transaction as a rule, and there are thousands of them. So its lock is in that transaction,
+and becomes the session's if a revision commits; never where a pooler stands between.
+
 One trap remains: drivers that prepare statements leave the last query's portal open, and with it the
 snapshot, until the next command replaces it. So each query here is followed by a command that takes none.
 """

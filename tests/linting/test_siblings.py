@@ -24,7 +24,7 @@ ALWAYS = {
     "pg-using-converts", "pg-matview-concurrently", "my-partition-drop", "my-procedure",
     "sl-cascade", "sl-batch-unique-dup", "sl-manual-rebuild",
     "pg-detach", "pg-cascade-chain", "my-delete-cascade", "my-lax-too-long", "my-set-mode-in-revision", "my-json",
-    "sl-delete-cascade", "sl-set-null",
+    "sl-delete-cascade", "sl-set-null", "sl-with-data-update", "pg-drop-schema-cascade",
 }  # fmt: skip
 _HEAD = 'import sqlalchemy as sa\nfrom alembic import op\n{0}\n\nrevision = "b2"\ndown_revision = "a1"\n\n\n'
 

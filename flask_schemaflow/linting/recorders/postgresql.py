@@ -24,7 +24,9 @@ from ..observation import WRITES
 from ..observation import Written
 from ..raw import query
 from ..raw import reading
+from ..shapes import Change
 from ..shapes import label
+from ..shapes import split
 from ..sql_text import bare
 from ..sql_text import first_word
 from ..sql_text import limit_of
@@ -113,6 +115,8 @@ class PostgreSQLRecorder(Recorder):
             if re.match(r"(?:ALTER|DROP)\s+(?:TYPE|DOMAIN)\b", bare(sql), re.I):
                 owners += [self._labels.get(oid) for (oid,) in query(connection, _USERS, (list(words),))]
             found += [name for name in owners if name in self.shapes.current]
+            if re.match(r"DROP\s+SCHEMA\b", bare(sql), re.I):
+                found += [table for table, name in self.shapes.current.items() if split(name)[0] in words]
         return list(dict.fromkeys(found))
 
     def parts(self, sql: str, parameters: t.Any) -> list[str]:
@@ -154,6 +158,7 @@ class PostgreSQLRecorder(Recorder):
         for oid in self._old:
             self._note_work(item, oid, now)
         self._note_detached(item, connection, now)
+        self._note_gone(item, now)
         self._note_locks(item, now, {} if self._alone else _locks(connection))
         if item.autocommit and self.ends_here and not self._alone:
             query(connection, "COMMIT")
@@ -176,6 +181,14 @@ class PostgreSQLRecorder(Recorder):
                 if child in now and {child, parent} <= self._labels.keys():
                     item.detached.append((self._labels[parent], self._labels[child]))
             self._partitions = there
+
+    def _note_gone(self, item: Observation, now: dict[int, _Relation]) -> None:
+        """Note the tables that a statement drops without naming them, as with an extension or what someone owns."""
+        for oid in self._relations.keys() - now.keys():
+            table = self._labels.get(oid)
+            is_table = oid in self._old and not self._old[oid].is_index
+            if table is not None and is_table and table not in item.tables and table not in self.unnamed:
+                item.changes.append(Change("drop_table", table, old=table))
 
     def _note_work(self, item: Observation, oid: int, now: dict[int, _Relation]) -> None:
         """Note a rewrite, an index build or a scan of one older table."""

@@ -29,6 +29,41 @@ _LOOPS = ("Rewind", "Last", "Sort")
 _OPENS = ("OpenRead", "OpenWrite", "ReopenIdx")
 
 
+class _Program:
+    """What the program of a statement does with older tables.
+
+    :param lines: those of EXPLAIN.
+    :param roots: the tables by the first pages of themselves and their indexes.
+    """
+
+    def __init__(self, lines: t.Iterable[t.Sequence[t.Any]], roots: t.Mapping[int, str | None]) -> None:
+        self.loops: list[str] = []
+        self.written: set[str] = set()
+        self.deleted: list[str] = []
+        self.emptied: list[str] = []
+        self.tests_rows = False
+        cursors: dict[int, str | None] = {}
+        for number, (address, code, first, second, third, *_) in enumerate(lines):
+            if address == 0 and number:
+                cursors = {}  # what a trigger runs comes after the program, and counts its cursors anew
+            if code in _OPENS and third == 0:
+                cursors[first] = roots.get(second)
+            table = roots.get(first) if code == "Clear" else cursors.get(first)
+            self.tests_rows |= code == "VFilter"
+            if table is not None:
+                self._note(code, table)
+
+    def _note(self, code: str, table: str) -> None:
+        if code in _LOOPS:
+            self.loops.append(table)
+        elif code == "OpenWrite":
+            self.written.add(table)
+        elif code == "Delete":
+            self.deleted.append(table)
+        elif code == "Clear":
+            self.emptied.append(table)
+
+
 class SQLiteRecorder(Recorder):
     """Reads the program of each statement."""
 
@@ -70,21 +105,15 @@ class SQLiteRecorder(Recorder):
             program = query(connection, f"EXPLAIN {item.sent}", parameters)
         except Exception:  # the statement itself is wrong, and says so when it runs
             return
-        roots = self._roots(connection)
-        cursors: dict[int, str | None] = {}
-        for number, (address, code, first, second, third, *_) in enumerate(program):
-            if address == 0 and number:
-                cursors = {}  # what a trigger runs comes after the program, and counts its cursors anew
-            if code == "Delete" and main_word(item.sql) == "DELETE" and cursors.get(first):
-                item.deleted.append(str(cursors[first]))
-            if code in _OPENS and third == 0:
-                cursors[first] = roots.get(second)
-            elif code in _LOOPS and cursors.get(first):
-                self._note_loop(item, str(cursors[first]))
-            elif code == "VFilter" and item.word == "ALTER" and item.tables:
-                self._note_loop(item, item.tables[0])  # a new CHECK is tested by PRAGMA quick_check
-            elif code == "Clear" and item.word == "DELETE" and roots.get(first):
-                item.empties.append(str(roots[first]))
+        found = _Program(program, self._roots(connection))
+        item.deleted += found.deleted if main_word(item.sql) == "DELETE" else ()
+        item.empties += found.emptied if item.word == "DELETE" else ()
+        changed = found.written & set(found.loops) if main_word(item.sql) in ("UPDATE", "DELETE") else set()
+        for table in found.loops:
+            if not changed or table in found.written:  # else it is only read for the other's sake
+                self._note_loop(item, table)
+        if found.tests_rows and item.word == "ALTER" and item.tables:
+            self._note_loop(item, item.tables[0])  # a new CHECK is tested by PRAGMA quick_check
 
     def keys_that_delete(self, connection: sa.Connection) -> list[Orphans]:
         """Return the foreign keys between older tables, if the application enforces them."""

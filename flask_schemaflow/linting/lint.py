@@ -236,6 +236,11 @@ def _measure(
     if sizes is None:
         known = read_sizes(source) if source is not None and (has_rows or request.data) else {}
         sizes = Sizes(known, "database" if known else "unknown")
+    with scratch.connect():  # which asks for the version
+        pass
+    version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
+    kind = "mariadb" if getattr(scratch.engine.dialect, "is_mariadb", False) else report.dialect
+    report = report.changed(dialect=kind, server=version, rows_from=sizes.source)
     if request.sample and source is not None:
         version_table = scratch.options.get("version_table") or "alembic_version"
         left_out = copy_rows(source, scratch.engine, request.sample, OWN_TABLES | {version_table})
@@ -278,11 +283,7 @@ def _measure(
                 f"Measured in a schema of its own, because {scratch.engine.url.username} may not create databases. It "
                 "has the tables, without views, functions and triggers."
             )
-    version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
-    report = report.changed(
-        server=version, rows_from=sizes.source, revisions=tuple(checked), notices=tuple(notices)
-    )
-    return report, measurement.sizes
+    return report.changed(revisions=tuple(checked), notices=tuple(notices)), measurement.sizes
 
 
 def _downgrades(measurement: Measurement, done: t.Sequence[Script]) -> t.Iterator[CheckedRevision]:

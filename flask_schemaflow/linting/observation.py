@@ -202,6 +202,10 @@ class Recorder:
     def begin(self, connection: sa.Connection) -> None:
         """Look at the database before the revision."""
 
+    def commits(self, sql: str) -> bool:
+        """Return whether a statement is committed by itself, together with what came before it."""
+        return False
+
     def parts(self, sql: str, parameters: t.Any) -> list[str]:
         """Return the statements of a text that the driver takes at once."""
         return [sql]
@@ -293,9 +297,10 @@ class Recorder:
         text = readable(sql, connection.dialect.paramstyle)
         item = Observation(len(self.observations) + 1, text, lines, sql, autocommit=is_autocommit(connection))
         item.repeated, item.kept = REPEATED in connection.info, KEPT in connection.info
-        if not self._open or (item.autocommit and self.begins_here):
+        commits = self.commits(text)
+        if not self._open or commits or (item.autocommit and self.begins_here):
             self._transaction += 1
-        self._open = not item.autocommit
+        self._open = not item.autocommit and not commits
         item.transaction = self._transaction
         with self._unobserved():
             item.tables = tuple(self.named(connection, text))

@@ -103,12 +103,12 @@ def converted_values(subject: Subject) -> t.Iterator[Finding]:
 
 
 def truncated_values(subject: Subject) -> t.Iterator[Finding]:
-    """Find values that MariaDB and MySQL cut, where their ``sql_mode`` isn't strict, instead of refusing them."""
+    """Find values that MariaDB and MySQL change instead of refusing them, in the lax ``sql_mode`` of a revision."""
     for failure in subject.failures:
         if failure.is_changed:
             message = (
-                f"{failure.words}, and sql_mode is not strict in this session, so the server writes other values in "
-                f"their place: {failure.query}"
+                f"{failure.words}, and the revision has set a sql_mode that is not strict, so the server writes other "
+                f"values in their place: {failure.query}"
             )
             yield subject.finding("changes-values", failure.observation, failure.table, message)
 

@@ -23,7 +23,7 @@ ALWAYS = {
     "my-comment-literal2", "my-two-step-fail", "my-update-limit", "my-delete-join", "my-charset",
     "pg-using-converts", "pg-matview-concurrently", "my-partition-drop", "my-procedure",
     "sl-cascade", "sl-batch-unique-dup", "sl-manual-rebuild",
-    "pg-detach", "pg-cascade-chain", "my-delete-cascade", "my-lax-too-long", "my-set-mode-in-revision", "my-json",
+    "pg-detach", "pg-cascade-chain", "my-delete-cascade", "my-lax-null", "my-set-mode-in-revision", "my-json",
     "sl-delete-cascade", "sl-set-null", "sl-with-data-update", "pg-drop-schema-cascade",
 }  # fmt: skip
 _HEAD = 'import sqlalchemy as sa\nfrom alembic import op\n{0}\n\nrevision = "b2"\ndown_revision = "a1"\n\n\n'

@@ -45,6 +45,11 @@ _EMPTIES_PARTITION = re.compile(
     r"\b(?:DROP|TRUNCATE)\s+PARTITION\s+(?:IF\s+EXISTS\s+)?([\w`$]+(?:\s*,\s*[\w`$]+)*)", re.I
 )
 _CALL = re.compile(rf"(?:CALL|DO|SELECT)\s+({_NAME})\s*\(", re.I)
+_COMMITS = re.compile(
+    r"(?:(?:CREATE|DROP)\s+(?!(?:OR\s+REPLACE\s+)?TEMPORARY\b)|ALTER|RENAME|TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|GRANT|REVOKE"
+    r"|LOCK\s+TABLES)\b",
+    re.I,
+)
 _ROUTINE = """SELECT routine_definition FROM information_schema.routines
     WHERE routine_schema = database() AND routine_name = %s"""
 _ALTER = re.compile(rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?({_NAME})", re.I)
@@ -63,16 +68,13 @@ _ROWS = """SELECT max(table_rows) FROM information_schema.tables
 class MySQLRecorder(Recorder):
     """Tries the ways to change a table, and asks the planner about rows."""
 
-    def begin(self, connection: sa.Connection) -> None:
-        """Ask whether the application's own sessions take values that don't fit."""
-        self._is_lax = False
-        if self.source is not None:
-            with self.source.connect() as original:
-                self._is_lax = _is_lax(original)
+    def commits(self, sql: str) -> bool:
+        """Return whether a statement changes the schema, which the server commits by itself."""
+        return _COMMITS.match(without_comments(sql, backslashes=True).lstrip()) is not None
 
     def before(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> tuple[str, t.Any]:
         """Run the statement in the cheapest way; what is sent in its place does nothing."""
-        item.is_lax = self._is_lax or _is_lax(connection)
+        item.is_lax = _is_lax(connection)  # upgrade makes every session strict, but a revision may think otherwise
         sql = without_comments(item.sent, backslashes=True).strip().rstrip("; \n")
         if match := _DROP_INDEX.match(sql):
             sql = f"ALTER TABLE {match[2]} DROP INDEX {match[1]}"

@@ -124,3 +124,17 @@ def write_chain(project: Project) -> None:
     )
     for number, body in enumerate(chain, 1):
         project.write_revision(f"ccc{number}", f"ccc{number - 1}" if number > 1 else None, body)
+
+
+def write_filled(project: Project) -> None:
+    """A column whose place another one takes; the way back fills it in four batches, and keeps the table."""
+    old, new = 'sa.Column("n", sa.Integer(), nullable=False)', 'sa.Column("m", sa.BigInteger(), nullable=False)'
+    table = f'op.create_table("big", sa.Column("id", sa.Integer(), primary_key=True), {old})'
+    doubled = '    op.execute(f"INSERT INTO big (id, n) SELECT id + {2**k}, n + {2**k} FROM big")'
+    first = f'{table}\nop.execute("INSERT INTO big (id, n) VALUES (1, 1)")\nfor k in range(14):\n{doubled}'
+    project.write_revision("ddd1", None, first)
+    how = 'forward="n * 2", backward="m / 2"'
+    expand = f'op.expand_column("big", "n", {new}, {how})\nop.execute("UPDATE big SET m = n * 2")'
+    project.write_revision("ddd2", "ddd1", expand, f'op.undo_expand_column("big", {old}, "m")')
+    contract = f'op.contract_column("big", "n", {new})'
+    project.write_revision("ddd3", "ddd2", contract, f'op.undo_contract_column("big", {old}, {new}, {how})')

@@ -26,6 +26,9 @@ CASES = (
     pytest.param("postgresql", "concurrent", "upgrade", 1, marks=EXHAUSTIVE),
     pytest.param("postgresql", "mixed", "upgrade", 3, marks=EXHAUSTIVE),
     pytest.param("sqlite", "mixed", "upgrade", 1, marks=EXHAUSTIVE),
+    pytest.param("mariadb", "filled", "downgrade", 1, marks=EXHAUSTIVE),
+    pytest.param("postgresql", "filled", "downgrade", 1, marks=EXHAUSTIVE),
+    pytest.param("sqlite", "filled", "downgrade", 1, marks=EXHAUSTIVE),
 )
 """Database, revisions, direction, and every which statement: all of them take a minute or two each."""
 

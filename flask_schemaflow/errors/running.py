@@ -227,6 +227,14 @@ class OldColumnInUse(RunError, code="SF529"):
     """
 
 
+class ColumnsUnfit(RunError, code="SF544"):
+    """A table doesn't have the columns that ``op.expand_column()`` or ``op.contract_column()`` names.
+
+    Cause: a name in the revision file is misspelled, or the new column existed before with values of its own.
+    Cure: fix the name and run the command again.
+    """
+
+
 class RevisionIdTooLong(RunError, code="SF540"):
     """The revision id is too long for the version table.
 

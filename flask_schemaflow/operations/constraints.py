@@ -112,10 +112,7 @@ def _create_foreign_key(operations: Operations, operation: CreateForeignKeyOnlin
     if kind == "postgresql":
         _create_on_postgresql(operations, operation)
     elif kind == "mysql":
-        if not _exists(operations, table, name, schema):
-            with session_variable(operations, "foreign_key_checks", "0"):
-                run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))
-        _require_referents(operations, operation)
+        _create_foreign_key_on_mysql(operations, operation)
     elif kind == "sqlite":
         _require_referents(operations, operation)
         with operations.batch_alter_table(table, schema=schema) as batch:
@@ -124,6 +121,20 @@ def _create_foreign_key(operations: Operations, operation: CreateForeignKeyOnlin
             )
     else:
         operations.invoke(operation.plain())
+
+
+def _create_foreign_key_on_mysql(operations: Operations, operation: CreateForeignKeyOnlineOp) -> None:
+    table, name, schema = operation.source_table, operation.constraint_name, operation.source_schema
+    ask(operations, f"{_orphans(operations, operation)} LIMIT 0")  # without checks a missing table is accepted
+    if _exists(operations, table, name, schema):  # a run stopped at its rows; the file may have changed since
+        altered = f"ALTER TABLE {quote_table(operations, table, schema)}"
+        indexes = sa.inspect(operations.get_bind()).get_indexes(table, schema=schema)
+        wrong = [item for item in indexes if item["name"] == name and item["column_names"] != operation.local_cols]
+        its_index = f", DROP INDEX {quote(operations, name)}" if wrong else ""
+        run_without_lock(operations, f"{altered} DROP FOREIGN KEY {quote(operations, name)}{its_index}")
+    with session_variable(operations, "foreign_key_checks", "0"):
+        run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))
+    _require_referents(operations, operation)
 
 
 def _create_on_postgresql(operations: Operations, operation: CreateForeignKeyOnlineOp) -> None:
@@ -142,12 +153,12 @@ def _create_on_postgresql(operations: Operations, operation: CreateForeignKeyOnl
 
 
 def _exists(operations: Operations, table: str, name: str, schema: str | None) -> bool:
-    """Return whether MariaDB or MySQL has the constraint, because a run stopped at its rows."""
+    """Return whether MariaDB or MySQL has the constraint."""
     return bool(ask(operations, _THERE, schema=schema, table=table, name=name))
 
 
-def _require_referents(operations: Operations, operation: CreateForeignKeyOnlineOp) -> None:
-    """Look for rows that refer to nothing."""
+def _orphans(operations: Operations, operation: CreateForeignKeyOnlineOp) -> str:
+    """Return the query for rows that refer to nothing."""
     source = quote_table(operations, operation.source_table, operation.source_schema)
     referent = quote_table(operations, operation.referent_table, operation.options.get("referent_schema"))
     pairs = [
@@ -157,7 +168,12 @@ def _require_referents(operations: Operations, operation: CreateForeignKeyOnline
     same = " AND ".join(f"r.{remote} = s.{local}" for local, remote in pairs)
     given = " AND ".join(f"s.{local} IS NOT NULL" for local, _ in pairs)
     columns = ", ".join(f"s.{local}" for local, _ in pairs)
-    query = f"SELECT {columns} FROM {source} s WHERE {given} AND NOT EXISTS (SELECT 1 FROM {referent} r WHERE {same})"
+    return f"SELECT {columns} FROM {source} s WHERE {given} AND NOT EXISTS (SELECT 1 FROM {referent} r WHERE {same})"
+
+
+def _require_referents(operations: Operations, operation: CreateForeignKeyOnlineOp) -> None:
+    """Look for rows that refer to nothing."""
+    query = _orphans(operations, operation)
     orphans = ask(operations, f"{query} LIMIT 1")
     if orphans:
         shown = ", ".join(str(value) for value in orphans[0])
@@ -232,7 +248,10 @@ def _create_check_on_mysql(operations: Operations, operation: CreateCheckConstra
         operations.invoke(operation.plain())
         return
     table, name, schema = operation.table_name, operation.constraint_name, operation.schema
-    is_there = _exists(operations, table, name, schema) or _add_check_at_once(operations, operation)
+    if _exists(operations, table, name, schema):  # a run stopped at its rows; the file may have changed since
+        altered = f"ALTER TABLE {quote_table(operations, table, schema)}"
+        run(operations, f"{altered} DROP CONSTRAINT {quote(operations, name)}")
+    is_there = _add_check_at_once(operations, operation)
     _require_condition(operations, operation)
     if not is_there:
         run_without_lock(operations, AddConstraint(operation.plain().to_constraint(operations.get_context())))

@@ -1,4 +1,7 @@
-"""What has to hold before an old column is dropped: all rows have a new value, and no old code writes."""
+"""What has to hold before a column is doubled and before the old one is dropped.
+
+At first the new column has no values of its own. In the end all rows have a new value, and no old code writes.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,34 @@ import sqlalchemy as sa
 from alembic.operations import Operations
 
 from ..backfills.writes import WRITES_TABLE
+from ..errors.running import ColumnsUnfit
 from ..errors.running import OldColumnInUse
 from .server import ask
 from .server import is_offline
 from .server import quote
 from .server import quote_table
 from .server import run
+from .triggers import has_triggers
 from .triggers import Pair
 
-__all__ = ["forget_writes", "require_quiet", "require_values"]
+__all__ = ["forget_writes", "require_quiet", "require_unused", "require_values"]
 
 
 def forget_writes(operations: Operations, pair: Pair) -> None:
     """Remove what the triggers noted."""
     name = pair.name.replace("'", "''")
     run(operations, f"DELETE FROM {WRITES_TABLE} WHERE name = '{name}'")
+
+
+def require_unused(operations: Operations, pair: Pair) -> None:
+    """Refuse a new column that exists and has values which no trigger of the pair has written."""
+    table, new = quote_table(operations, pair.table, pair.schema), quote(operations, pair.new)
+    query = f"SELECT 1 FROM {table} WHERE {new} IS NOT NULL LIMIT 1"
+    if not has_triggers(operations, pair) and ask(operations, query):
+        raise ColumnsUnfit(
+            f"Table {pair.table} has a column {pair.new} already, and it has values.",
+            hint=f"Fix the name of the column that is to take the place of {pair.old} in the revision file.",
+        )
 
 
 def require_values(operations: Operations, pair: Pair) -> None:

@@ -14,6 +14,7 @@ from alembic.operations import MigrateOperation
 from alembic.operations import Operations
 
 from ..backfills.sql import KEPT
+from ..errors.running import ColumnsUnfit
 from ..errors.running import RunError
 from .column_keys import column_keys
 from .column_keys import drop_keys_on_mysql
@@ -21,6 +22,7 @@ from .columns import set_not_null
 from .columns import set_not_null_on_mysql
 from .contract_checks import forget_writes
 from .contract_checks import require_quiet
+from .contract_checks import require_unused
 from .contract_checks import require_values
 from .fill import fill_in_batches
 from .server import autocommit
@@ -105,7 +107,10 @@ def _expand(operations: Operations, operation: ExpandColumnOp) -> None:
     _require_known(operations)
     pair = operation.pair(operations)
     columns = _columns(operations, pair)
-    if pair.new not in columns:
+    _require_columns(operations, pair, columns, pair.old)
+    if pair.new in columns:
+        require_unused(operations, pair)  # an interrupted run has added it
+    else:
         operations.add_column(pair.table, _nullable(operation.new), schema=pair.schema)
     old = columns.get(pair.old)
     if kind_of(operations) == "sqlite" and is_offline(operations):
@@ -186,7 +191,9 @@ def _contract(operations: Operations, operation: ContractColumnOp) -> None:
     pair, new = operation.pair(operations), operation.new
     columns = _columns(operations, pair)
     rename = bool(operation.options["rename"])
+    _require_columns(operations, pair, columns, pair.old if rename else pair.new)
     if columns and (pair.new if rename else pair.old) not in columns:
+        _require_unfinished(operations, pair, columns, rename)
         forget_writes(operations, pair)  # what an interrupted run has left to do
         return
     require_values(operations, pair)
@@ -354,11 +361,28 @@ def _require_known(operations: Operations) -> None:
         )
 
 
+def _require_columns(operations: Operations, pair: Pair, columns: t.Collection[str], name: str) -> None:
+    if name not in columns and not is_offline(operations):
+        raise ColumnsUnfit(
+            f"Table {pair.table} has no column {name}.",
+            hint=f"Fix the name in the revision file. Its columns are: {', '.join(columns)}.",
+        )
+
+
+def _require_unfinished(operations: Operations, pair: Pair, columns: t.Collection[str], rename: bool) -> None:
+    """Refuse a contract of which nothing is to be done, unless the server may have committed a part of it."""
+    if kind_of(operations) != "mysql":
+        _require_columns(operations, pair, columns, pair.new if rename else pair.old)
+
+
 def _columns(operations: Operations, pair: Pair) -> dict[str, t.Any]:
     """Return the columns that the table has; none where the SQL is only written."""
     if is_offline(operations):
         return {}
-    found = sa.inspect(operations.get_bind()).get_columns(pair.table, schema=pair.schema)
+    inspector = sa.inspect(operations.get_bind())
+    if not inspector.has_table(pair.table, schema=pair.schema):
+        raise ColumnsUnfit(f"The database has no table {pair.table}.", hint="Fix the name in the revision file.")
+    found = inspector.get_columns(pair.table, schema=pair.schema)
     return {column["name"]: column for column in found}
 
 

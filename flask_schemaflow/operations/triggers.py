@@ -19,6 +19,7 @@ from alembic.operations import Operations
 
 from ..backfills.writes import WRITES_TABLE
 from ..backfills.writes import writes_table
+from .server import ask
 from .server import is_offline
 from .server import kind_of
 from .server import quote
@@ -66,6 +67,25 @@ def create_triggers(operations: Operations, pair: Pair, is_noted: bool, key: t.S
     drop_triggers(operations, pair)
     operations.execute(sa.schema.CreateTable(writes_table(), if_not_exists=True))
     _CREATE[kind_of(operations)](operations, pair, is_noted, key)
+
+
+_TRIGGERS = {
+    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgname LIKE :name",
+    "mysql": "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = COALESCE(:schema, DATABASE()) "
+    "AND trigger_name LIKE :name",
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE :name",
+}
+
+
+def has_triggers(operations: Operations, pair: Pair) -> bool:
+    """Return whether there are triggers of a pair."""
+    query = _TRIGGERS[kind_of(operations)]
+    values = {
+        "name": f"{pair.name}%",
+        "schema": pair.schema,
+        "table": quote_table(operations, pair.table, pair.schema),
+    }
+    return bool(ask(operations, query, **{name: value for name, value in values.items() if f":{name}" in query}))
 
 
 def drop_triggers(operations: Operations, pair: Pair) -> None:

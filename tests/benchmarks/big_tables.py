@@ -1,6 +1,7 @@
 """How long a writer and a reader wait while a big table is changed, in the plain form and in the one for tables in use.
 
-Run as ``python -m tests.benchmarks.big_tables [ROWS]``; a million rows by default. For each database and change it
+Run as ``python -m tests.benchmarks.big_tables [ROWS [NAME ...]]``; a million rows by default, and all databases and
+changes unless some are named, such as ``mariadb check``. For each database and change it
 prints how long the change took and the longest statement of a session that updates single rows and of one that reads
 single rows meanwhile, in seconds. :doc:`/howto/big-tables` shows the figures.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import random
 import sys
 import tempfile
@@ -47,6 +49,14 @@ CHANGES: dict[str, tuple[str, str]] = {
     "unique constraint": (
         'b.create_unique_constraint("one", ["number"])',
         'op.create_unique_constraint_online("one", "visits", ["number"])',
+    ),
+    "primary key": (
+        'b.create_primary_key("pk", ["id"])',
+        'op.create_primary_key_online("pk", "visits", ["id"])',
+    ),
+    "dropped index": (
+        'op.drop_index("ix_number", "visits")',
+        'op.drop_index_online("ix_number", "visits")',
     ),
     "foreign key": (
         'b.create_foreign_key("fk", "doctors", ["doctor_id"], ["id"])',
@@ -96,7 +106,7 @@ def measure(kind: Kind, folder: Path, rows: int, source: str) -> Waits:
     url = databases.create(kind, folder)
     engine = sa.create_engine(url, poolclass=NullPool, **_arguments(kind))
     try:
-        _make(engine, kind, rows)
+        _make(engine, kind, rows, source)
         waits, done = Waits(), threading.Event()
         others = [
             threading.Thread(target=_beside, args=(engine, rows, done, waits, name)) for name in ("writer", "reader")
@@ -120,18 +130,21 @@ def _arguments(kind: Kind) -> dict[str, t.Any]:
     return {"connect_args": {"timeout": 600}} if kind == "sqlite" else {}
 
 
-def _make(engine: sa.Engine, kind: Kind, rows: int) -> None:
+def _make(engine: sa.Engine, kind: Kind, rows: int, source: str) -> None:
+    key = "NOT NULL UNIQUE" if "create_primary_key" in source else "PRIMARY KEY"
     with engine.begin() as connection:
         if kind == "sqlite":
             connection.exec_driver_sql("PRAGMA journal_mode = wal")
         connection.exec_driver_sql("CREATE TABLE doctors (id INTEGER PRIMARY KEY)")
         connection.exec_driver_sql(
-            "CREATE TABLE visits (id INTEGER PRIMARY KEY, doctor_id INTEGER, number INTEGER, room VARCHAR(20))"
+            f"CREATE TABLE visits (id INTEGER {key}, doctor_id INTEGER, number INTEGER, room VARCHAR(20))"
         )
         connection.exec_driver_sql("INSERT INTO doctors SELECT id FROM (" + _numbers(kind) + ") d")
         columns = "id, doctor_id, number, room"
         fill = FILL[kind].format(rows=rows).replace("%", "%%" if kind != "sqlite" else "%")
         connection.exec_driver_sql(f"INSERT INTO visits ({columns}) {fill}")
+        if "drop_index" in source:
+            connection.exec_driver_sql("CREATE INDEX ix_number ON visits (number)")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE TABLE visits" if kind == "mariadb" else "ANALYZE")
 
@@ -181,10 +194,11 @@ def _change(engine: sa.Engine, source: str) -> None:
 def main() -> None:
     """Print a line for each database and change."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    named = set(sys.argv[2:])
     print(f"{rows:,} rows; seconds: the change, the longest write and the longest read beside it")
-    for kind in KINDS:
-        for name, forms in CHANGES.items():
-            for form, source in zip(("plain", "online"), forms, strict=True):
+    for kind, name in itertools.product(KINDS, CHANGES):
+        if all(not named & set(words) or word in named for word, words in ((kind, KINDS), (name, CHANGES))):
+            for form, source in zip(("plain", "online"), CHANGES[name], strict=True):
                 with tempfile.TemporaryDirectory() as folder:
                     found = measure(kind, Path(folder), rows, source)
                 figures = f"{found.seconds:8.2f} {found.writer:8.2f} {found.reader:8.2f}"

@@ -45,20 +45,31 @@ op.create_unique_constraint("one_number", "visits", ["number"])
 op.create_index("ix_both", "visits", ["room", "number"])
 """
 
+_CHANGE_NOTHING = ("SELECT", "SHOW", "PRAGMA", "SET", "LOCK", "UNLOCK")
+ON_POSTGRESQL = (
+    *("index", "unique", "primary_key", "column", "foreign_key", "check", "not_null", "expand", "swap", "undo_swap"),
+)
+ON_MARIADB = ("foreign_key", "check", "not_null", "expand", "contract", "undo_contract")
+"""Operations by the server with more statements for them; where both have as many, one of a pair is enough."""
+
 
 class Interruption(Exception):
     """What stops an operation."""
 
 
 def call(engine: sa.Engine, source: str, stop: int = -1) -> None:
-    """Run operations of Alembic alone, in a transaction, and interrupt them before their statement of that number."""
-    seen = 0
+    """Run operations of Alembic alone, in a transaction, and interrupt them after their change of that number.
+
+    What only asks, or is about the session, leaves nothing that the next run could stumble over.
+    """
+    seen, has_changed = 0, False
 
     def count(connection: t.Any, cursor: t.Any, statement: str, *rest: t.Any) -> None:
-        nonlocal seen
-        seen += not statement.lstrip().startswith(("SELECT", "SHOW", "PRAGMA"))
-        if seen == stop:
+        nonlocal seen, has_changed
+        seen += has_changed
+        if has_changed and seen == stop:
             raise Interruption
+        has_changed = not statement.lstrip().startswith(_CHANGE_NOTHING)
 
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
@@ -68,8 +79,14 @@ def call(engine: sa.Engine, source: str, stop: int = -1) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+CASES = [
+    pytest.param(kind, name, marks=() if name in chosen else pytest.mark.exhaustive)
+    for kind, chosen in (("postgresql", ON_POSTGRESQL), ("mariadb", ON_MARIADB))
+    for name in CALLS
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
 def test_interrupted_and_run_again(make_database: MakeDatabase, kind: Kind, name: str) -> None:
     """What an interrupted operation left is no obstacle to its next run, under the plain ``alembic`` command, too."""
     engine = sa.create_engine(make_database(kind), poolclass=NullPool)
@@ -91,7 +108,6 @@ def test_interrupted_and_run_again(make_database: MakeDatabase, kind: Kind, name
             assert dump_schema(engine) == wanted
         stop += 1
     engine.dispose()
-    assert stop > 1
 
 
 def test_not_null_where_the_server_has_it() -> None:
@@ -104,7 +120,7 @@ def test_not_null_where_the_server_has_it() -> None:
     try:
         call(engine, TABLES)
         with pytest.raises(Interruption):
-            call(engine, CALLS["not_null"], 2)
+            call(engine, CALLS["not_null"], 1)
         proved = "SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'visits'::regclass AND contype = 'n'"
         assert dict(_rows(engine, proved)) == {"visits_id_not_null": True, "visits_room_not_null": False}
         call(engine, CALLS["not_null"])

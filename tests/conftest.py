@@ -21,6 +21,7 @@ from .support import databases
 from .support import generated
 from .support import legacy
 from .support.application import Project
+from .support.examples import choose_examples
 from .support.invoking import cli_runner
 from .support.pooler import Pooler
 from .support.servers import Kind
@@ -83,7 +84,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a folder for the files that commands generate; the processes of ``-n`` inherit it."""
+    """Choose how many examples are tried, and make a folder for the files that commands generate.
+
+    The processes of ``-n`` inherit both.
+    """
+    choose_examples(is_quick=config.option.markexpr == "fast")
     if not hasattr(config, "workerinput"):
         generated.begin()
 

@@ -19,6 +19,7 @@ from flask_schemaflow.revisions.graph import RevisionIndex
 from flask_schemaflow.revisions.headers import Header
 from flask_schemaflow.runtime.database_status import current_scripts
 
+from ..support.examples import examples
 from .histories import broken_histories
 from .histories import histories
 from .histories import Node
@@ -38,7 +39,7 @@ def ids(revisions: t.Iterable[t.Any]) -> list[str]:
     return [getattr(found, "id", None) or found.revision for found in revisions]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(histories())
 def test_every_revision_is_as_alembic_sees_it(nodes: list[Node]) -> None:
     """Heads, places, labels and messages are the same."""
@@ -66,7 +67,7 @@ def _children_first(walked: list[str], nodes: list[Node]) -> bool:
     return all(place[name] < place[above] for name, above in pairs if name in place and above in place)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(histories(), st.data())
 def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """History, what is pending and what is current come in Alembic's order, for any state of a database."""
@@ -97,7 +98,7 @@ def test_orders_are_those_of_alembic(nodes: list[Node], data: st.DataObject) -> 
             assert set(ids(index.current(current))) == set(ids(current_scripts(script, current))) == expected
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(broken_histories())
 def test_what_alembic_complains_about_is_left_to_it(nodes: list[Node]) -> None:
     """Where Alembic warns or fails, the index is not certain."""

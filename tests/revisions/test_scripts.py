@@ -26,6 +26,7 @@ from flask_schemaflow.errors import RevisionChanged
 from flask_schemaflow.revisions.scripts import HeaderScript
 from flask_schemaflow.revisions.scripts import script_directory
 
+from ..support.examples import examples
 from .histories import broken_histories
 from .histories import config_for
 from .histories import histories
@@ -133,7 +134,7 @@ def questions(data: st.DataObject, nodes: list[Node]) -> list[t.Callable[[Script
     ]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(histories(), st.data())
 def test_every_question_is_answered_as_by_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """The same values, the same errors, the same warnings."""
@@ -143,7 +144,7 @@ def test_every_question_is_answered_as_by_alembic(nodes: list[Node], data: st.Da
             assert ask(question, mine) == ask(question, theirs)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(histories())
 def test_every_revision_shows_itself_as_in_alembic(nodes: list[Node]) -> None:
     """What history, heads and show print, and what dependencies were resolved to."""
@@ -168,7 +169,7 @@ def test_every_revision_shows_itself_as_in_alembic(nodes: list[Node]) -> None:
         assert described(ours(folder)) == described(plain(folder))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(broken_histories())
 def test_broken_histories_fail_as_in_alembic(nodes: list[Node]) -> None:
     """Cycles, duplicates, missing parents: the same error, after the same warnings."""
@@ -184,7 +185,7 @@ def test_broken_histories_fail_as_in_alembic(nodes: list[Node]) -> None:
         assert kind(ours(folder)) == kind(plain(folder))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(histories())
 def test_adding_a_revision_keeps_the_map_whole(nodes: list[Node]) -> None:
     """A revision that was just written takes its place as in Alembic's map."""

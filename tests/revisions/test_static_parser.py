@@ -25,6 +25,7 @@ from flask_schemaflow.revisions.static_parser import ABSENT
 from flask_schemaflow.revisions.static_parser import NAMES
 from flask_schemaflow.revisions.static_parser import read_static
 
+from ..support.examples import examples
 from .histories import config_for
 from .histories import revision_text
 from .histories import write
@@ -304,7 +305,7 @@ PIECES = [
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.lists(st.sampled_from(PIECES), max_size=7), st.permutations(range(4)), st.integers(0, 3))
 def test_what_is_read_is_what_running_gives(pieces: list[str], order: list[int], kept: int) -> None:
     """Any sequence of harmless and nasty pieces: a header that is read is that of the module."""
@@ -327,7 +328,7 @@ def test_what_is_read_is_what_running_gives(pieces: list[str], order: list[int],
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_a_damaged_file_is_not_misread(chance: random.Random, count: int) -> None:
     """Characters and lines that are lost, doubled, moved or put in don't lead to a false header."""

@@ -35,6 +35,7 @@ from ..revisions.histories import Node
 from ..revisions.histories import repository
 from ..support.application import dispose
 from ..support.application import Project
+from ..support.examples import examples
 
 TEMPLATE = pathlib.Path(flask_schemaflow.__file__).parent / "templates" / "flask"
 NOON = 1_600_000_000
@@ -98,7 +99,7 @@ def answers(module: t.Any) -> dict[str, t.Any]:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(histories(), st.data())
 def test_an_answer_is_the_same_with_and_without_alembic(nodes: list[Node], data: st.DataObject) -> None:
     """Whatever the history and wherever the database is, also where no file has its revision, and when asked again."""

@@ -22,6 +22,7 @@ from ..revisions.histories import histories
 from ..revisions.histories import Node
 from ..revisions.histories import repository
 from ..support.application import Project
+from ..support.examples import examples
 from .test_fast_path import complete
 from .test_fast_path import current
 
@@ -80,7 +81,7 @@ def steps(plan: t.Callable[[], t.Iterable[t.Any]]) -> tuple[t.Any, list[str]]:
     return found, [str(warning.message) for warning in seen]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.one_of(histories(), broken_histories()), st.sampled_from(["head", "heads", "+1"]), st.data())
 def test_nothing_is_pending_where_alembic_says_so(nodes: list[Node], revision: str, data: st.DataObject) -> None:
     """Whatever the history: the same steps, the same error, the same warnings as when Alembic reads everything."""

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from flask_schemaflow.autogenerate.reflection.catalog import read_at_once
 from flask_schemaflow.runtime.guard import Scope
 
+from ...support.examples import examples
+
 NAMES = ("plain", "Mixed Case", 'quo"ted', "order")
 KINDS = ("serial", "bigserial", "smallserial", "identity", "own sequence", "borrowed", "integer", "text", "unique")
 
@@ -125,7 +127,7 @@ def test_the_same_on_postgresql(
             assert compared(postgresql, models, True)[0] == compared(postgresql, models, False)[0]
 
 
-@settings(max_examples=40, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), suppress_health_check=SLOW)
 @given(stored=tables(("serial", "integer", "text", "unique")), wanted=tables(("serial", "integer", "text", "unique")))
 def test_the_same_on_sqlite(
     sqlite: sa.Engine, stored: dict[str, t.Any], wanted: dict[str, t.Any]
@@ -226,7 +228,7 @@ def read(connection: sa.Connection) -> t.Iterator[list[str]]:
         yield sent
 
 
-@settings(max_examples=60, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=examples(60), suppress_health_check=SLOW, deadline=None)
 @given(left_out=st.sets(st.sampled_from(STATEMENTS), max_size=len(STATEMENTS)))
 @example(left_out=set())
 @example(left_out={statement for statement in STATEMENTS if "TEMP" in statement or "VIRTUAL" in statement})

@@ -19,6 +19,7 @@ from flask_schemaflow.autogenerate.renames import IndexShape
 from flask_schemaflow.autogenerate.renames import Settled
 from flask_schemaflow.autogenerate.renames import TableShape
 
+from ...support.examples import examples
 from .tables import ID
 from .tables import names
 from .tables import PERSON
@@ -94,7 +95,7 @@ def shuffled(schema: dict[str, TableShape], seed: int) -> dict[str, TableShape]:
 
 
 class TestProperties:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(schemas(), schemas())
     def test_only_vanished_and_appeared(self, before: dict[str, TableShape], after: dict[str, TableShape]) -> None:
         """Only names that vanished are paired with names that appeared, with a confidence between 0 and 1."""
@@ -111,7 +112,7 @@ class TestProperties:
         for one in itertools.chain(found.tables, found.ask_tables, found.columns, found.ask_columns):
             assert 0 <= one.confidence <= 1 and len(one.evidence) <= 3
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(schemas(), schemas())
     def test_each_name_once(self, before: dict[str, TableShape], after: dict[str, TableShape]) -> None:
         """A name is accepted once, and not asked about after that."""
@@ -122,13 +123,13 @@ class TestProperties:
             assert not set(olds) & {(c.table, c.old) for c in asked}
             assert not set(news) & {(c.table, c.new) for c in asked}
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(schemas(), schemas(), st.integers())
     def test_order_is_nothing(self, before: dict[str, TableShape], after: dict[str, TableShape], seed: int) -> None:
         """The answer depends on what is in the schemas, not on its order."""
         assert detect(shuffled(before, seed), shuffled(after, seed)) == detect(before, after)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(schemas(), schemas())
     def test_answers_end_the_questions(self, before: dict[str, TableShape], after: dict[str, TableShape]) -> None:
         """Answering every question with no leaves none about the same pairs, and new ones come to an end."""

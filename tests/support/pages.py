@@ -52,7 +52,7 @@ _VARIABLE = [
     (re.compile(r"\b\d{8}_\d{4,6}_"), "DATE_TIME_"),
     (re.compile(r"\b\d{8}T\d{6}Z"), "DATE_TIME"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
-    (re.compile(r" in \d+(\.\d+| )s\b"), " in DURATION"),
+    (re.compile(r" in \d+(\.\d+| )s\b( \(\d+:\d\d:\d\d\))?"), " in DURATION"),
     (re.compile(r"\b\d[\d.]* m?s(?=  )"), "DURATION"),
     (re.compile(r"\(\d[\d.]* [kM]B, "), "(SIZE, "),
     (re.compile(r"(\[SF800\] ).*"), r"\1VERSIONS"),

@@ -39,6 +39,14 @@ def _plain(value: t.Any) -> t.Any:
     return value
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it: ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 @dataclasses.dataclass(frozen=True)
 class Revision(Record):
     """One revision file.

@@ -15,6 +15,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..records import duration
 from ..records import Record
 
 BACKFILL_TABLE = "schemaflow_backfills"
@@ -67,14 +68,8 @@ class BackfillStatus(Record):
         about = f" of about {self.total:,}" if self.total and self.state not in OVER else ""
         text = f"{self.revision}.{self.name}: {self.state}, {self.rows:,}{about} rows of {self.table}"
         if self.left is not None and self.rows:
-            text += f", {self.rate:,.0f} rows a second, about {_duration(self.left)} left"
+            text += f", {self.rate:,.0f} rows a second, about {duration(self.left)} left"
         return text + (f" ({self.message})" if self.message else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def backfill_table(schema: str | None) -> sa.Table:

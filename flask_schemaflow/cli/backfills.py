@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import typing as t
@@ -20,13 +19,11 @@ from .output import alembic_lines
 from .output import echo
 from .output import echo_json
 from .output import say
-from .terminal import cut
-from .terminal import width
+from .output import status_line
 
 if t.TYPE_CHECKING:
     from ..backfills.table import BackfillStatus
 
-_CLEAR = "\x1b[K"
 ACTIONS = ("run", "status", "pause", "resume", "cancel")
 
 
@@ -48,8 +45,7 @@ def backfill(
     """
     if action == "run":
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-        rows = Rows(shared.quiet or as_json)
-        with alembic_lines(shared), contextlib.closing(rows):
+        with alembic_lines(shared):
             found = commands.run_backfills(
                 name=name,
                 binds=binds,
@@ -57,7 +53,7 @@ def backfill(
                 max_active=max_active,
                 sleep=sleep,
                 restart=restart,
-                tell=rows,
+                tell=Rows(shared.quiet or as_json),
                 **shared.arguments,
             )
         nothing = "No backfill is left to run."
@@ -81,27 +77,20 @@ def _line(item: BackfillStatus) -> str:
 
 
 class Rows:
-    """Prints how far a backfill is: on a terminal in one line, elsewhere only why it waits."""
+    """Print how far a backfill is: on a terminal in one line, elsewhere only why it waits."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
         self._said = ""
 
     def __call__(self, status: BackfillStatus) -> None:
         """Print one status."""
         if self._quiet:
             return
-        if self._terminal:
-            say(cut(_line(status), (width(sys.stderr) or 80) - 1), end=f"{_CLEAR}\r", err=True)
-        elif status.message and status.message != self._said:
-            say(_line(status), err=True)
+        text = _line(status)
+        if not status_line.update(text) and status.message and status.message != self._said:
+            say(text, err=True)
         self._said = status.message
-
-    def close(self) -> None:
-        """Take the line away."""
-        if self._terminal and not self._quiet:
-            say("", end=_CLEAR, err=True)
 
 
 PARAMETERS: Parameters = {

@@ -11,12 +11,16 @@ import logging
 import os
 import re
 import sys
+import threading
+import time
 import typing as t
 
 import click
 
 from .terminal import colours
-from .terminal import status_line
+from .terminal import cut
+from .terminal import is_terminal
+from .terminal import width
 
 if t.TYPE_CHECKING:
     from ..records import Event
@@ -26,11 +30,100 @@ if t.TYPE_CHECKING:
 # C0 and C1 controls except newline and tab, DEL, and the overrides of writing direction.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NEWLINE = re.compile("\r\n")
+_EVERY = 1.0  # seconds between two looks
+_LONG = 5.0  # seconds until a log names what is at work
 
 
 def clean(text: str) -> str:
     r"""Return ``text`` with each control character as its escape, ``\x1b``, so that a terminal obeys none."""
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], _NEWLINE.sub("\n", text))
+
+
+class StatusLine:
+    """A line on standard error that says what is at work, for how long and how far, until something else is printed.
+
+    Without a terminal it is printed once, if the work takes longer than a few seconds. A thread counts the seconds; it
+    pauses while a debugger has the terminal. One thread serves lines that follow each other closely, since a history
+    may have a thousand steps; it ends when there is no line.
+    """
+
+    def __init__(self) -> None:
+        self._text = self._note = ""
+        self._started = 0.0
+        self._shown = False
+        self._lock = threading.RLock()  # held while a line is printed or taken away
+        self._thread: threading.Thread | None = None
+
+    def show(self, text: str) -> None:
+        """Show a line that counts the seconds."""
+        with self._lock:
+            self.clear()
+            self._text, self._note, self._started = clean(text), "", time.monotonic()
+            if is_terminal(sys.stderr):
+                self._print(0)
+            if self._thread is None or not self._thread.is_alive():  # it is gone in a forked process
+                self._thread = threading.Thread(target=self._count, name="schemaflow-status", daemon=True)
+                self._thread.start()
+
+    def note(self, text: str) -> None:
+        """Have the line say this beside the seconds, from its next second on."""
+        self._note = text
+
+    def update(self, text: str) -> bool:
+        """Show a line that says itself how far the work is; return false without a terminal, where nothing is shown."""
+        if not is_terminal(sys.stderr):
+            return False
+        with self._lock:
+            self.clear()
+            _write(cut(clean(text), max(20, (width(sys.stderr) or 80) - 1)))
+            self._shown = True
+        return True
+
+    def clear(self) -> None:
+        """Take the line away, for something else to be printed in its place."""
+        with self._lock:
+            if self._shown and is_terminal(sys.stderr):
+                _write("\r\x1b[K")
+            self._text, self._shown = "", False
+
+    def _print(self, seconds: float) -> None:
+        since = (f" {seconds:.0f} s" if seconds >= 1 else "") + (f", {self._note}" if self._note else "")
+        text = cut(self._text, max(20, (width(sys.stderr) or 80) - len(since) - 1))
+        _write(f"\r{text}{since}")
+        self._shown = True
+
+    def _count(self) -> None:
+        while True:
+            time.sleep(_EVERY)
+            with self._lock:
+                if not self._text:
+                    self._thread = None
+                    return
+                if not _debugs():
+                    self._go_on()
+
+    def _go_on(self) -> None:
+        seconds = time.monotonic() - self._started
+        if is_terminal(sys.stderr):
+            self._print(seconds)
+        elif not self._shown and seconds >= _LONG:
+            _write(f"{self._text}\n")
+            self._shown = True
+
+
+def _write(text: str) -> None:
+    """Write to standard error, if anybody reads it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _debugs() -> bool:
+    return any(name in sys.modules for name in ("pdb", "ipdb", "pudb"))
+
+
+status_line = StatusLine()
+"""The one line of this process."""
 
 
 def echo(
@@ -173,7 +266,7 @@ class Progress:
         step = event.step
         assert step is not None
         number = f"[{event.number}/{event.total}] " if event.total >= _MANY else ""
-        status_line.show(clean(f"{number}{_BEGUN[step.direction]} {_named(step)} ..."), _write_error)
+        status_line.show(f"{number}{_BEGUN[step.direction]} {_named(step)} ...")
 
     def _line(self, event: Event) -> None:
         step = event.step
@@ -187,16 +280,9 @@ def _named(step: Step) -> str:
     return f"{step.revision} {headline(step.message)}".rstrip() + where
 
 
-def _write_error(text: str) -> None:
-    """Write to standard error, if anybody reads it."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-
 @contextlib.contextmanager
 def alembic_lines(shared: Shared) -> t.Iterator[None]:
-    """Show Alembic's INFO lines with ``--verbose`` and only then, whatever alembic.ini says."""
+    """Show Alembic's INFO lines with ``--verbose`` and only then, whatever alembic.ini says; remove the status line."""
     logger = logging.getLogger("alembic")
     handler = logging.StreamHandler()
     handler.setFormatter(CleanFormatter("%(levelname)-5.5s [%(name)s] %(message)s"))
@@ -207,5 +293,6 @@ def alembic_lines(shared: Shared) -> t.Iterator[None]:
     try:
         yield
     finally:
+        status_line.clear()
         logger.removeHandler(handler)
         logger.setLevel(level)

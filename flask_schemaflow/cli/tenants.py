@@ -17,6 +17,7 @@ from ..errors.arguments import InvalidArgument
 from ..errors.folder import ConfirmationMissing
 from ..errors.setup import UpgradeWithoutTenants
 from ..extension import current_state
+from ..records import duration
 from ..records import Record
 from ..tenants.records import Action
 from ..tenants.records import FleetEvent
@@ -36,8 +37,7 @@ from .output import Progress
 from .output import prompt
 from .output import say
 from .output import seconds
-from .terminal import cut
-from .terminal import width
+from .output import status_line
 
 _FEW = 20  # tenants for which each gets a line
 _EVERY = 10.0  # seconds between two lines of progress, where there is no terminal
@@ -173,9 +173,7 @@ def fleet_options() -> list[click.Parameter]:
             metavar="COMMAND",
             help="Run this command after the canaries and continue if it succeeds, without asking.",
         ),
-        click.Option(
-            ["--stop-after"], type=click.IntRange(0), default=0, help="Stop after this many failures."
-        ),
+        click.Option(["--stop-after"], type=click.IntRange(0), default=0, help="Stop after this many failures."),
     ]
 
 
@@ -186,7 +184,6 @@ def run_fleet(
     from ..tenants.fleet import migrate_tenants
 
     action = action.changed(directory=shared.directory, x_arg=shared.x_arg)
-    progress = FleetProgress(shared, as_json)
     with alembic_lines(shared):
         report = migrate_tenants(
             action,
@@ -196,11 +193,10 @@ def run_fleet(
             jobs=selection.jobs,
             order=selection.order,
             canary=selection.canary,
-            go_on=lambda canaries: _goes_on(canaries, selection, yes, progress),
+            go_on=lambda canaries: _goes_on(canaries, selection, yes),
             stop_after=selection.stop_after,
-            notify=progress,
+            notify=FleetProgress(shared, as_json),
         )
-    progress.end()
     if as_json:
         echo_json(report.as_dict())
     elif not (shared.quiet and report.succeeded):
@@ -217,9 +213,9 @@ def _app_source() -> t.Any:
     return info.create_app if info.create_app is not None else info.app_import_path or ""
 
 
-def _goes_on(canaries: FleetReport, selection: Selection, yes: bool, progress: FleetProgress) -> bool:
+def _goes_on(canaries: FleetReport, selection: Selection, yes: bool) -> bool:
     """Return whether to continue after the canaries: by the check, by the answer to a question, or by --yes."""
-    progress.end()
+    status_line.clear()
     if selection.canary_check is not None:
         return subprocess.run(selection.canary_check, shell=True).returncode == 0
     if yes:
@@ -236,58 +232,36 @@ class FleetProgress:
 
     def __init__(self, shared: Shared, as_json: bool) -> None:
         self._shown = not (shared.quiet or as_json)
-        self._terminal = sys.stderr.isatty() and self._shown
         self._last = time.monotonic()
-        self._open = False
 
     def __call__(self, event: FleetEvent) -> None:
         """Print one event."""
         if event.result is None:
-            self._line(event.text)
+            say(event.text, err=True)
         elif self._shown:
             self._result(event, event.result)
 
     def _result(self, event: FleetEvent, result: TenantResult) -> None:
         for notice in result.notices:
-            self._line(f"{flat(result.tenant)}: {notice}")
+            say(f"{flat(result.tenant)}: {notice}", err=True)
         if not result.succeeded:
-            self._line(f"{flat(result.tenant)}: {result.outcome}. {result.message}")
+            say(f"{flat(result.tenant)}: {result.outcome}. {result.message}", err=True)
         elif event.total <= _FEW and result.outcome == "changed":
-            self._line(f"{flat(result.tenant)}: {', '.join(result.revisions)} ({seconds(result.seconds)})")
+            say(f"{flat(result.tenant)}: {', '.join(result.revisions)} ({seconds(result.seconds)})", err=True)
         if event.total > _FEW:
             self._far(event)
 
     def _far(self, event: FleetEvent) -> None:
         now = time.monotonic()
-        if now - self._last < (0.1 if self._terminal else _EVERY):
+        if now - self._last < 0.1:
             return
-        self._last = now
         failures = f", {event.failures} failed" if event.failures else ""
         text = f"{event.done} of {event.total}{failures}, {event.rate:.1f}/s, {duration(event.left)} left"
-        if self._terminal:
-            columns = (width(sys.stderr) or 80) - 1
-            say(cut(text, columns).ljust(columns), err=True, end="\r")
-            self._open = True
-        else:
+        if status_line.update(text):
+            self._last = now
+        elif now - self._last >= _EVERY:
             say(text, err=True)
-
-    def _line(self, text: str) -> None:
-        self.end()
-        say(text, err=True)
-
-    def end(self) -> None:
-        """Leave the line of the progress."""
-        if self._open:
-            say(" " * ((width(sys.stderr) or 80) - 1), err=True, end="\r")
-            self._open = False
-
-
-def duration(value: float) -> str:
-    """Return seconds as people say them."""
-    if value < 90:
-        return f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+            self._last = now
 
 
 def _echo_report(report: FleetReport, action: Action) -> None:
@@ -357,9 +331,7 @@ def table_of_tenants(found: t.Sequence[TenantStatus], heads: t.Collection[str]) 
     return "\n".join([*lines, f"{many}, {done} up to date."])
 
 
-def drift_of_fleet(
-    selection: Selection, reference: str | None, shared: Shared, as_json: bool
-) -> list[TenantDrift]:
+def drift_of_fleet(selection: Selection, reference: str | None, shared: Shared, as_json: bool) -> list[TenantDrift]:
     """Print which tenants differ from the reference, and in which tables; return what was found of each."""
     from ..tenants.drift import drift_of_tenants
     from ..tenants.listing import find_tenants

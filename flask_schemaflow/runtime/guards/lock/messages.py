@@ -12,6 +12,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ....errors.database import TableLocked
+from ....records import duration
 from ....redaction import scrub
 from ...connections import run_apart
 from ...errors.loading import place_below
@@ -74,15 +75,6 @@ def find_blockers(engine: sa.Engine, session: int | None, statement: str) -> lis
         rows = run_apart(engine, lambda connection: ask(connection, session, statement))
     own = _own_addresses() if rows else set()
     return [_blocker(row, own) for row in rows]
-
-
-def duration(seconds: float) -> str:
-    """``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    minutes, rest = divmod(int(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def one_line(statement: str, longest: int = _LONGEST) -> str:

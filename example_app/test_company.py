@@ -13,7 +13,7 @@ from . import db
 from .models import Employee
 
 if t.TYPE_CHECKING:
-    from flask_schemaflow.testing.revisions import AtRevision
+    from flask_schemaflow.testing.api import AtRevision
 
 
 def test_an_employee(migrated_db: t.Any) -> None:

@@ -20,7 +20,7 @@ from ..runtime.run import Options
 from .describe import describe as describe
 from .operations import leaves as leaves
 from .operations import table_of
-from .passes.database_defaults import DatabaseDefaultsPass
+from .passes.drops import DatabaseDefaultsPass
 from .pipeline import passes_hook
 from .questions import Decisions
 from .registry import CHECK_PASSES

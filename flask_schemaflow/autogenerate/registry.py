@@ -8,9 +8,10 @@ from ..runtime.guard import Scope
 from . import comparators
 from . import rendering
 from .passes import schemas
-from .passes.conditions import ConditionsPass
 from .passes.drops import DropsPass
 from .passes.drops import KeptPass
+from .passes.drops import NoHistoryPass
+from .passes.drops import UnwrittenPass
 from .passes.enums.checks import CheckedEnumsFound
 from .passes.enums.checks import CheckedEnumsPass
 from .passes.enums.checks import UncheckedEnumsPass
@@ -19,11 +20,11 @@ from .passes.enums.postgresql import PostgresqlEnumsFound
 from .passes.enums.postgresql import PostgresqlEnumsPass
 from .passes.generated import ComputedPass
 from .passes.identities import IdentityPass
+from .passes.key_types import ConditionsPass
 from .passes.key_types import KeyTypesPass
 from .passes.mysql_indexes import ForeignKeyIndexesPass
 from .passes.names import NamesPass
 from .passes.names import UnnamedPass
-from .passes.no_history import NoHistoryPass
 from .passes.not_null import NotNullPass
 from .passes.online import OnlinePass
 from .passes.order import OrderingPass
@@ -32,7 +33,6 @@ from .passes.renames import RenamesPass
 from .passes.schemas import SchemasPass
 from .passes.schemas import SequencesPass
 from .passes.type_changes import TypeChangesPass
-from .passes.unwritten import UnwrittenPass
 from .passes.views import ViewsPass
 from .pipeline import Pass
 from .reflection.catalog import read_at_once

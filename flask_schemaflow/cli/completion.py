@@ -72,15 +72,16 @@ def removed(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
     return _named(
         ctx,
         incomplete,
-        lambda found: [f"{table}.{name}" for table, names in found.columns.items() for name in names]
-        + list(found.tables),
+        lambda found: (
+            [f"{table}.{name}" for table, names in found.columns.items() for name in names] + list(found.tables)
+        ),
     )
 
 
 def _named(ctx: click.Context, incomplete: str, names: t.Callable[[t.Any], list[str]]) -> Items:
     from .._lazy import resolve
 
-    found = _answer(ctx, resolve("flask_schemaflow.commands.unmatched:unmatched_names"))
+    found = _answer(ctx, resolve("flask_schemaflow.commands.revisions:unmatched_names"))
     return _beginning(incomplete, (CompletionItem(name) for record in found for name in names(record)))
 
 

@@ -9,11 +9,13 @@ import typing as t
 import click
 
 from .. import commands
+from ..errors import SchemaflowError
 from ..errors.arguments import InvalidArgument
+from ..errors.linting import ProblemsFound
 from ..errors.running import DowngradeUnconfirmed
+from ..extension import current_state
 from ..tenants.records import Action
 from . import completion
-from .findings import stop_at_findings
 from .group import bind_option
 from .group import flag
 from .group import Parameters
@@ -31,6 +33,7 @@ from .tenants import selected
 from .tenants import Selection
 
 if t.TYPE_CHECKING:
+    from ..linting.records import LintReport
     from ..records import Report
 
 
@@ -247,3 +250,49 @@ PARAMETERS: Parameters = {
     "ensure-version": lambda: [_sql(), bind_option()],
 }
 """The parameters of each command, created for the one that runs."""
+
+
+def stop_at_findings(shared: Shared, revision: str, binds: tuple[str, ...], yes: bool) -> None:
+    """Show the findings of level error in what an upgrade would run, and ask or stop.
+
+    What can't be measured stops nothing, unless the setting is ``stop``.
+
+    :param yes: the answer was given with the command.
+    :raises ProblemsFound: if the setting or the answer is to stop.
+    """
+    mode = current_state().settings.lint
+    on_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    if mode == "off" or (mode == "auto" and not on_terminal):
+        return
+    reports = _reports(shared, revision, binds, strict=mode == "stop")
+    found = [report for report in reports if report.has("error")]
+    unmeasured = [report.unmeasured for report in reports if report.unmeasured]
+    if mode == "stop" and (found or unmeasured):
+        _show(found)
+        what = f"they can't be measured: {unmeasured[0]}" if unmeasured else "`flask db lint` finds problems in them"
+        raise ProblemsFound(
+            f"The pending revisions were not applied, because {what}.",
+            hint="Change them, or allow a finding with `# allow CODE: reason`; SCHEMAFLOW_LINT says whether to stop.",
+        )
+    if found:
+        _show(found)
+        if on_terminal and not yes and not confirm("Upgrade anyway?", default=False):
+            raise ProblemsFound("The pending revisions were not applied.", hint="`flask db lint` shows the findings.")
+
+
+def _reports(shared: Shared, revision: str, binds: tuple[str, ...], strict: bool) -> tuple[LintReport, ...]:
+    try:
+        if not commands.pending(shared.directory, x_arg=shared.x_arg, binds=binds):
+            return ()
+        return commands.plan(target=revision, binds=binds, **shared.arguments).reports
+    except SchemaflowError:
+        if strict:
+            raise
+        return ()  # the upgrade itself says what is wrong
+
+
+def _show(found: list[LintReport]) -> None:
+    from .lint_formats import as_text
+
+    if found:
+        echo(as_text(found), err=True)

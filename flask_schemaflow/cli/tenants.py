@@ -291,9 +291,9 @@ def _some(names: t.Sequence[str]) -> str:
 
 def status_of_fleet(selection: Selection, shared: Shared, as_json: bool, check: bool, only_failed: bool) -> None:
     """Print at which revision how many tenants are."""
-    from ..tenants.heads import folder_heads
-    from ..tenants.heads import status_of_tenants
     from ..tenants.listing import find_tenants
+    from ..tenants.versions import folder_heads
+    from ..tenants.versions import status_of_tenants
 
     tenants = find_tenants(selection.names, selection.order)
     found = status_of_tenants(tenants, shared.directory)

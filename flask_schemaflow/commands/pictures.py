@@ -9,13 +9,13 @@ from flask import current_app
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
-from ..pictures import history_mermaid
-from ..pictures import history_svg
-from ..pictures import history_text
-from ..pictures import schema_mermaid
-from ..pictures import schema_svg
-from ..pictures import viewer
 from ..pictures.history import arrange
+from ..pictures.history import history_as_text
+from ..pictures.history_svg import history_as_svg
+from ..pictures.mermaid import history_as_mermaid
+from ..pictures.mermaid import schema_as_mermaid
+from ..pictures.schema_svg import schema_as_svg
+from ..pictures.svg import html_page
 from ..targets import choose
 from .inspection import history
 from .inspection import status
@@ -48,11 +48,11 @@ def graph(
     standings = status(directory, x_arg=x_arg, binds=binds) if databases else []
     arranged = arrange(history(directory), standings)
     if format == "text":
-        return history_text.draw(arranged, ascii_only)
+        return history_as_text(arranged, ascii_only)
     if format == "mermaid":
-        return history_mermaid.draw(arranged)
+        return history_as_mermaid(arranged)
     title = f"History of {current_app.name}"
-    return _framed(history_svg.draw(arranged, title), title, format)
+    return _framed(history_as_svg(arranged, title), title, format)
 
 
 def erd(
@@ -75,17 +75,17 @@ def erd(
     :returns: the contents of a file in that format.
     :raises DatabaseError: if a database can't be reached.
     """
-    from ..pictures.changes import schema_of
+    from ..pictures.schema import schema_of
     from ..runtime.environment import Environment
 
     targets = choose(current_state().targets(), binds)
     standings = status(directory, x_arg=x_arg, binds=binds) if databases else []
     schema = schema_of(targets, Environment.open(directory, x_arg) if databases else None, standings)
     if format == "mermaid":
-        return schema_mermaid.draw(schema)
+        return schema_as_mermaid(schema)
     title = f"Schema of {current_app.name}"
-    return _framed(schema_svg.draw(schema, title), title, format)
+    return _framed(schema_as_svg(schema, title), title, format)
 
 
 def _framed(svg: str, title: str, format: str) -> str:
-    return viewer.page(svg, title) if format == "html" else svg
+    return html_page(svg, title) if format == "html" else svg

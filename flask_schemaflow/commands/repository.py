@@ -12,7 +12,8 @@ from alembic.util import CommandError
 from alembic.util import template_to_file
 
 from ..diagnostics import examine
-from ..diagnostics import renewal
+from ..diagnostics.folder import replace_files
+from ..diagnostics.folder import replaceable
 from ..diagnostics.subject import Subject
 from ..errors.arguments import InvalidArgument
 from ..errors.folder import FolderExists
@@ -165,7 +166,7 @@ def renewals(directory: Directory | None = None) -> list[Renewal]:
     :returns: each with the difference and the project's own code in it; empty if all are up to date.
     :raises FolderError: if there is no migrations folder.
     """
-    return renewal.renewals(Subject(directory))
+    return replaceable(Subject(directory))
 
 
 def renew(wanted: t.Sequence[Renewal]) -> Written:
@@ -175,7 +176,7 @@ def renew(wanted: t.Sequence[Renewal]) -> Written:
     :returns: the files that were written, with a notice for each copy.
     :raises FolderNotWritable: names the file that can't be replaced.
     """
-    done = renewal.renew(wanted)
+    done = replace_files(wanted)
     return Written(
         paths=tuple(path for path, _ in done),
         notices=tuple(f"Copied the old file to {copy}" for _, copy in done if copy),

@@ -43,8 +43,7 @@ from ..linting.drafts import Drafts
 from ..linting.records import LintReport
 from ..records import Written
 from ..revisions.edit import read_source
-from ..revisions.head_file import head_files
-from ..revisions.head_file import keep_head_files
+from ..revisions.edit import replace_files
 from ..revisions.scripts import locations_of
 from ..revisions.scripts import script_directory
 from ..runtime.environment import Environment
@@ -335,3 +334,21 @@ def _elsewhere(script: ScriptDirectory, folder: str) -> ScriptDirectory:
     )
     other.revision_map = script.revision_map
     return other
+
+
+NAME = "HEAD"
+
+
+def head_files(locations: t.Iterable[str]) -> list[pathlib.Path]:
+    """Return the files that are there."""
+    return [path for path in (pathlib.Path(location, NAME) for location in locations) if path.is_file()]
+
+
+def keep_head_files(locations: t.Iterable[str], heads: t.Iterable[str]) -> None:
+    """Write the heads of the history into the files that are there, a line each.
+
+    :raises OSError: if one can't be written.
+    """
+    text = "".join(f"{head}\n" for head in sorted(heads))
+    changed = {os.fspath(path): text for path in head_files(locations) if path.read_text("utf-8") != text}
+    replace_files(dict(changed))

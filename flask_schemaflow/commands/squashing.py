@@ -34,8 +34,9 @@ from ..revisions.replaced import FOLDER
 from ..revisions.replaced import replaced_ids
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
-from ..upkeep.data_steps import data_steps
-from ..upkeep.data_steps import with_steps
+from ..upkeep.repair_guard import data_steps
+from ..upkeep.repair_guard import with_steps
+from ..upkeep.scratch import changed_history
 from ..upkeep.scratch import heads_of_databases
 from ..upkeep.scratch import reason_of
 from ..upkeep.scratch import version_table_of
@@ -44,7 +45,6 @@ from ..upkeep.squash import find_ranges
 from ..upkeep.squash import Range
 from ..upkeep.squash import reduced_history
 from ..upkeep.squash import Squash
-from ..upkeep.trial import changed_history
 from .alembic_answers import record_of
 from .revision_files import keep_heads
 from .revision_files import rendered_elsewhere
@@ -214,9 +214,7 @@ class _Choices:
         _refuse_undecided([step for step in steps if not {"all", step.revision} & named])
         rest_is_kept = "all" in self.keep
         kept = [
-            step
-            for step in steps
-            if step.revision in self.keep or (rest_is_kept and step.revision not in self.drop)
+            step for step in steps if step.revision in self.keep or (rest_is_kept and step.revision not in self.drop)
         ]
         for step in kept:
             if not step.source:

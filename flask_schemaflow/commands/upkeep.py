@@ -23,11 +23,11 @@ from ..revisions.edit import replace_files
 from ..runtime.environment import Environment
 from ..upkeep import rebase as work
 from ..upkeep.baseline import Baseline
-from ..upkeep.create_all import create_all_notices
+from ..upkeep.baseline import create_all_notices
 from ..upkeep.drift import DriftFinder
 from ..upkeep.repair_guard import only_where_drifted
+from ..upkeep.scratch import changed_history
 from ..upkeep.scratch import heads_of_databases
-from ..upkeep.trial import changed_history
 from .alembic_answers import losses_of_downgrade
 from .alembic_answers import record_of
 from .database import downgrade

@@ -7,11 +7,15 @@ no proxy.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import hmac
 import ipaddress
+import pathlib
 import secrets
 import typing as t
 
+import jinja2
 from flask import Flask
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request
@@ -19,8 +23,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import SchemaflowError
 from ..records import Standing
-from . import page
-from .notices import command
+from .pending import command
 from .pending import fingerprint
 from .pending import Pending
 from .pending import phrases
@@ -81,15 +84,15 @@ class Gate:
         self._warned = now
 
     def _is_continued(self, request: Request, standings: tuple[Standing, ...]) -> bool:
-        return hmac.compare_digest(request.cookies.get(_COOKIE, ""), page.digest(fingerprint(standings)))
+        return hmac.compare_digest(request.cookies.get(_COOKIE, ""), digest(fingerprint(standings)))
 
     # -- the buttons -----------------------------------------------------------------------------
 
     def _post(self, request: Request) -> Response:
         if not _is_local(request):
-            return page.plain("This button works on the machine of the development server only.", 403)
+            return plain("This button works on the machine of the development server only.", 403)
         if not _same_origin(request):
-            return page.plain("This button works on its own page only.", 403)
+            return plain("This button works on its own page only.", 403)
         target = _path(request.form.get("next", ""))
         standings = self.pending.standings()
         is_known = hmac.compare_digest(request.form.get("token", "").encode(), self._token.encode())
@@ -100,7 +103,7 @@ class Gate:
             return self._page(request, standings, target=target, notice=notice, status=403)
         if request.path == CONTINUE:
             response = redirect(request.script_root + target, 303)
-            response.set_cookie(_COOKIE, page.digest(fingerprint(standings)), httponly=True, samesite="Lax")
+            response.set_cookie(_COOKIE, digest(fingerprint(standings)), httponly=True, samesite="Lax")
             return response
         return self._upgrade(request, target)
 
@@ -134,7 +137,7 @@ class Gate:
         sends = not target and request.method not in ("GET", "HEAD")
         if not target:
             target = _path(_referring_path(request) if sends else request.full_path.rstrip("?"))
-        return page.render(
+        return render(
             status,
             databases=[_database(record) for record in standings],
             command=command(self.app),
@@ -222,3 +225,35 @@ def _referring_path(request: Request) -> str:
     origin = request.host_url.rstrip("/") + request.script_root
     referrer = request.referrer or ""
     return referrer[len(origin) :] if referrer.startswith(f"{origin}/") else "/"
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(pathlib.Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("page.html")
+
+
+def render(status: int, **values: t.Any) -> Response:
+    """Return the page with this HTTP status.
+
+    :param values: what the template ``page.html`` shows.
+    """
+    nonce = secrets.token_urlsafe(16)
+    response = Response(_template().render(nonce=nonce, **values), status, mimetype="text/html")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+        "base-uri 'none'; frame-ancestors 'self'"
+    )
+    return response
+
+
+def plain(text: str, status: int) -> Response:
+    """Return one sentence."""
+    return Response(f"{text}\n", status, mimetype="text/plain")
+
+
+def digest(text: str) -> str:
+    """Return a short name for a text, fit for a cookie."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -36,7 +36,7 @@ _WORDS: dict[State, str] = {
 }
 
 
-def draw(history: History, title: str) -> str:
+def history_as_svg(history: History, title: str) -> str:
     """Return the history as an SVG document.
 
     :param title: the headline.

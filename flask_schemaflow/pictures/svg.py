@@ -1,8 +1,9 @@
-"""What both pictures share as SVG: colours for light and dark, the frame, texts of a known width."""
+"""SVG of both pictures: colours for light and dark, the frame, texts of a known width, a page that opens by itself."""
 
 from __future__ import annotations
 
 import html
+import pathlib
 
 _STYLE = """
 svg { --page: #fff; --text: #1c1e21; --quiet: #5a6068; --line: #c3c8ce; --panel: #f3f4f6; --applied: #18794e;
@@ -52,3 +53,13 @@ def width_of(text: str, each: float = _WIDE) -> float:
 def shortened(text: str, longest: int) -> str:
     """Return a text of at most this many characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def html_page(svg: str, title: str) -> str:
+    """Return the page; it loads nothing else.
+
+    :param svg: what :func:`.svg.frame` makes.
+    :param title: of the page.
+    """
+    template = pathlib.Path(__file__).with_name("viewer.html").read_text("utf-8")
+    return template.replace("{{ title }}", escape(title)).replace("{{ svg }}", svg)

@@ -343,7 +343,7 @@ def _heads(action: Action) -> frozenset[str]:
     """Return the heads if an upgrade goes there; none if that needs more than a look at the revision files."""
     if not action.goes_to_heads:
         return frozenset()
-    from .heads import folder_heads
+    from .versions import folder_heads
 
     heads = folder_heads(action.directory)
     return heads if action.revision == "heads" or len(heads) == 1 else frozenset()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import sqlite3
+import tempfile
 import typing as t
 
 import sqlalchemy as sa
@@ -23,15 +25,16 @@ from ..records import silent
 from ..runtime.connections import run_apart
 from ..runtime.create_database import create_missing as create_databases
 from ..runtime.create_database import run_beside
+from ..runtime.guards.backup.savers import PostgresSaver
 from ..runtime.tenancy import base_engine
 from ..runtime.tenancy import exists
 from ..runtime.tenancy import missing
 from ..runtime.tenancy import working_on
 from ..targets import Target
 from ..targets import Tenant
-from .heads import folder_heads
 from .listing import find_tenants
 from .records import TenantResult
+from .versions import folder_heads
 from .versions import read_versions_of
 
 _MYSQL = ("mysql", "mariadb")
@@ -127,7 +130,6 @@ def clone(template: Tenant, tenant: Tenant, directory: str | None = None) -> Non
                 f"The template {template.name!r} and the tenant {tenant.name!r} are in different databases.",
                 hint="Name a template of the same database, or leave --template out: the history is run then.",
             )
-        from .schema_clone import clone_schema
 
         clone_schema(one, template.schema, t.cast(str, tenant.schema))
     elif one.dialect.name == "sqlite":
@@ -190,3 +192,40 @@ def _refuse_shared(tenant: Tenant, is_shared: bool) -> None:
             f"{tenant.place} is the application's own, so the tenant {tenant.name!r} isn't dropped.",
             hint="Fix the tenant's schema or URL.",
         )
+
+
+_RESTRICTED = re.compile(r"^\\restrict (\S+)$", re.M)
+_LOCK = 0x5C4EB0
+"""The first half of the key of the lock under which a template is cloned."""
+
+
+def clone_schema(engine: sa.Engine, template: str, schema: str) -> None:
+    """Make ``schema`` as a copy of ``template``, with its rows.
+
+    :raises BackupToolMissing: without pg_dump.
+    :raises BackupFailed: in its words, if it fails.
+    """
+    run_apart(engine, lambda connection: _clone(connection, template, schema))
+
+
+def _clone(connection: sa.Connection, template: str, schema: str) -> None:
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(template))))
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        PostgresSaver(connection, "default").write_schema(template, file.fileno())
+        file.seek(0)
+        script = _without_commands(file.read())
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    connection.exec_driver_sql(f"ALTER SCHEMA {quote(template)} RENAME TO {quote(schema)}")
+    cursor = connection.connection.cursor()  # the driver's own, which takes several statements
+    try:
+        cursor.execute(script)
+    finally:
+        cursor.close()
+
+
+def _without_commands(script: str) -> str:
+    """Return a dump without the two commands for psql that newer releases of pg_dump write."""
+    found = _RESTRICTED.search(script)
+    if found is None:
+        return script
+    return script.replace(found[0], "", 1).replace(f"\n\\unrestrict {found[1]}\n", "\n")

@@ -20,10 +20,10 @@ from ..errors.testing import OtherKindOfDatabase
 from ..extension import current_state
 from ..redaction import safe_url
 from ..targets import Target
+from .confinement import redirected
+from .confinement import targets_of
 from .confinement import TEST_NAME
-from .redirect import redirected
-from .redirect import targets_of
-from .redirect import Urls
+from .confinement import Urls
 from .storage import Storage
 from .storage import storage_for
 from .watcher import Watcher

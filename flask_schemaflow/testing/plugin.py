@@ -13,8 +13,8 @@ import pytest
 if t.TYPE_CHECKING:
     from flask import Flask
 
+    from .api import AtRevision
     from .databases import Databases
-    from .revisions import AtRevision
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -113,7 +113,7 @@ def migrated_session(schemaflow_app: Flask, schemaflow_databases: Databases) -> 
 @pytest.fixture
 def at_revision(schemaflow_app: Flask, schemaflow_databases: Databases) -> t.Iterator[t.Callable[[str], AtRevision]]:
     """Return a function that gives the application a database at a revision, to test what others do with its rows."""
-    from .revisions import databases_at
+    from .api import databases_at
 
     with databases_at(schemaflow_databases, schemaflow_app) as at:
         yield at

@@ -18,10 +18,10 @@ from ..errors.testing import NoRollback
 from ..runtime.connections import run_below
 from ..runtime.guards.joined_session import JoinedDriver
 from ..runtime.guards.joined_session import note_statement
+from .confinement import engine_redirected
+from .confinement import redirected
+from .confinement import targets_of
 from .databases import Databases
-from .redirect import engine_redirected
-from .redirect import redirected
-from .redirect import targets_of
 
 _BEGIN = re.compile(r"\s*(?:BEGIN|START)\b[\w\s]*;?\s*$", re.I)
 

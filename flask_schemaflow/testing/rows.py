@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from ..autogenerate.operations import Key
 from ..runtime.connections import IS_OWN
 from ..runtime.own_tables import is_own_table
-from .state import shapes_of
 from .values import is_same
 from .values import literals
 from .values import value_for
+from .walk import shapes_of
 
 Row = dict[str, t.Any]
 Table = list[Row]

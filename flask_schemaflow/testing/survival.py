@@ -20,9 +20,9 @@ from ..linting.source import lines_of
 from ..linting.source import SourceFile
 from ..records import Step
 from ..runtime.connections import IS_OWN
+from .confinement import targets_of
 from .records import CheckResult
 from .records import Problem
-from .redirect import targets_of
 from .rows import Contents
 from .rows import GeneratedRows
 from .rows import Row
@@ -142,9 +142,7 @@ class Survival:
         except (KeyError, OSError):
             return False
         first, last = file.function(step.direction)
-        return any(
-            item.code in _ALLOWING and item.reason and first <= item.line <= last for item in file.allowances
-        )
+        return any(item.code in _ALLOWING and item.reason and first <= item.line <= last for item in file.allowances)
 
 
 def _differences(

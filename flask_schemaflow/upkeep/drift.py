@@ -51,17 +51,17 @@ from ..runtime.own_tables import is_own_table
 from ..targets import choose
 from ..targets import Target
 from .baseline import reflected
-from .parts import table_in
-from .parts import words_of_part
+from .repair_guard import table_in
+from .repair_guard import words_of_part
 from .scratch import connected
 from .scratch import heads_of_databases
 from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import scratch_for
+from .scratch import scratch_with
 from .scratch import ScratchEnvironment
 from .scratch import version_table_of
 from .scratch import words_of
-from .trial import scratch_with
 
 
 class OwnEnumsPass(PostgresqlEnumsPass):

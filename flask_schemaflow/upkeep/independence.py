@@ -23,14 +23,12 @@ from ..targets import Target
 from .scratch import heads_of_databases
 from .scratch import reason_of
 from .scratch import REASONS
+from .scratch import schema_in
 from .scratch import scratch_for
 from .scratch import ScratchEnvironment
 from .scratch import words_of
-from .trial import schema_in
 
-_HINT = (
-    "Give them an order: `flask db rebase`. If you know that it doesn't matter: `flask db merge heads`."
-)
+_HINT = "Give them an order: `flask db rebase`. If you know that it doesn't matter: `flask db merge heads`."
 
 
 def prove_independence(environment: Environment, heads: t.Sequence[str]) -> None:

@@ -32,14 +32,14 @@ from ..runtime.database_status import below
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
 from ..targets import Target
+from .scratch import changed_history
 from .scratch import Heads
 from .scratch import reason_of
 from .scratch import REASONS
+from .scratch import schema_in
+from .scratch import scratch_with
 from .scratch import ScratchEnvironment
 from .scratch import words_of
-from .trial import changed_history
-from .trial import schema_in
-from .trial import scratch_with
 
 _NAME_THEM = "Name your revisions, and the head to move them onto: `flask db rebase REVISION... --onto HEAD`."
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import os
+import shutil
+import tempfile
 import typing as t
 
 import sqlalchemy as sa
@@ -17,11 +21,19 @@ from ..autogenerate.verify.scratch import Unverifiable
 from ..autogenerate.verify.snapshot import Snapshot
 from ..autogenerate.verify.snapshot import snapshot
 from ..errors import SchemaflowError
+from ..errors.arguments import InvalidArgument
+from ..errors.upkeep import StampRefused
+from ..revisions.edit import replace_files
+from ..revisions.scripts import locations_of
+from ..revisions.scripts import script_directory
+from ..revisions.validation import validated
 from ..runtime.connections import keep_transactions
 from ..runtime.environment import Environment
+from ..runtime.errors import translated
 from ..runtime.own_tables import is_own_table
 from ..runtime.run import Options
 from ..targets import Target
+from .drift import DriftFinder
 
 __all__ = ["ScratchEnvironment", "Unverifiable"]
 
@@ -95,3 +107,100 @@ def schema_of(connection: sa.Connection, options: t.Mapping[str, t.Any]) -> Snap
 def words_of(error: Exception) -> str:
     """Return an error on one line."""
     return error.message if isinstance(error, SchemaflowError) else str(error).splitlines()[0]
+
+
+_MOST = 20
+
+
+def refuse_unlike(environment: Environment, revisions: t.Sequence[str], binds: t.Sequence[str]) -> None:
+    """Compare databases with what revisions make on scratch databases.
+
+    :param revisions: ids, or names such as ``head``.
+    :param binds: the names of the databases; all by default.
+    :raises StampRefused: if anything differs; names the revision that makes what the database has, if there is one.
+    :raises DriftUnknown: if it can't be told.
+    """
+    with translated(environment):
+        at = [item.revision for item in environment.script.get_revisions(tuple(revisions)) if item is not None]
+    if not at:
+        raise InvalidArgument("base makes nothing to compare with.", hint="Leave --verify out.")
+    finder = DriftFinder(environment, binds, at)
+    found = finder.find()
+    if not found:
+        return
+    matching = finder.matching()
+    lines = [f"  {item.database}: {item}" for item in found[:_MOST]]
+    if len(found) > _MOST:
+        lines.append(f"  and {len(found) - _MOST} more")
+    raise StampRefused(
+        f"The {found[0].database} database isn't what {' and '.join(at)} makes, so nothing was recorded.",
+        details="\n".join(lines),
+        hint=_next_step(found[0].database, matching.get(found[0].database, "")),
+    )
+
+
+def _next_step(database: str, matching: str) -> str:
+    of_bind = "" if database == "default" else f" --bind {database}"
+    if matching:
+        return (
+            f"It is what {matching} makes: `flask db stamp --purge{of_bind} {matching}`. Then run `flask db upgrade`."
+        )
+    return (
+        "It matches no revision of this folder. Settle what differs first, or record the revision all the same: leave "
+        "--verify out."
+    )
+
+
+@contextlib.contextmanager
+def changed_history(environment: Environment, texts: t.Mapping[str, str | None]) -> t.Iterator[Environment]:
+    """Yield the environment over a copy of its revision files, in which some have another text.
+
+    :param texts: by path; ``None`` leaves the file out.
+    """
+    with tempfile.TemporaryDirectory(prefix="schemaflow-") as folder:
+        copies: dict[str, str] = {}
+        changed: dict[str, str | None] = {}
+        for number, location in enumerate(locations_of(environment.script).paths):
+            place = os.path.join(folder, str(number))
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(location, place, ignore=ignore) if os.path.isdir(location) else os.mkdir(place)
+            copies[place] = location
+            for path, text in texts.items():
+                if os.path.dirname(os.path.realpath(path)).startswith(os.path.realpath(location)):
+                    changed[os.path.join(place, os.path.relpath(path, location))] = text
+        replace_files(changed)
+        other = copy.copy(environment)
+        vars(other)["script"] = script_directory(
+            environment.config, lambda found: validated(found, environment.folder), list(copies)
+        )
+        try:
+            yield other
+        except SchemaflowError as error:
+            _name_originals(error, copies)
+            raise
+
+
+def _name_originals(error: SchemaflowError, copies: t.Mapping[str, str]) -> None:
+    """Have an error name the files that the reader knows."""
+    for place, location in copies.items():
+        for attribute in ("message", "details", "hint"):
+            setattr(error, attribute, getattr(error, attribute).replace(place, location))
+
+
+@contextlib.contextmanager
+def scratch_with(
+    environment: Environment, history: Environment, target: Target, *, filled: bool = False
+) -> t.Iterator[ScratchEnvironment]:
+    """Yield a scratch database in place of ``target``, for the revisions of ``history``.
+
+    The parameters are those of :func:`.scratch.scratch_for`.
+    """
+    with scratch_for(environment, target, filled=filled) as scratch:
+        vars(scratch)["script"] = history.script
+        yield scratch
+
+
+def schema_in(scratch: ScratchEnvironment) -> Snapshot:
+    """Return the schema of a scratch database."""
+    with scratch.connect() as connection:
+        return schema_of(connection, scratch.options)

@@ -37,14 +37,14 @@ from ..targets import Target
 from .baseline import reflected
 from .drift import PASSES
 from .drift import tables_taking_part
+from .scratch import changed_history
 from .scratch import heads_of_databases
 from .scratch import reason_of
 from .scratch import REASONS
+from .scratch import schema_in
+from .scratch import scratch_with
 from .scratch import ScratchEnvironment
 from .scratch import words_of
-from .trial import changed_history
-from .trial import schema_in
-from .trial import scratch_with
 
 _SEE = "`flask db history` shows the order."
 

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 import flask_schemaflow
-from flask_schemaflow.development.notices import announce
+from flask_schemaflow.development.pending import announce
 
 from ..support.browser import DevelopmentServer
 from .conftest import make_shop
@@ -119,7 +119,7 @@ def test_flask_run_says_one_line(serve: ServeShop, debug: bool) -> None:
         ("off", ""),
         (
             "paeg",
-            " * SCHEMAFLOW_PENDING must be one of \"page\", \"warn\", \"off\", not 'paeg'.\n"
+            ' * SCHEMAFLOW_PENDING must be one of "page", "warn", "off", not \'paeg\'.\n'
             "Fix app.config['SCHEMAFLOW_PENDING']; the default is 'page'.\n",
         ),
     ],

@@ -6,13 +6,13 @@ import typing as t
 from pathlib import Path
 from xml.etree import ElementTree
 
-from flask_schemaflow.pictures import schema_mermaid
-from flask_schemaflow.pictures import schema_svg
-from flask_schemaflow.pictures import viewer
-from flask_schemaflow.pictures.layout import place
+from flask_schemaflow.pictures.mermaid import schema_as_mermaid
 from flask_schemaflow.pictures.schema import Column
 from flask_schemaflow.pictures.schema import Schema
 from flask_schemaflow.pictures.schema import Table
+from flask_schemaflow.pictures.schema_svg import place
+from flask_schemaflow.pictures.schema_svg import schema_as_svg
+from flask_schemaflow.pictures.svg import html_page
 
 from ..conftest import FlaskDb
 from ..conftest import MakeProject
@@ -95,7 +95,7 @@ def test_a_text_is_no_format_of_it(project: MakeProject, flask_db: FlaskDb) -> N
 def test_the_picture_alone_is_well_formed() -> None:
     """A browser opens the file only if it is XML; a page takes more."""
     table = Table("child", (Column("parent", "INT", target="a<b.id"),), "added")
-    ElementTree.fromstring(schema_svg.draw(Schema((Table("a<b", (Column("id", "INT"),)), table)), "A & B"))
+    ElementTree.fromstring(schema_as_svg(Schema((Table("a<b", (Column("id", "INT"),)), table)), "A & B"))
 
 
 def large() -> Schema:
@@ -126,7 +126,7 @@ def test_no_box_covers_another() -> None:
 def test_a_hundred_and_fifty_tables_can_be_read(page: Page, tmp_path: Path) -> None:
     """All are seen at once; a search for a column zooms to its table; Enter on a table shows its neighbours alone."""
     path = tmp_path / "schema.html"
-    path.write_text(viewer.page(schema_svg.draw(large(), "Schema of shop"), "Schema of shop"), "utf-8")
+    path.write_text(html_page(schema_as_svg(large(), "Schema of shop"), "Schema of shop"), "utf-8")
     page.goto(path.as_uri())
     assert page.get_by_role("listitem").count() == 150
     save(page, "erd")
@@ -148,4 +148,4 @@ def test_mermaid_gets_no_more_than_it_draws() -> None:
     """A schema that is too large is drawn with its keys and changes only."""
     columns = tuple(Column(f"a_column_with_a_long_name_{number}", "VARCHAR(80)") for number in range(20))
     schema = Schema(tuple(Table(f"table_{number}", columns) for number in range(150)))
-    assert len(schema_mermaid.draw(schema)) < 50_000 and "a_column" not in schema_mermaid.draw(schema)
+    assert len(schema_as_mermaid(schema)) < 50_000 and "a_column" not in schema_as_mermaid(schema)

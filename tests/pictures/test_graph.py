@@ -10,12 +10,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from flask_schemaflow.pictures import history_mermaid
-from flask_schemaflow.pictures import history_svg
-from flask_schemaflow.pictures import history_text
-from flask_schemaflow.pictures import viewer
 from flask_schemaflow.pictures.history import arrange
 from flask_schemaflow.pictures.history import History
+from flask_schemaflow.pictures.history import history_as_text
+from flask_schemaflow.pictures.history_svg import history_as_svg
+from flask_schemaflow.pictures.mermaid import history_as_mermaid
+from flask_schemaflow.pictures.svg import html_page
 from flask_schemaflow.records import Revision
 from flask_schemaflow.records import Standing
 
@@ -122,7 +122,7 @@ def test_no_line_runs_through_another(revisions: list[Revision]) -> None:
                 assert lanes.setdefault(edge.lane, edge.parent) == edge.parent
                 assert edge.lane != row.lane
     assert len(drawn.edges) == sum(len(set(row.revision.down)) for row in drawn.rows)
-    text = history_text.draw(drawn)
+    text = history_as_text(drawn)
     assert [line for line in text.splitlines() if "number" in line] == [
         line for row in drawn.rows for line in text.splitlines() if line.endswith(f"  {row.revision.message}")
     ]
@@ -146,7 +146,7 @@ def long_history() -> History:
 def test_five_hundred_revisions_can_be_read(page: Page, tmp_path: Path) -> None:
     """The page opens by itself: a search jumps to the revision, by keyboard alone; zooming keeps the place."""
     path = tmp_path / "history.html"
-    path.write_text(viewer.page(history_svg.draw(long_history(), "History of shop"), "History of shop"), "utf-8")
+    path.write_text(html_page(history_as_svg(long_history(), "History of shop"), "History of shop"), "utf-8")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
@@ -175,13 +175,13 @@ def is_in_view(page: Page, item: t.Any) -> bool:
 
 def test_mermaid_gets_no_more_than_it_draws() -> None:
     """Mermaid stops at 500 lines and 50,000 characters; runs in which nothing happens are one node."""
-    drawn = history_mermaid.draw(long_history())
+    drawn = history_as_mermaid(long_history())
     assert drawn.count("-->") < 300 and len(drawn) < 30_000
     assert "0499abcd" in drawn and "(current: default)" in drawn and "revisions ..." in drawn
 
 
-@pytest.mark.parametrize("draw", [history_text.draw, history_mermaid.draw])
+@pytest.mark.parametrize("draw", [history_as_text, history_as_mermaid])
 def test_an_empty_folder_is_no_error(draw: t.Callable[[History], str]) -> None:
     """There is a picture of nothing, too."""
     assert draw(arrange([]))
-    assert "0 revisions" in history_svg.draw(arrange([]), "History")
+    assert "0 revisions" in history_as_svg(arrange([]), "History")

@@ -38,10 +38,10 @@ from ..sql_text import keep_exact
 from ..sql_text import stored_expression
 from ..sql_text import with_exact_tables
 from .checks import compare_checks
+from .details import compare_primary_keys
 from .details import differs_in_detail
 from .details import note_options
 from .indexes import compare_indexes
-from .primary_keys import compare_primary_keys
 from .sqlite_indexes import compare_sqlite_indexes
 from .uniques import compare_unnamed
 

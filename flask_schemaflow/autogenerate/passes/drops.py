@@ -1,4 +1,4 @@
-"""The passes about drops: whose tables they are, and what would be lost by them.
+"""The passes about drops and about what is not written: whose tables they are, what would be lost, what is left alone.
 
 A table that no revision of the folder created belongs to another program and stays. Tables whose models were only not
 imported are no drops either, and are refused. What remains is asked about if rows or values would be lost, and each
@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import typing as t
 
+import sqlalchemy as sa
 from alembic.operations import ops
 from flask import current_app
 
+from ...runtime.own_tables import without_history
+from ...targets import current_tenant
+from ..comparators.details import UNWRITTEN
 from ..missing_models import everything_dropped
 from ..missing_models import models_not_imported
 from ..missing_models import unimported_models
@@ -22,7 +26,7 @@ from ..operations import remark
 from ..pipeline import PassContext
 from ..questions import drop_question
 from ..reflection import row_counts
-from .database_defaults import keep_defaults
+from .enums.catalog import column_of
 
 
 class KeptPass:
@@ -190,3 +194,92 @@ def _words(count: row_counts.Count | None, noun: str) -> str:
 
 def _of(context: PassContext) -> str:
     return f" of the database {context.bind}" if context.bind else ""
+
+
+class UnwrittenPass:
+    """Reports the differences that comparators noted."""
+
+    name = "unwritten"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Tell them, once each."""
+        for sentence in dict.fromkeys(context.migration.impl.memo.pop(UNWRITTEN, [])):
+            context.tell(sentence)
+
+
+class NoHistoryPass:
+    """Reports that the tables of the models exist although the folder has no revision."""
+
+    name = "no_history"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Tell it, once a database."""
+        environment = context.migration.environment_context
+        if environment is None or environment.script.get_heads():
+            return
+        tenant = current_tenant()
+        shared = tenant is not None and tenant.tenant.schema is not None  # tables whose models name a schema are
+        tables = [key for key in context.tables if key[0] is None or not shared]
+        there = [label(key) for key in tables if context.inspector.has_table(key[1], schema=key[0])]
+        if there:
+            context.tell(without_history(context.database, there))
+
+
+def keep_defaults(context: PassContext, up: ops.UpgradeOps) -> None:
+    """Leave the server defaults of columns that have a Python default, and tell it in one sentence for a database."""
+    columns = _taken_out(context, up, _stays)
+    _tell(context, columns, "stay, because the models have Python defaults there")
+
+
+class DatabaseDefaultsPass:
+    """Tells ``check`` of the other server defaults that no model has, and takes them out of the differences."""
+
+    name = "database_defaults"
+
+    def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
+        """Tell it in one sentence for a database."""
+        columns = _taken_out(context, up, lambda table, change: True)
+        _tell(context, columns, "are no failure; `flask db migrate` drops them")
+
+
+def _taken_out(
+    context: PassContext, up: ops.UpgradeOps, chosen: t.Callable[[sa.Table | None, ops.AlterColumnOp], bool]
+) -> list[str]:
+    """Take drops of defaults out of ``up`` unless the setting forbids it, and return their columns."""
+    columns: list[str] = []
+    if context.settings.database_defaults == "error":
+        return columns
+    for container in [item for item in up.ops if isinstance(item, ops.ModifyTableOps)]:
+        key = context.renames.key(container.schema, container.table_name)
+        for change in [item for item in container.ops if _drops_default(item)]:
+            if chosen(context.tables.get(key), change):
+                columns.append(f"{label(key)}.{change.column_name}")
+                change.modify_server_default = False
+                if not change.has_changes():
+                    container.ops.remove(change)
+        if not container.ops:
+            up.ops.remove(container)
+    return columns
+
+
+def _drops_default(change: ops.MigrateOperation) -> t.TypeGuard[ops.AlterColumnOp]:
+    return (
+        isinstance(change, ops.AlterColumnOp)
+        and change.modify_server_default is None
+        and isinstance(change.existing_server_default, sa.DefaultClause)
+    )
+
+
+def _stays(table: sa.Table | None, change: ops.AlterColumnOp) -> bool:
+    """Return whether there is a Python default, and the type stays, which the server default may not fit otherwise."""
+    column = None if table is None else column_of(table, change.column_name)
+    default = None if column is None else column.default
+    return default is not None and not default.is_sequence and change.modify_type is None
+
+
+def _tell(context: PassContext, columns: list[str], what: str) -> None:
+    if columns:
+        context.tell(
+            f"The {context.database} database has server defaults that no model has: {', '.join(columns)}. "
+            f"They {what}. To compare them: SCHEMAFLOW_DATABASE_DEFAULTS = 'error'"
+        )

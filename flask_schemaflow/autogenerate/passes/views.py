@@ -16,7 +16,7 @@ from ..operations import remark
 from ..operations.enums import Direction
 from ..operations.enums import TypeStatements
 from ..pipeline import PassContext
-from ..reflection.renamed_database import renamed_database
+from ..reflection.renamed_inspector import renamed_database
 
 _VIEWS = """
 WITH RECURSIVE used(oid, depth) AS (

@@ -17,16 +17,17 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.dialects.postgresql import CreateEnumType
+from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.schema import AddConstraint
 from sqlalchemy.schema import CreateIndex
 
+from ..operations.fills import stored_type
 from ..sql_text import clause
 from ..sql_text import compiled
 from ..sql_text import complete_table
 from ..sql_text import escape_table
 from ..sql_text import single_percents
-from .temporary_types import created_types
-from .temporary_types import with_temporary
 
 Read = t.TypeVar("Read")
 
@@ -294,3 +295,34 @@ def same_identity(one: sa.Column[t.Any], other: sa.Column[t.Any]) -> bool:
     if a is None or b is None:
         return a is b
     return all(getattr(a, name) == getattr(b, name) for name in IDENTITY_OPTIONS)
+
+
+SCHEMA = "pg_temp"
+
+
+def created_types(columns: t.Iterable[sa.Column[t.Any]], dialect: sa.Dialect) -> dict[str, str]:
+    """Return the statements that create the enum types of columns, by the names that DDL has for the types."""
+    statements = {}
+    for column in columns:
+        enum = _enum(column.type, dialect)
+        if enum is not None and enum.name:
+            made = ENUM(*enum.enums, name=str(enum.name), schema=SCHEMA)
+            text = str(CreateEnumType(made).compile(dialect=dialect))
+            statements[dialect.type_compiler_instance.process(enum)] = single_percents(text, dialect)
+    return statements
+
+
+def with_temporary(sql: str, types: t.Iterable[str], dialect: sa.Dialect) -> str:
+    """Return SQL that names the temporary types for ``types``; only names with a schema have to be replaced."""
+    quote = dialect.identifier_preparer.quote
+    for name in types:
+        schema, dot, plain = name.rpartition(".")
+        sql = sql.replace(f"{schema}.{plain}", f"{quote(SCHEMA)}.{plain}") if dot else sql
+    return sql
+
+
+def _enum(given: t.Any, dialect: sa.Dialect) -> sa.Enum | None:
+    found = stored_type(given, dialect)
+    if isinstance(found, sa.ARRAY):
+        return _enum(found.item_type, dialect)
+    return found if isinstance(found, sa.Enum) and found.native_enum else None

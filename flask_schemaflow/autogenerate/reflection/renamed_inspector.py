@@ -6,16 +6,23 @@ The inspector is the dialect's own one with another class, so that everything th
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import re
 import typing as t
 
 import sqlalchemy as sa
+from alembic.operations import Operations
 from sqlalchemy.dialects import postgresql
 
 from ...records import Record
 from ..operations import Key
+from ..operations import Statement
+from ..sql_text import clause
+
+if t.TYPE_CHECKING:
+    from ..pipeline import PassContext
 
 _quote: t.Callable[[str], str] = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
 
@@ -292,3 +299,41 @@ def renamed_inspector(connection: sa.Connection, renames: Renames) -> sa.Inspect
     inspector = sa.inspect(connection)
     inspector.__class__ = type("RenamedInspector", (RenamedInspector, type(inspector)), {"renames": renames})
     return inspector
+
+
+@contextlib.contextmanager
+def renamed_database(context: PassContext, further: t.Sequence[str] = ()) -> t.Iterator[sa.Connection | None]:
+    """Yield the connection with all renames of ``context`` done, as long as the block lasts.
+
+    :param further: other statements, to be executed after them.
+    :returns: ``None`` if the database refuses them, for example while somebody else holds a lock.
+    """
+    connection = context.connection
+    if not context.renaming and not further:
+        yield connection
+        return
+    try:
+        savepoint = connection.begin_nested()
+    except sa.exc.DBAPIError:  # each statement is committed
+        yield None
+        return
+    try:
+        yield connection if _is_renamed(context, further) else None
+    finally:
+        savepoint.rollback()
+
+
+def _is_renamed(context: PassContext, further: t.Sequence[str]) -> bool:
+    connection, operations = context.connection, Operations(context.migration)
+    try:
+        connection.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+        for operation in context.renaming:
+            if isinstance(operation, Statement):
+                connection.execute(clause(str(operation.sqltext)))
+            else:
+                operations.invoke(operation)
+        for statement in further:
+            connection.execute(clause(statement))
+    except sa.exc.DBAPIError:
+        return False
+    return True

@@ -20,7 +20,7 @@ from ...operations import Key
 from ...operations.fills import quoted
 from ...operations.fills import stored_type
 from ...pipeline import PassContext
-from ...reflection.renamed_database import renamed_database
+from ...reflection.renamed_inspector import renamed_database
 from . import is_array
 from . import known
 from . import KnownEnum
@@ -46,6 +46,8 @@ JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid,
 WHERE t.typtype = 'e' AND (d.classid = 'pg_proc'::regclass
     OR (d.classid = 'pg_type'::regclass AND d.objid NOT IN (t.oid, t.typarray)))
 """
+
+
 @dataclasses.dataclass(frozen=True)
 class EnumUse(Record):
     """A column of an enum type, or of arrays of it.

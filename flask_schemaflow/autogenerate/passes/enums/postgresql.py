@@ -43,8 +43,8 @@ from .conversion import forget_following_defaults
 from .conversion import is_addition
 from .conversion import renamed_values
 from .conversion import take_defaults
-from .elsewhere import write_elsewhere
 from .invalid_values import convert_invalid_values
+from .mysql import write_elsewhere
 from .values import understand
 from .values import ValueChange
 from .written_types import restore_types

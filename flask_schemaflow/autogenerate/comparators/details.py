@@ -106,7 +106,7 @@ def note_options(
     found: sa.Table | None,
     model: sa.Table | None,
 ) -> PriorityDispatchResult:
-    """Note the options of a table that differ from the model's, for :class:`..passes.unwritten.UnwrittenPass`."""
+    """Note the options of a table that differ from the model's, for :class:`..passes.drops.UnwrittenPass`."""
     read = {"sqlite": _sqlite_options, "postgresql": _postgresql_options}.get(context.dialect.name, _mysql_options)
     if found is not None and model is not None:
         stored = read(context, found, model)

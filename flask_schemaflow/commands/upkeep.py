@@ -23,7 +23,7 @@ from ..revisions.edit import replace_files
 from ..runtime.environment import Environment
 from ..upkeep import rebase as work
 from ..upkeep.baseline import Baseline
-from ..upkeep.baseline import create_all_notices
+from ..upkeep.create_all import create_all_notices
 from ..upkeep.drift import DriftFinder
 from ..upkeep.repair_guard import only_where_drifted
 from ..upkeep.scratch import changed_history

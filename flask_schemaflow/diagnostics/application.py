@@ -17,7 +17,7 @@ from ..records import Finding
 from ..redaction import safe_url
 from ..revisions.location import decode
 from ..revisions.location import read_ini
-from ..upkeep.baseline import create_all_notices
+from ..upkeep.create_all import create_all_notices
 from .env_files import origin
 from .subject import Subject
 

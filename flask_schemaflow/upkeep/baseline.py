@@ -6,10 +6,7 @@ revision, which an upgrade can apply. The file is run on an empty database and t
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import os
-import pathlib
 import re
 import typing as t
 
@@ -17,13 +14,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import RevisionContext
 from alembic.operations import ops
 from alembic.script import Script
-from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
-from ..autogenerate.missing_models import application_files
 from ..autogenerate.operations import Key
 from ..autogenerate.operations import label
 from ..autogenerate.passes.enums.postgresql import PostgresqlEnumsPass
@@ -332,34 +327,3 @@ def _listed(names: t.Sequence[str]) -> str:
     shown = ", ".join(names[:_MOST_NAMES])
     more = len(names) - _MOST_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-_METHOD = "create_all"
-
-
-def create_all_calls(app: Flask) -> list[str]:
-    """Return ``file, line N`` for each call of ``create_all()`` beside the application; tests are left out."""
-    found = []
-    for path in application_files(app):
-        found += [f"{os.path.relpath(path)}, line {line}" for line in _calls(path)]
-    return found
-
-
-def create_all_notices(app: Flask) -> list[str]:
-    """Return a sentence for each call of ``create_all()``."""
-    return [
-        f"{place} calls create_all(), which creates new tables before their revision does: remove the call, and have "
-        "`flask db upgrade` run before the application starts."
-        for place in create_all_calls(app)
-    ]
-
-
-def _calls(path: pathlib.Path) -> t.Iterator[int]:
-    try:
-        text = path.read_bytes()
-        tree = ast.parse(text) if _METHOD.encode() in text else None
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == _METHOD:
-            yield node.lineno

@@ -1,4 +1,4 @@
-"""Scratch databases for the work on a history, and what the application's databases say about themselves."""
+"""Scratch databases for the work on a history; other texts of its files are tried there before a file is changed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,15 @@ from ..autogenerate.verify.scratch import Unverifiable
 from ..autogenerate.verify.snapshot import Snapshot
 from ..autogenerate.verify.snapshot import snapshot
 from ..errors import SchemaflowError
-from ..errors.arguments import InvalidArgument
-from ..errors.upkeep import StampRefused
 from ..revisions.edit import replace_files
 from ..revisions.scripts import locations_of
 from ..revisions.scripts import script_directory
 from ..revisions.validation import validated
 from ..runtime.connections import keep_transactions
 from ..runtime.environment import Environment
-from ..runtime.errors import translated
 from ..runtime.own_tables import is_own_table
 from ..runtime.run import Options
 from ..targets import Target
-from .drift import DriftFinder
 
 __all__ = ["ScratchEnvironment", "Unverifiable"]
 
@@ -107,48 +103,6 @@ def schema_of(connection: sa.Connection, options: t.Mapping[str, t.Any]) -> Snap
 def words_of(error: Exception) -> str:
     """Return an error on one line."""
     return error.message if isinstance(error, SchemaflowError) else str(error).splitlines()[0]
-
-
-_MOST = 20
-
-
-def refuse_unlike(environment: Environment, revisions: t.Sequence[str], binds: t.Sequence[str]) -> None:
-    """Compare databases with what revisions make on scratch databases.
-
-    :param revisions: ids, or names such as ``head``.
-    :param binds: the names of the databases; all by default.
-    :raises StampRefused: if anything differs; names the revision that makes what the database has, if there is one.
-    :raises DriftUnknown: if it can't be told.
-    """
-    with translated(environment):
-        at = [item.revision for item in environment.script.get_revisions(tuple(revisions)) if item is not None]
-    if not at:
-        raise InvalidArgument("base makes nothing to compare with.", hint="Leave --verify out.")
-    finder = DriftFinder(environment, binds, at)
-    found = finder.find()
-    if not found:
-        return
-    matching = finder.matching()
-    lines = [f"  {item.database}: {item}" for item in found[:_MOST]]
-    if len(found) > _MOST:
-        lines.append(f"  and {len(found) - _MOST} more")
-    raise StampRefused(
-        f"The {found[0].database} database isn't what {' and '.join(at)} makes, so nothing was recorded.",
-        details="\n".join(lines),
-        hint=_next_step(found[0].database, matching.get(found[0].database, "")),
-    )
-
-
-def _next_step(database: str, matching: str) -> str:
-    of_bind = "" if database == "default" else f" --bind {database}"
-    if matching:
-        return (
-            f"It is what {matching} makes: `flask db stamp --purge{of_bind} {matching}`. Then run `flask db upgrade`."
-        )
-    return (
-        "It matches no revision of this folder. Settle what differs first, or record the revision all the same: leave "
-        "--verify out."
-    )
 
 
 @contextlib.contextmanager

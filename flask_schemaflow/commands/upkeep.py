@@ -14,6 +14,7 @@ from ..errors.upkeep import DriftUnknown
 from ..errors.upkeep import RebaseApplied
 from ..extension import Directory
 from ..extension import XArg
+from ..questions import Answers
 from ..records import Drifted
 from ..records import Notify
 from ..records import silent
@@ -85,13 +86,15 @@ def baseline(
         for path in written.paths:
             pathlib.Path(path).unlink(missing_ok=True)
         raise
-    return _with_models(written.changed(notices=tuple(notices)), directory, x_arg)
+    modelled = {name for target in environment.state.targets() for models in target.metadatas for name in models.tables}
+    named = Answers(keeps=frozenset(tables) - modelled)
+    return _with_models(written.changed(notices=tuple(notices)), directory, x_arg, named)
 
 
-def _with_models(written: Written, directory: Directory | None, x_arg: XArg) -> Written:
+def _with_models(written: Written, directory: Directory | None, x_arg: XArg, answers: Answers) -> Written:
     """Write the second revision, for what the models have and the databases haven't."""
     try:
-        second = migrate(directory, x_arg=x_arg)
+        second = migrate(directory, x_arg=x_arg, answers=answers)
     except SchemaflowError as error:
         text = f"The models differ from the database, and the revision for that is still to be written: {error.message}"
         return written.changed(notices=(*written.notices, text, *filter(None, (error.details, _THEN))))

@@ -81,6 +81,7 @@ def test_a_table_without_a_model_is_left_out_and_named(grown: Project, flask_db:
     assert "also has the view cheap" in preview.stderr
     assert flask_db(grown, "current").stdout == ""
     result = flask_db(grown, "baseline", "--table", "old")
+    assert len(grown.revision_files()) == 1, "nothing drops the table that was just taken"
     assert '"old"' in grown.revision_files()[0].read_text()
     assert "shop/start.py, line 5 calls create_all()" in result.stderr
 

@@ -62,7 +62,7 @@ class DevelopmentHooks:
     def explain(self, sender: Flask, exception: BaseException, **extra: t.Any) -> None:
         """Add the pending migrations to an error about a missing table or column, in debug mode."""
         if self.app.debug:
-            resolve(f"{_DEVELOPMENT}.notices:explain")(self.gate.pending, exception)
+            resolve(f"{_DEVELOPMENT}.pending:explain")(self.gate.pending, exception)
 
 
 class StartNotice(logging.Filter):
@@ -79,7 +79,7 @@ class StartNotice(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let the line pass, after ours."""
         logging.getLogger("werkzeug").removeFilter(self)
-        resolve(f"{_DEVELOPMENT}.notices:announce")(self.app)
+        resolve(f"{_DEVELOPMENT}.pending:announce")(self.app)
         return True
 
 

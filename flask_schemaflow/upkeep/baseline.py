@@ -35,7 +35,7 @@ from ..autogenerate.reflection.foreign_tables import owned_by_database
 from ..autogenerate.registry import prepare
 from ..autogenerate.sql_text import complete_table
 from ..autogenerate.sql_text import escape_table
-from ..autogenerate.verify.copies import forget_own_sequence
+from ..autogenerate.verify.copies_postgresql import forget_own_sequence
 from ..autogenerate.verify.scratch import user_schemas
 from ..autogenerate.verify.snapshot import differences
 from ..autogenerate.verify.snapshot import Snapshot

@@ -37,7 +37,8 @@ from ...targets import TenantTarget
 from ..compare import differences as compared
 from ..operations import Key
 from ..questions import Decisions
-from . import copies
+from .copies import copy_of
+from .copies_mysql import ELSEWHERE
 from .narrow import Excerpt
 from .narrow import excerpt
 from .narrow import Uncertain
@@ -143,10 +144,10 @@ def scratch_copy(
         raise Unverifiable("a scratch copy can't see the transaction of the connection you passed")
     has_schemas = any(table.schema for item in target.metadatas for table in item.tables.values())
     if dialect in ("mysql", "mariadb") and has_schemas:
-        raise Unverifiable(copies.ELSEWHERE)
+        raise Unverifiable(ELSEWHERE)
     with source_of(target) as source, keep_transactions([source]):
         heads = _heads(source, options)
-        with copies.copy_of(source, environment.state.settings, left_out) as engine:
+        with copy_of(source, environment.state.settings, left_out) as engine:
             copied = target.changed(engine=in_schema_of(target, engine))
             scratch = ScratchEnvironment(environment, copied, options)
             with scratch.connect() as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from flask_schemaflow.autogenerate import verify
 from flask_schemaflow.autogenerate.verify import copies
 from flask_schemaflow.autogenerate.verify import narrow
 from flask_schemaflow.autogenerate.verify.narrow import Excerpt
@@ -177,7 +178,7 @@ def copied(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(len(left_out))
         return original(source, settings, left_out)
 
-    monkeypatch.setattr(copies, "copy_of", counting)
+    monkeypatch.setattr(verify, "copy_of", counting)
     return numbers
 
 

@@ -37,6 +37,7 @@ from ...guard import is_stamp
 from ...guard import Scope
 from ...own_tables import has_own_table
 from ...own_tables import journal_name
+from .entries import count_writes
 from .recorder import Recorder
 from .recorder import Writer
 from .replay import Past
@@ -105,7 +106,7 @@ class Journal(Guard):
             self._points, self._tail = resume_at(
                 points, self._server, self._store.table.name, scope.settings.lock_wait, tell
             )
-            _say(scope, points[-1], len(self._points))
+            _say(scope, points[-1], self._points, self._tail)
             scope.resumes = True
         if self._server.commits_at_schema_changes:
             self._store.create()  # this very statement commits, so it can't wait until there is something to write
@@ -139,7 +140,7 @@ class Journal(Guard):
 
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what took effect."""
-        count = self._recorder.position if self._recorder is not None else 0
+        count = self._recorder.count if self._recorder is not None else 0
         if not count:
             return
         if not self._server.commits_at_schema_changes:
@@ -245,7 +246,8 @@ def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
     )
 
 
-def _say(scope: Scope, point: Point, done: int) -> None:
+def _say(scope: Scope, point: Point, done_points: t.Sequence[Point], tail: Point | None) -> None:
+    done = sum(one.count for one in done_points) + (count_writes(tail.log) if tail is not None else 0)
     scope.tell(
         "notice",
         f"Resuming the {point.direction} of revision {point.revision} after {done} applied "

@@ -96,6 +96,11 @@ def next_of(entry: Entry) -> Entry:
     return dataclasses.replace(entry, times=entry.times - 1, lastrowid=lastrowid)
 
 
+def count_writes(log: t.Iterable[Entry]) -> int:
+    """Return how many statements of a log changed something, or may have."""
+    return sum(entry.times for entry in log if entry.writes and entry.error is None)
+
+
 def dumps(entries: t.Iterable[Entry]) -> str:
     """Return entries as text."""
     return json.dumps([_plain(entry) for entry in entries], separators=(",", ":"))

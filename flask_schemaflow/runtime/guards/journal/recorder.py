@@ -213,11 +213,18 @@ class Recorder:
         self._explicit = False  # a transaction that the code began by a statement of its own
         self._aside = _Aside()
         self._new = 0
+        self._counted = 0
+        self._announced = 0
 
     @property
     def position(self) -> int:
         """The number of points that took effect."""
         return self._past.position + self._new
+
+    @property
+    def count(self) -> int:
+        """The number of statements that took effect for good."""
+        return self._past.count + self._counted + self._announced
 
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """Return what to send in place of a statement that is about to run."""
@@ -268,6 +275,8 @@ class Recorder:
         doing, self._doing = self._doing, None
         if self._aside.is_entered or doing is None or doing.recalled is not None:
             return
+        if doing.point is not None:  # whose announcement committed what came before it
+            self._announced = entries.count_writes(self._log.entries)
         if doing.way is Way.TOGETHER:
             with contextlib.suppress(sa.exc.DBAPIError):  # out of sight of those who would set a savepoint first
                 execute_beneath(self._server.connection, "ROLLBACK")
@@ -324,7 +333,7 @@ class Recorder:
         elif self._log.wrote:
             with self._aside:
                 self._writer.done(self.position, COMMIT, self._log.entries)
-            self._passed()
+            self._passed(own=0)
 
     def _autocommits(self) -> bool:
         return not self._explicit and self._server.autocommits()
@@ -333,9 +342,14 @@ class Recorder:
         with self._named():
             return self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
 
-    def _passed(self) -> None:
-        """Note that everything so far took effect."""
+    def _passed(self, own: int = 1) -> None:
+        """Note that everything so far took effect.
+
+        :param own: how many statements that are, beside those of the log.
+        """
         self._new += 1
+        self._counted += max(entries.count_writes(self._log.entries) + own, 1)
+        self._announced = 0
         self._log.clear()
 
     def _instead(self, recalled: Entry, context: t.Any) -> tuple[str, t.Any]:

@@ -89,6 +89,11 @@ class Past:
         return self._index
 
     @property
+    def count(self) -> int:
+        """The number of statements up to there that took effect."""
+        return sum(point.count for point in self._points[: self._index])
+
+    @property
     def is_same(self) -> bool:
         """Whether the file is what it was."""
         return self._is_same

@@ -139,7 +139,7 @@ class Interrupted:
     """A revision of which a part took effect that can't be rolled back.
 
     :param direction: ``upgrade`` or ``downgrade``.
-    :param done: how many statements, or transactions, took effect.
+    :param done: how many statements took effect.
     :param statement: the last one that was begun.
     :param in_doubt: whether it can't be told if ``statement`` took effect.
     :param line: the line of the revision file that was at work, 0 where that isn't known.
@@ -201,7 +201,7 @@ def _as_record(points: list[Point], server: Server) -> Interrupted:
     return Interrupted(
         revision=last.revision,
         direction=last.direction,
-        done=len(points) - (outcome is not Outcome.APPLIED),
+        done=sum(point.count for point in points) - (outcome is not Outcome.APPLIED),
         statement=shown(last),
         in_doubt=outcome is Outcome.UNKNOWN,
         line=last.line,

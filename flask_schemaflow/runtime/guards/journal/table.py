@@ -55,6 +55,11 @@ class Point:
     line: int = 0
     started: str = ""
 
+    @property
+    def count(self) -> int:
+        """How many statements took effect since the point before, at least one."""
+        return max(entries.count_writes(self.log) + (self.statement != COMMIT), 1)
+
 
 def journal_table(dialect: str, version_table: str, schema: str | None) -> sa.Table:
     """Return the journal's table."""

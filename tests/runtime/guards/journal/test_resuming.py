@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*tometadata")
 
 @pytest.fixture
 def broken(shop: MakeShop, mariadb_url: str) -> Shop:
-    """A database on which the second of two revisions failed after three statements that stay."""
+    """A database on which the second of two revisions failed after five statements that stay."""
     made = shop(mariadb_url)
     made.write("r1", "op.create_table('first', sa.Column('id', sa.Integer))")
     made.write("r2", DONE + FAILS, "r1")
@@ -53,7 +53,7 @@ def test_the_corrected_file_is_finished(shop: MakeShop, mariadb_url: str, reposi
     with pytest.raises(SchemaflowError, match="missing") as caught:
         made.upgrade()
     assert (
-        "3 statements of revision r1 are applied to the default database. "
+        "5 statements of revision r1 are applied to the default database. "
         "`flask db upgrade` continues after them."
     ) in str(caught.value)
     made.write("r1", DONE + WORKS)
@@ -131,20 +131,20 @@ def test_status_shows_what_is_left(broken: Shop) -> None:
     found = broken.status()
     assert not found.up_to_date
     assert found.interrupted == (
-        "Revision r2 was interrupted in its upgrade after 3 statements: flask db upgrade finishes it."
+        "Revision r2 was interrupted in its upgrade after 5 statements: flask db upgrade finishes it."
     )
     assert [line.partition(": ")[2] for line in found.left] == [
         "op.execute('UPDATE item SET n = n * 2')",
         "op.execute('UPDATE missing SET n = 1')",
     ]
     shown = broken.project.run("db", "status").stdout
-    assert "was interrupted in its upgrade after 3 statements" in shown
+    assert "was interrupted in its upgrade after 5 statements" in shown
     assert "remaining: line " in shown
     assert '"interrupted": "Revision r2' in broken.project.run("db", "status", "--json").stdout
     with broken.project.connect() as connection:
         record = interrupted(connection)
     assert record is not None
-    assert (record.revision, record.done, record.in_doubt) == ("r2", 3, False)
+    assert (record.revision, record.done, record.in_doubt) == ("r2", 5, False)
 
 
 def test_a_downgrade_is_resumed(shop: MakeShop, mariadb_url: str) -> None:

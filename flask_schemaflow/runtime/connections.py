@@ -233,13 +233,13 @@ def can_execute_apart(connection: sa.Connection) -> bool:
 def execute_apart_from_errors(connection: sa.Connection, *statements: str) -> list[list[tuple[t.Any, ...]]]:
     """Run statements in a savepoint of PostgreSQL, which an error leaves as it was; return their rows.
 
-    psycopg sends them as one.
+    psycopg sends them as one; SQLAlchemy's adapter of its asyncio form can't go on to the next result.
 
     :raises sqlalchemy.exc.DBAPIError: for the first that fails.
     """
     begin, end = f"SAVEPOINT {_APART}", f"RELEASE SAVEPOINT {_APART}"
     try:
-        if connection.dialect.driver == "psycopg":
+        if connection.dialect.driver == "psycopg" and not connection.dialect.is_async:
             return _results(connection, "; ".join((begin, *statements, end)))[1:-1]
         execute_beneath(connection, begin)
         found = [execute_beneath(connection, statement) for statement in statements]

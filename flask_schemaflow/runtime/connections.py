@@ -217,7 +217,7 @@ def execute_beneath(
             cursor.execute(statement, parameters)
         return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
     except dbapi.Error as error:
-        raise _wrapped(statement, error) from error
+        raise _wrapped(connection, statement, error) from error
     finally:
         cursor.close()
 
@@ -263,18 +263,22 @@ def _results(connection: sa.Connection, statements: str) -> list[list[tuple[t.An
             if not cursor.nextset():
                 return found
     except dbapi.Error as error:
-        raise _wrapped(statements, error) from error
+        raise _wrapped(connection, statements, error) from error
     finally:
         cursor.close()
 
 
-def _wrapped(statement: str, error: Exception) -> sa.exc.DBAPIError:
-    """Return SQLAlchemy's error that is named like the driver's, or like the nearest class above it."""
-    for kind in type(error).__mro__:
-        found = getattr(sa.exc, kind.__name__, None)
-        if isinstance(found, type) and issubclass(found, sa.exc.DBAPIError):
-            return found(statement, None, error)
-    return sa.exc.DBAPIError(statement, None, error)
+def _wrapped(connection: sa.Connection, statement: str, error: Exception) -> sa.exc.DBAPIError:
+    """Return SQLAlchemy's error that is named like the driver's, or like the nearest class above it.
+
+    As SQLAlchemy does, a connection that broke is given up, so that nothing is rolled back on it.
+    """
+    is_lost = connection.dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+    names = (getattr(sa.exc, kind.__name__, None) for kind in type(error).__mro__)
+    kinds = (kind for kind in names if isinstance(kind, type) and issubclass(kind, sa.exc.DBAPIError))
+    return next(kinds, sa.exc.DBAPIError)(statement, None, error, connection_invalidated=is_lost)
 
 
 _SAVEPOINT = "schemaflow_retry"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-import time
 import typing as t
 
 import sqlalchemy as sa
@@ -25,8 +24,6 @@ if t.TYPE_CHECKING:
     from ...revisions.operations import Call
 
 
-_MOMENT = 0.1
-"""Seconds between the version of a revision and the code of the next one."""
 _KEEPS_TABLES = re.compile(
     r"\s*(?:INSERT|UPDATE|DELETE|COMMENT|GRANT|SET|CREATE\s+(?:UNIQUE\s+)?(?:INDEX|TABLE|TYPE))\b[^;]*;?\s*$", re.I
 )
@@ -44,7 +41,6 @@ class VersionTable(Guard):
     def __init__(self) -> None:
         self._made = False
         self._width: int | None = None  # of the column that this run has made
-        self._written = float("-inf")  # when this run wrote a version last
         self._locked_in: sa.RootTransaction | sa.NestedTransaction | None = None
 
     def before_configure(self, scope: Scope) -> None:
@@ -98,22 +94,14 @@ class VersionTable(Guard):
         return max(map(len, written), default=0) <= fits
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
-        """Check the rows before the code runs, unless this run wrote them a moment ago.
-
-        On MariaDB and MySQL the first schema change lets go of them anyway, so nothing is won by another lock.
-        """
-        if scope.dialect not in MYSQL or time.monotonic() - self._written > _MOMENT:
-            self._check(scope, "before this run did anything more")
+        """Check the rows before the code runs."""
+        self._check(scope, "before this run did anything more")
 
     @contextlib.contextmanager
     def around(self, scope: Scope, step: t.Any) -> t.Iterator[None]:
         """Check the rows again before the version is written."""
         yield
         self._check(scope, "before the version was written")
-
-    def version_written(self, scope: Scope, step: t.Any) -> None:
-        """Note when the version was written."""
-        self._written = time.monotonic()
 
     def _check(self, scope: Scope, when: str) -> None:
         if not self._holds_rows(scope):

@@ -417,6 +417,17 @@ def test_a_usage_error(shop: Project, fails: Fails) -> None:
     assert re.search("No such command 'upgrad'", fails("upgrad", status=2))
 
 
+def told_by_a_line(project: MakeProject, monkeypatch: pytest.MonkeyPatch, line: str) -> str:
+    """Return what an upgrade says, on one line, if a revision fails at this line of its code."""
+    made = project(MODELS)
+    monkeypatch.chdir(made.root)
+    invoke(made, "init")
+    made.write_revision("aa01", None, f"{FIRST}\n{line}")
+    result = invoke(made, "upgrade")
+    assert result.exit_code == 1
+    return " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("statement", "advice"),
     [
@@ -429,13 +440,9 @@ def test_a_mistake_in_sql_on_sqlite(
     project: MakeProject, monkeypatch: pytest.MonkeyPatch, statement: str, advice: str
 ) -> None:
     """Its driver raises for a mistake what others raise for a server's trouble; there is no server and no log."""
-    made = project(MODELS)
-    monkeypatch.chdir(made.root)
-    invoke(made, "init")
-    made.write_revision("aa01", None, f"{FIRST}\nop.execute({statement!r})")
-    result = invoke(made, "upgrade")
-    assert result.exit_code == 1 and "log" not in result.stderr
-    assert advice in " ".join(result.stderr.split())
+    told = told_by_a_line(project, monkeypatch, f"op.execute({statement!r})")
+    assert "log" not in told
+    assert advice in told
 
 
 @pytest.mark.parametrize(
@@ -457,10 +464,5 @@ def test_a_form_of_an_older_sqlalchemy(
     project: MakeProject, monkeypatch: pytest.MonkeyPatch, code: str, advice: str
 ) -> None:
     """The history of an old application ran years ago; a new database gets it with the SQLAlchemy of today."""
-    made = project(MODELS)
-    monkeypatch.chdir(made.root)
-    invoke(made, "init")
-    made.write_revision("aa01", None, f"{FIRST}\n{code}")
-    result = invoke(made, "upgrade")
-    said = " ".join(result.stderr.split())
-    assert result.exit_code == 1 and advice in said and said.endswith("Then run `flask db upgrade` again.")
+    told = told_by_a_line(project, monkeypatch, code)
+    assert advice in told and told.endswith("Then run `flask db upgrade` again.")

@@ -37,7 +37,6 @@ from ...guard import is_stamp
 from ...guard import Scope
 from ...own_tables import has_own_table
 from ...own_tables import journal_name
-from .entries import count_writes
 from .recorder import Recorder
 from .recorder import Writer
 from .replay import Past
@@ -106,7 +105,8 @@ class Journal(Guard):
             self._points, self._tail = resume_at(
                 points, self._server, self._store.table.name, scope.settings.lock_wait, tell
             )
-            _say(scope, points[-1], self._points, self._tail)
+            own = 0 if self._tail is None else self._tail.count - 1  # without its statement, which did not
+            _say(scope, points[-1], sum(point.count for point in self._points) + own)
             scope.resumes = True
         if self._server.commits_at_schema_changes:
             self._store.create()  # this very statement commits, so it can't wait until there is something to write
@@ -246,8 +246,7 @@ def _refuse_others(point: Point, step: t.Any, scope: Scope) -> None:
     )
 
 
-def _say(scope: Scope, point: Point, done_points: t.Sequence[Point], tail: Point | None) -> None:
-    done = sum(one.count for one in done_points) + (count_writes(tail.log) if tail is not None else 0)
+def _say(scope: Scope, point: Point, done: int) -> None:
     scope.tell(
         "notice",
         f"Resuming the {point.direction} of revision {point.revision} after {done} applied "

@@ -53,7 +53,7 @@ _VARIABLE = [
     (re.compile(r"\b\d{8}T\d{6}Z"), "DATE_TIME"),
     (re.compile(r"\(\d[\d.]* m?s\)"), "(DURATION)"),
     (re.compile(r" in \d+(\.\d+| )s\b( \(\d+:\d\d:\d\d\))?"), " in DURATION"),
-    (re.compile(r"\b\d[\d.]* m?s(?=  )"), "DURATION"),
+    (re.compile(r" +\d[\d.]* m?s(?=  )"), "  DURATION"),  # aligned to the right
     (re.compile(r"\(\d[\d.]* [kM]B, "), "(SIZE, "),
     (re.compile(r"(\[SF800\] ).*"), r"\1VERSIONS"),
     (re.compile(r"\b(postgresql|mariadb|sqlite) \d+(\.\d+)+"), r"\1 VERSION"),

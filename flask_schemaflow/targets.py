@@ -113,11 +113,13 @@ class TenantTarget(Target):
     :param tenant: the tenant.
     :param replaced: the engine of the application's default database, in whose place the tenant's stands.
     :param is_behind: whether its versions were read a moment ago and lack something, so that nobody need ask again.
+    :param fleet: the command for many tenants of which this is a part, which reads the revision files once a process.
     """
 
     tenant: Tenant
     replaced: Engine | AsyncEngine
     is_behind: bool = False
+    fleet: str = ""
 
     @property
     def name(self) -> str:

@@ -46,6 +46,9 @@ if t.TYPE_CHECKING:
 _one_at_a_time = threading.RLock()
 _running = threading.local()
 
+_read_by_fleet: dict[tuple[str, pathlib.Path], tuple[ScriptDirectory, RevisionIndex | None]] = {}
+"""The history that the tenants of a fleet share in this process, with what its headers say; that of one fleet alone."""
+
 
 class Environment:
     """One application's migrations folder.
@@ -85,26 +88,38 @@ class Environment:
     @functools.cached_property
     def script(self) -> ScriptDirectory:
         """The revision files."""
+        tenant = current_tenant()
+        key = (tenant.fleet if tenant is not None else "", self.folder)
+        found = _read_by_fleet.get(key) or self._read()
+        if key[0] and key not in _read_by_fleet:
+            _read_by_fleet.clear()
+            _read_by_fleet[key] = found
+        script, self._history = found
+        self.version_locations = tuple(str(path) for path in script.version_locations or ())
+        return script
+
+    def _read(self) -> tuple[ScriptDirectory, RevisionIndex | None]:
+        """Read the history now, so that what is wrong with it is said before anything else is done."""
         with translated(self):
             script = script_directory(self.config, self._whole)
             self.version_locations = tuple(str(path) for path in script.version_locations or ())
-            # Looks at the history now, so that what is wrong with it is said before anything else is done.
-            if not self._is_in_order(script):
+            history = self._read_headers(script)
+            if history is None:
                 script.get_heads()
-        return script
+        return script, history
 
     def _whole(self, revisions: t.Iterable[Script]) -> t.Iterable[Script]:
         from ..revisions.validation import validated
 
         return validated(revisions, self.folder)
 
-    def _is_in_order(self, script: ScriptDirectory) -> bool:
-        """Return whether the headers alone say that nothing is wrong with the history."""
+    def _read_headers(self, script: ScriptDirectory) -> RevisionIndex | None:
+        """Return what the headers say, if they alone say that nothing is wrong with the history."""
         folder = flat_folder(script) if self._light else None
         if folder is not None:
             with contextlib.suppress(NotCertain, OSError, UnicodeDecodeError):
-                self._history = RevisionIndex.read(folder)
-        return self._history is not None
+                return RevisionIndex.read(folder)
+        return None
 
     def script_for(self, names: t.Collection[str]) -> ScriptDirectory:
         """Return the history for a database at these revisions: with the old files if it is inside of a squash.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from ..errors.arguments import InvalidArgument
 PROCESSES = "processes"
 THREADS = "threads"
 
+_OBJECTS = 3_000  # until a collection, as in the commands' own process; each tenant makes about as many
 _GRACE = 30.0  # seconds that a worker has to roll back after its parent has gone
 
 P = t.ParamSpec("P")
@@ -110,6 +112,7 @@ def _dask(address: str) -> t.Iterator[concurrent.futures.Executor]:
 def _begin_worker() -> None:
     """Leave Ctrl-C to the parent, which lets a tenant come to its end, and end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.set_threshold(_OBJECTS, *gc.get_threshold()[1:])
     atexit.register(_leave)  # before the application is loaded, so that its own functions run first
     threading.Thread(target=_end_with_parent, name="schemaflow-parent", daemon=True).start()
 

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import typing as t
+import uuid
 
 from ..errors.arguments import InvalidArgument
 from ..errors.running import WorkerLost
@@ -69,7 +70,7 @@ def migrate_tenants(
     :returns: a result for each tenant, including failures, which are not raised.
     :raises UnknownTenant: if no tenant has one of the names.
     """
-    action = action or Action()
+    action = (action or Action()).changed(fleet=uuid.uuid4().hex)
     _check_arguments(app, executor, jobs, canary, stop_after)
     inline = executor == executors.PROCESSES and jobs == 1
     fleet = Fleet(action, find_tenants(names, order), _source(app, executor, inline), notify, stop_after, inline)

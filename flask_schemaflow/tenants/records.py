@@ -23,6 +23,8 @@ class Action(Record):
     :param purge: empty the version table first; for ``stamp``.
     :param create: create the schema or the database if it doesn't exist; for ``upgrade``.
     :param is_behind: whether a revision was pending when the versions were last read; saves reading them again.
+    :param fleet: an identifier that the tenants of one command share: each process reads the revision files once for
+        it. Empty if they are to be read for each tenant.
     """
 
     command: Command = "upgrade"
@@ -34,6 +36,7 @@ class Action(Record):
     purge: bool = False
     create: bool = False
     is_behind: bool = False
+    fleet: str = ""
 
     @property
     def goes_to_heads(self) -> bool:

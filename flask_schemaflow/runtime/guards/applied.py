@@ -26,6 +26,7 @@ from ...records import AppliedRevision
 from ...records import Moved
 from ...records import Standing
 from ...redaction import scrub
+from ...targets import current_tenant
 from ..connections import can_execute_apart
 from ..connections import commits_each_statement
 from ..connections import execute_apart_from_errors
@@ -132,9 +133,11 @@ class AppliedRevisions(Guard):
             self._forget_digests()
         below = revision_map.iterate_revisions(tuple(scope.heads or ()), "base") if applied and scope.heads else ()
         paths = {revision.revision: revision.path for revision in below}
+        tenant = current_tenant()
+        look = functools.partial(_is_edited, tenant.fleet) if tenant is not None and tenant.fleet else is_edited
         for record in applied:
             path = paths.get(record.revision)
-            if path is not None and is_edited(path, record.digest) and _moved(record, paths, applied) is None:
+            if path is not None and look(path, record.digest) and _moved(record, paths, applied) is None:
                 scope.tell("notice", edited_sentence(record, path))
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
@@ -383,6 +386,12 @@ def is_edited(path: str | pathlib.Path, digest: str) -> bool:
     if _REPLACES.search(text):
         return False  # a squash, which has the id of a file that ran before it was written
     return _hash(_essential(text)) != essence
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_edited(fleet: str, path: str, digest: str) -> bool:
+    """Ask :func:`is_edited` once for all tenants of a fleet, most of which ran the same files."""
+    return is_edited(path, digest)
 
 
 def _text(path: str | pathlib.Path) -> str | None:

@@ -20,6 +20,7 @@ from .support import browser as browsers
 from .support import databases
 from .support import generated
 from .support import legacy
+from .support import processes
 from .support.application import Project
 from .support.examples import choose_examples
 from .support.invoking import cli_runner
@@ -86,10 +87,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples are tried, and make a folder for the files that commands generate.
 
-    The processes of ``-n`` inherit both.
+    The processes of ``-n`` and their children inherit all of it.
     """
     choose_examples(is_quick=config.option.markexpr == "fast")
     if not hasattr(config, "workerinput"):
+        processes.hide_certificates()
         generated.begin()
 
 

@@ -19,6 +19,7 @@ import typing as t
 import zipfile
 from pathlib import Path
 
+from . import processes
 from .servers import unavailable
 
 Kind = t.Literal["single", "multidb", "aioflask", "aioflask-multidb"]
@@ -143,7 +144,8 @@ def _fetch(version: str) -> None:
     with tempfile.TemporaryDirectory(dir=target) as folder:
         requirement = f"Flask-Migrate=={version}"
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, requirement]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        environment = processes.clean_environment(**processes.with_certificates())
+        subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         for archive in Path(folder).iterdir():
             archive.replace(target / archive.name)  # atomic: workers may fetch the same
 

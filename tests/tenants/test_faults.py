@@ -86,6 +86,7 @@ def test_a_database_that_is_dropped_meanwhile_is_missing(kind: Kind, database_pr
 
 def test_a_locked_tenant_fails_alone(fleet: TenantProject) -> None:
     """Another session has its table: that one gives up after the time limit, and is as it was."""
+    fleet.project.write_app(config={"SCHEMAFLOW_TENANTS": "shop.tenants:all_tenants", "SCHEMAFLOW_LOCK_RETRIES": 1})
     fleet.history(("a2", "a1", "op.execute(\"SET LOCAL lock_timeout = '300ms'\")\nop.execute('LOCK TABLE person')"))
     fleet.db("upgrade", "--all-tenants", "a1")
     with fleet.engine().begin() as other:

@@ -192,7 +192,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     processes.run([sys.executable, "-m", "venv", folder], cwd=folder)
     python = folder / "bin" / "python"
     packages = ["-e", str(root), "Flask-SQLAlchemy", "pytest", *BESIDE]
-    processes.run([python, "-m", "pip", "install", "--quiet", *packages], cwd=folder, timeout=600)
+    install = [str(python), "-m", "pip", "install", "--quiet", *packages]
+    processes.run(install, cwd=folder, env=processes.with_certificates(), timeout=600)
     return python
 
 

@@ -8,9 +8,13 @@ import typing as t
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from flask_schemaflow import migrate_tenants
 from flask_schemaflow.errors.database import LockTimeout
+from flask_schemaflow.revisions.scripts import script_directory
+from flask_schemaflow.runtime import environment
 from flask_schemaflow.runtime.guards.lock.postgresql import key_of
 
 from ..support import processes
@@ -67,6 +71,28 @@ def test_a_pending_revision_takes_few_statements_on_one_connection(
             assert len(per_tenant) == 2  # a connection each
             counts.append(len(per_tenant[1]))
     assert counts[0] <= 9 and counts[1] <= 10, sent(traces[-1])
+
+
+def test_the_revision_files_are_read_once_for_all_tenants(
+    schema_project: TenantProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And anew by the next command of the same process, which finds the file that was written meanwhile."""
+    schema_project.history(("a1", None, CREATE))
+    schema_project.schemas("one", "two", "three")
+    read: list[str] = []
+    opened = script_directory
+
+    def counting(config: Config, *args: t.Any) -> ScriptDirectory:
+        read.append(str(config.config_file_name))
+        return opened(config, *args)
+
+    monkeypatch.setattr(environment, "script_directory", counting)
+    with schema_project.project.app().app_context():
+        assert migrate_tenants().counts == {"changed": 3}
+        schema_project.history(("a2", "a1", ADD))
+        assert migrate_tenants().counts == {"changed": 3}
+    assert len(read) == 2
+    assert schema_project.query("SELECT version_num FROM three.alembic_version") == [("a2",)]
 
 
 def test_the_lock_outlives_a_commit_in_the_middle(schema_project: TenantProject) -> None:

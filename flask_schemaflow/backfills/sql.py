@@ -8,7 +8,7 @@ if t.TYPE_CHECKING:
     import sqlalchemy as sa
 
 ASKS = "schemaflow_asks"
-"""An execution option of a query of ours that makes sure of something, and whose answer changes nothing else."""
+"""An execution option of a query of ours that only looks, at the rows or the catalog entries of one table."""
 
 REPEATED = "schemaflow_repeated"
 """In ``info`` of a connection while a statement runs of which an operation clears away what a failure leaves."""

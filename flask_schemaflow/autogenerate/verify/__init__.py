@@ -4,8 +4,8 @@ The revision is applied there, the result compared with the models, the revision
 the one before. The copy has no rows, and the application's database is only read. A file that fails there would fail at
 the first ``upgrade``, so it is not kept. A file that leaves differences is kept, with a notice.
 
-SQLite keeps the SQL of every table, so there only the tables are compared whose SQL has changed or that the file names.
-On servers the copy has only the tables that the file concerns (:mod:`.narrow`), if that is certain.
+The copy of a big schema has only the tables that the file concerns (:mod:`.narrow`), if that is certain. SQLite keeps
+the SQL of every table, so there only the tables are compared whose SQL has changed or that the file names.
 """
 
 from __future__ import annotations
@@ -102,10 +102,12 @@ def _verify(
     if part is not None:
         with contextlib.suppress(Uncertain, Unverifiable, VerificationFailed, sa.exc.DBAPIError):
             with scratch_copy(environment, target, options, part.left_out) as (source, scratch):
-                scratch.leave_out(part.outline.tables - part.named)
+                unnamed = part.outline.tables - part.named
+                scratch.leave_out(unnamed)
                 apply = scratch.apply if measure is None else measure(target, source, scratch)
+                checked = part.checking(apply, scratch.engine)
                 with part.watched(scratch.engine):
-                    _there_and_back(source, scratch, scripts, decisions, target, part.checking(apply, scratch.engine))
+                    _there_and_back(source, scratch, scripts, decisions, target, checked, unnamed)
             return
         del decisions.notices[told:]
     with scratch_copy(environment, target, options) as (source, scratch):
@@ -124,9 +126,13 @@ def _part_of(
     passed = environment.config.attributes.get("connection") is not None
     if passed or isinstance(target, TenantTarget) or options.get("on_version_apply"):
         return None
-    differing = {key for bind, key in decisions.differing if bind == target.bind}
+    own = {options.get("version_table") or "alembic_version"}
     with source_of(target) as source, keep_transactions([source]):
-        return excerpt(source, scripts, differing, {options.get("version_table") or "alembic_version"})
+        return excerpt(source, scripts, _differing(decisions, target), own)
+
+
+def _differing(decisions: Decisions, target: Target) -> set[Key]:
+    return {key for bind, key in decisions.differing if bind == target.bind}
 
 
 @contextlib.contextmanager
@@ -173,34 +179,48 @@ def _there_and_back(
     decisions: Decisions,
     target: Target,
     apply: t.Callable[[Script], None],
+    unnamed: t.Collection[Key] = (),
 ) -> None:
+    """Apply the revisions and revert them; tell what differs from the models afterwards, and from before.
+
+    :param unnamed: tables that the revisions certainly leave as they are.
+    """
     ignored = OWN_TABLES | {scratch.options.get("version_table") or "alembic_version"}
     with scratch.connect() as connection:
         definitions_before = definitions(connection, ignored)
-        before = snapshot(connection, ignored) if definitions_before is None else {}
+        before = snapshot(connection, ignored, left_out=unnamed) if definitions_before is None else {}
     for script in scripts:
         _run("upgrade", functools.partial(apply, script))
     if definitions_before is not None:
-        _leave_out_unchanged(scratch, scripts, definitions_before, ignored)
+        differing = _differing(decisions, target)
+        _leave_out_unchanged(scratch, scripts, definitions_before, ignored, differing)
     model_differences = [str(item) for item in compared(scratch)]
     for script in reversed(scripts):
         _run("downgrade", functools.partial(scratch.revert, script))
     with scratch.connect() as connection:
         if definitions_before is None:
-            not_restored = differences(before, snapshot(connection, ignored))
+            not_restored = differences(before, snapshot(connection, ignored, left_out=unnamed))
         else:
             not_restored = _not_restored(source, connection, definitions_before, ignored)
     _tell(decisions, target, model_differences, not_restored)
 
 
 def _leave_out_unchanged(
-    scratch: ScratchEnvironment, scripts: t.Sequence[Script], before: Definitions, ignored: t.Collection[str]
+    scratch: ScratchEnvironment,
+    scripts: t.Sequence[Script],
+    before: Definitions,
+    ignored: t.Collection[str],
+    differing: t.Collection[Key],
 ) -> None:
-    """Compare only the tables that ``upgrade()`` changed, and those that it names, which it may have left unchanged."""
+    """Compare only the tables that ``upgrade()`` changed, and those that it names or that differ from the models.
+
+    It may have left the latter unchanged.
+    """
     text = "".join(pathlib.Path(script.path).read_text("utf-8", errors="replace") for script in scripts)
     with scratch.connect() as connection:
         after = definitions(connection, ignored) or {}
-    scratch.leave_out({key for key, sql in before.items() if after.get(key) == sql and key[1] not in text})
+    unchanged = {key for key, sql in before.items() if after.get(key) == sql}
+    scratch.leave_out({key for key in unchanged if key[1] not in text and key not in differing})
 
 
 def _not_restored(

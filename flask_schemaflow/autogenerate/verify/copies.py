@@ -35,7 +35,7 @@ def copy_of(
 ) -> t.ContextManager[sa.Engine]:
     """Return a context with an engine of a scratch database with the schema of ``source`` and no rows.
 
-    :param left_out: tables of a server that the copy may lack; those need nothing that is in it.
+    :param left_out: tables that the copy may lack; those need nothing that is in it.
     :raises Unverifiable: if there is no way to make one.
     """
     return _maker(source)[0](source, settings, left_out)

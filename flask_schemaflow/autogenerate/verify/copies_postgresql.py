@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import typing as t
 
 import sqlalchemy as sa
@@ -68,7 +69,9 @@ def postgresql_copy(
     Where the user may not create databases, it is a scratch schema of the same database.
     """
     with contextlib.ExitStack() as stack:
-        fill = functools.partial(_fill_postgresql, left_out=left_out)
+        absent = [(schema or source.dialect.default_schema_name, name) for schema, name in left_out]
+        dump = stack.enter_context(_dumping(source.url, absent))  # while the server creates the database
+        fill = functools.partial(_fill_postgresql, dump=dump, absent=absent)
         copy = server_copy(source, settings, create_postgresql, fill, clear_postgresql)
         try:
             engine = stack.enter_context(copy)
@@ -135,10 +138,12 @@ def _share_settings(source: sa.Engine, scratch: sa.Engine) -> None:
         raw.commit()
 
 
-def _fill_postgresql(source: sa.Engine, scratch: sa.Engine, left_out: t.Collection[Key]) -> None:
+def _fill_postgresql(
+    source: sa.Engine, scratch: sa.Engine, dump: t.Callable[[], bytes | None], absent: t.Collection[Key]
+) -> None:
     _share_settings(source, scratch)
-    default = source.dialect.default_schema_name
-    if not _dumped(source.url, scratch.url, [(schema or default, name) for schema, name in left_out]):
+    text = dump()
+    if text is None or not _restored(text, scratch.url, absent):
         with source.connect() as original, scratch.begin() as copy:
             for schema in user_schemas(original)[1:]:
                 copy.execute(sa.schema.CreateSchema(str(schema), if_not_exists=True))
@@ -160,25 +165,46 @@ def _fill_views(scratch: sa.Engine) -> None:
         copy.commit()
 
 
-def _dumped(source: sa.URL, scratch: sa.URL, left_out: t.Collection[Key] = ()) -> bool:
-    """Copy by the server's own tools; false when they aren't there, too old, or stopped half-way.
+@contextlib.contextmanager
+def _dumping(source: sa.URL, left_out: t.Collection[Key] = ()) -> t.Iterator[t.Callable[[], bytes | None]]:
+    """Start a dump of a schema; yield what waits for its text, which is ``None`` if the tools aren't there or fail.
 
-    :param left_out: tables that aren't copied, nor foreign keys that lead to them.
+    :param left_out: tables that aren't dumped.
     """
-    pg_dump, psql = shutil.which("pg_dump"), shutil.which("psql")
-    if pg_dump is None or psql is None:
-        return False
+    pg_dump = shutil.which("pg_dump")
+    if pg_dump is None or shutil.which("psql") is None:
+        yield lambda: None
+        return
     options = ["--schema-only", "--no-owner", "--no-privileges", "--dbname", _uri(source), *_excluded(left_out)]
-    dump = subprocess.run([pg_dump, *options], capture_output=True, env=_secret(source), check=False)
-    if dump.returncode:
-        return False
-    options = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "--dbname", _uri(scratch), "-f", "-"]
+    with tempfile.TemporaryFile() as output:  # a pipe would stop it as soon as it is full
+        dump = subprocess.Popen(
+            [pg_dump, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, env=_secret(source)
+        )
+
+        def text() -> bytes | None:
+            if dump.wait():
+                return None
+            output.seek(0)
+            return output.read()
+
+        try:
+            yield text
+        finally:
+            dump.kill()
+            dump.wait()
+
+
+def _restored(text: bytes, scratch: sa.URL, absent: t.Collection[Key]) -> bool:
+    """Create what is in a dump; false when psql is too old for it, or stopped half-way.
+
+    :param absent: tables that aren't in the dump; foreign keys to them are left out.
+    """
     # Dumps say CREATE SCHEMA public where it isn't as it was made; it is there already.
-    text = dump.stdout.replace(b"CREATE SCHEMA public;", b"")
-    if left_out:
-        text = _without_keys_to(left_out, text)
-    done = subprocess.run([psql, *options], input=text, capture_output=True, env=_secret(scratch), check=False)
-    return done.returncode == 0
+    text = text.replace(b"CREATE SCHEMA public;", b"")
+    if absent:
+        text = _without_keys_to(absent, text)
+    command = ["psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "--dbname", _uri(scratch), "-f", "-"]
+    return subprocess.run(command, input=text, capture_output=True, env=_secret(scratch), check=False).returncode == 0
 
 
 def _excluded(tables: t.Collection[Key]) -> t.Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import tempfile
 import typing as t
@@ -18,7 +19,7 @@ from .scratch import given
 from .scratch import tables_of
 from .scratch import Unverifiable
 
-_DEFINITIONS = """SELECT type, sql FROM {schema}.sqlite_master
+_DEFINITIONS = """SELECT type, tbl_name, sql FROM {schema}.sqlite_master
     WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN ({shadows})
     ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, rowid"""
 _SHADOWS = "SELECT name FROM pragma_table_list WHERE type = 'shadow'"
@@ -28,7 +29,7 @@ def sqlite_copy(
     source: sa.Engine, settings: Settings, left_out: t.Collection[Key] = ()
 ) -> t.ContextManager[sa.Engine]:
     """Return a context with an engine of a scratch database with the schema of ``source`` and no rows."""
-    return _sqlite_scratch(source, settings, _copy)
+    return _sqlite_scratch(source, settings, functools.partial(_copy, left_out=left_out))
 
 
 def empty_sqlite(source: sa.Engine, settings: Settings) -> t.ContextManager[sa.Engine]:
@@ -75,13 +76,16 @@ def attach(engine: sa.Engine, folder: str, names: t.Sequence[str], foreign_keys:
         cursor.close()
 
 
-def _copy(original: sa.Connection, copy: sa.Connection, schema: str) -> None:
+def _copy(
+    original: sa.Connection, copy: sa.Connection, schema: str, left_out: t.Collection[Key] = ()
+) -> None:
     try:
         original.exec_driver_sql(_SHADOWS)
         shadows = _SHADOWS
     except sa.exc.DBAPIError:
         shadows = "NULL"  # SQLite before 3.37
-    for kind, sql in original.exec_driver_sql(_DEFINITIONS.format(schema=quoted(schema), shadows=shadows)).all():
+    rows = original.exec_driver_sql(_DEFINITIONS.format(schema=quoted(schema), shadows=shadows)).all()
+    for kind, sql in [(kind, sql) for kind, table, sql in rows if (None, table) not in left_out]:
         try:
             copy.exec_driver_sql(_within(schema, sql))
         except sa.exc.DBAPIError as error:

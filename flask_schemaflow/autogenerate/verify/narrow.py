@@ -1,4 +1,4 @@
-"""Which tables a new revision needs on its scratch copy; a big schema on a server is copied without the others.
+"""Which tables a new revision needs on its scratch copy; a big schema is copied without the others.
 
 A copy has the tables that the file names and that differ from the models, what can't be without them (partitions,
 views, rows that go with theirs), and those that a foreign key connects with them. This is sound only while the
@@ -34,16 +34,20 @@ _CERTAIN = re.compile(
     r"\s*(?:(?:CREATE|ALTER|DROP|RENAME)\s+(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+|ONLINE\s+|IGNORE\s+)*"
     r"(?:TABLE|INDEX|TYPE|SEQUENCE|DOMAIN)\b"
     r"|COMMENT\s+ON\s+(?:TABLE|COLUMN|INDEX|CONSTRAINT|TYPE|SEQUENCE)\b"
+    r"|PRAGMA\s+(?:\w+\.)?(?:table_x?info|index_x?info|index_list|foreign_key_list)\b"
+    r"|PRAGMA\s+(?:foreign_keys|defer_foreign_keys|legacy_alter_table|recursive_triggers)\b"
     r"|(?:SAVEPOINT|RELEASE|ROLLBACK|COMMIT|BEGIN|START)\b|SET\s+(?:LOCAL\s+|SESSION\s+)?\w*(?:timeout|checks)\b"
     r"|(?P<data>INSERT|UPDATE|DELETE|SELECT)\b)",
     re.I,
 )
 _DOUBTFUL = re.compile(
-    r";\s*\S|\b(?:pg_\w+|information_schema|reg\w+|SCHEMA|DATABASE|EXTENSION|TABLESPACE|OWNED|EXECUTE|CALL)\b"
+    r";\s*\S|\b(?:pg_\w+|information_schema|reg\w+|sqlite_(?:temp_)?(?:master|schema)|pragma_\w+|SCHEMA|DATABASE|EXTENSION|TABLESPACE|OWNED|EXECUTE|CALL)\b"
     r"|(?<!DELETE )(?<!UPDATE )\bCASCADE\b|\bALL\s+IN\b|\w+_to_xml|\bdblink",
     re.I,
 )
 """Several statements at once, catalogs, what concerns more than a table, and what runs or drops further things."""
+
+_REFERENCES = re.compile(r"\bREFERENCES\s+(\"(?:[^\"]|\"\")+\"|`[^`]+`|[\w$]+)(?=\s*(?:\(|$))", re.I)
 
 _looking: contextvars.ContextVar[bool] = contextvars.ContextVar("schemaflow_looking", default=False)
 
@@ -133,7 +137,13 @@ class Excerpt:
         certain = _CERTAIN.match(statement)
         if certain is None or _DOUBTFUL.search(statement) or (certain["data"] and self.outline.has_code):
             return True
-        return bool(self.outline.named(statement) - self.named)
+        if self.outline.named(statement) <= self.named:
+            return False
+        # The copy has the tables that foreign keys refer to; SQLite's rebuild of a table states all of its keys again.
+        return bool(self.outline.named(_REFERENCES.sub(self._without_copied, statement)) - self.named)
+
+    def _without_copied(self, reference: re.Match[str]) -> str:
+        return "" if self.outline.named(reference[1]) <= self.needed else reference[0]
 
 
 def excerpt(

@@ -1,4 +1,4 @@
-"""The tables of a schema on PostgreSQL and MariaDB, what connects them, and what else has which name."""
+"""The tables of a schema, what connects them, and what else has which name, on each kind of database."""
 
 from __future__ import annotations
 
@@ -170,9 +170,37 @@ def _mysql(connection: sa.Connection) -> Outline:
     return Outline(frozenset(tables), dict(names), links, sides)
 
 
+# SQLite --------------------------------------------------------------------------------------------------------------
+
+_SQLITE_NAMES = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+_SQLITE_KEYS = """SELECT m.name, k."table", k.on_delete, k.on_update
+    FROM sqlite_master m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'"""
+
+
+def _sqlite(connection: sa.Connection) -> Outline:
+    """Read an outline; views, triggers, virtual tables and attached files may concern any table."""
+    entries = connection.exec_driver_sql(_SQLITE_NAMES).all()
+    tables: dict[str, Key] = {name.lower(): (None, name) for kind, name, *_ in entries if kind == "table"}
+    names: dict[str, set[Key]] = collections.defaultdict(set)
+    for _, name, table, _ in entries:
+        if table.lower() in tables:
+            names[name.lower()].add(tables[table.lower()])
+    rows = connection.exec_driver_sql(_SQLITE_KEYS).all()
+    sides = [(child.lower(), parent.lower(), *actions) for child, parent, *actions in rows]
+    keys = [(tables[one], tables[other], *actions) for one, other, *actions in sides if {one, other} <= tables.keys()]
+    links, neighbours = _connected((), t.cast("t.Any", keys))
+    attached = len([row for row in connection.exec_driver_sql("PRAGMA database_list") if row[1] != "temp"]) > 1
+    plain = all(kind in ("table", "index") and not _VIRTUAL.match(sql or "") for kind, _, _, sql in entries)
+    keys_of_all = frozenset(tables.values())
+    return Outline(keys_of_all, dict(names), links, neighbours, frozenset() if plain and not attached else keys_of_all)
+
+
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.I)
+
 READERS: t.Final[dict[str, t.Callable[[sa.Connection], Outline]]] = {
     "postgresql": _postgresql,
     "mysql": _mysql,
     "mariadb": _mysql,
+    "sqlite": _sqlite,
 }
 """By dialect."""

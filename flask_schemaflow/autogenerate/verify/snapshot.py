@@ -43,18 +43,22 @@ _DEFINITIONS = "SELECT tbl_name, type, name, sql FROM {}.sqlite_master WHERE typ
 
 
 def snapshot(
-    connection: sa.Connection, ignore: t.Collection[str], only: t.Collection[Key] | None = None
+    connection: sa.Connection,
+    ignore: t.Collection[str],
+    only: t.Collection[Key] | None = None,
+    left_out: t.Collection[Key] = (),
 ) -> Snapshot:
     """Read a schema.
 
     :param ignore: tables that are left out.
     :param only: the tables that are read; by default all.
+    :param left_out: tables that aren't read, by their schemas, too.
     """
     inspector = sa.inspect(connection)
     parts: Snapshot = {}
     for schema in user_schemas(connection):
         for name in sorted(set(inspector.get_table_names(schema=schema)) - set(ignore)):
-            if only is None or (schema, name) in only:
+            if (only is None or (schema, name) in only) and (schema, name) not in left_out:
                 parts[f"table {label((schema, name))}"] = True
                 parts.update(_columns(inspector, schema, name))
                 parts.update(_constraints(inspector, schema, name))

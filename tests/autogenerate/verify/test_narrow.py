@@ -1,4 +1,4 @@
-"""On servers the copy lacks the tables that a revision can't concern, unless that is in doubt."""
+"""A copy lacks the tables that a revision can't concern, unless that is in doubt."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def small_schemas_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(narrow, "FEWEST", 0)
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
-def server_url(request: pytest.FixtureRequest, make_database: MakeDatabase) -> str:
-    """An empty database of each kind of server."""
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+def database_url(request: pytest.FixtureRequest, make_database: MakeDatabase) -> str:
+    """An empty database of each kind."""
     return make_database(request.param)
 
 
@@ -80,9 +80,9 @@ def filled(url: str, statements: t.Iterable[str]) -> sa.Engine:
     return engine
 
 
-def test_what_foreign_keys_connect(server_url: str, tmp_path: Path) -> None:
+def test_what_foreign_keys_connect(database_url: str, tmp_path: Path) -> None:
     """A copy has both sides of a key, and all whose rows go with those of a table, however far away."""
-    engine = filled(server_url, PLAIN)
+    engine = filled(database_url, PLAIN)
     family = {"parent", "item", "child", "grandchild", "aside"}
     assert needed(engine, tmp_path, 'op.add_column("item")') == family
     assert needed(engine, tmp_path, 'op.drop_table("other3")') == {"other3"}
@@ -113,6 +113,20 @@ def test_what_belongs_together_on_postgresql(postgres_url: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    "further",
+    [
+        "CREATE VIEW seen AS SELECT id FROM other1",
+        "CREATE TRIGGER tr AFTER INSERT ON other1 BEGIN DELETE FROM other2; END",
+        "CREATE VIRTUAL TABLE searched USING fts5(body)",
+    ],
+)
+def test_what_may_concern_any_table_on_sqlite(further: str, tmp_path: Path) -> None:
+    """Every change of a table there has SQLite look at all views and triggers, so none is left out."""
+    engine = filled(f"sqlite:///{tmp_path / 'app.db'}", [*PLAIN, further])
+    assert needed(engine, tmp_path, 'op.drop_table("other3")') == {"everything"}
+
+
+@pytest.mark.parametrize(
     ("statement", "is_certain"),
     [
         ("ALTER TABLE item ADD COLUMN code VARCHAR(20)", True),
@@ -120,6 +134,11 @@ def test_what_belongs_together_on_postgresql(postgres_url: str, tmp_path: Path) 
         ("ALTER TABLE item ADD FOREIGN KEY (up) REFERENCES item (id) ON DELETE CASCADE", True),
         ("COMMENT ON COLUMN item.note IS 'a note'", True),
         ("UPDATE item SET note = ''", True),
+        ("CREATE TABLE item (id INTEGER, up INTEGER REFERENCES child (id))", True),
+        ('PRAGMA main.table_xinfo("item")', True),
+        ("PRAGMA foreign_key_check", False),
+        ("SELECT name FROM sqlite_master", False),
+        ("CREATE TABLE item (id INTEGER, up INTEGER REFERENCES other3 (id))", False),
         ("ALTER TABLE item RENAME TO other3", False),
         ("UPDATE item SET note = '' WHERE id IN (SELECT id FROM other3)", False),
         ("ALTER TABLE child ADD COLUMN note TEXT", False),
@@ -160,9 +179,9 @@ ADDED = "d[0].upgrade_ops.ops.append(__import__('alembic').operations.ops.Execut
 
 
 @pytest.fixture
-def made(project: MakeProject, flask_db: FlaskDb, server_url: str, monkeypatch: pytest.MonkeyPatch) -> Project:
+def made(project: MakeProject, flask_db: FlaskDb, database_url: str) -> Project:
     """A project whose models have changed in two tables of thirteen."""
-    made = started(flask_db, project(MODELS, url=server_url), "INSERT INTO item (id) VALUES (1)")
+    made = started(flask_db, project(MODELS, url=database_url), "INSERT INTO item (id) VALUES (1)")
     changed = MODELS.replace("String(20)", "String(25)")
     made.write_models(changed + "    name = sa.Column(sa.String(20))\n")
     return made
@@ -183,12 +202,13 @@ def copied(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_doubt_or_a_failure_is_followed_by_a_whole_copy(
-    made: Project, flask_db: FlaskDb, copied: list[int]
+    made: Project, flask_db: FlaskDb, copied: list[int], database_url: str
 ) -> None:
     """What is reported is what the whole copy shows."""
     assert flask_db(made, "migrate", "--verify").stderr == "" and copied and copied[0] > 5 and len(copied) == 1
     made.revision_files()[-1].unlink()
-    for added, status in (("SELECT count(*) FROM information_schema.tables", 0), ("DROP TABLE nowhere", 1)):
+    catalog = "sqlite_master" if database_url.startswith("sqlite") else "information_schema.tables"
+    for added, status in ((f"SELECT count(*) FROM {catalog}", 0), ("DROP TABLE nowhere", 1)):
         copied.clear()
         made.write_app(migrate_arguments=HOOK.format(ADDED.format(added)))
         result = flask_db(made, "migrate", "--verify", status=status)

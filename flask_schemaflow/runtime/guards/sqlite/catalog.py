@@ -51,7 +51,7 @@ class SqliteCatalog:
         return self.connection.exec_driver_sql(statement)
 
     def ask(self, query: str) -> sa.CursorResult[t.Any]:
-        """Run a query of rows that makes sure of something."""
+        """Run a query that only looks, at rows or at the catalog."""
         return self.connection.exec_driver_sql(query, execution_options={ASKS: True})
 
     def qualified(self, name: str) -> str:
@@ -65,7 +65,7 @@ class SqliteCatalog:
 
     def entries(self) -> list[CatalogEntry]:
         """Return every table, index, trigger and view, in the order of their creation."""
-        rows = self.execute(
+        rows = self.ask(
             f"SELECT type, name, tbl_name, sql FROM {quoted(self.schema)}.sqlite_master "
             "WHERE sql IS NOT NULL ORDER BY rowid"
         )

@@ -37,12 +37,14 @@ from .improving import Copies
 from .improving import with_safer_code
 from .measure import copy_rows
 from .measure import Measurement
+from .raw import reading
 from .recorders import RECORDERS
 from .records import CheckedRevision
 from .records import LintReport
 from .sizes import load_sizes
 from .sizes import read_sizes
 from .sizes import Sizes
+from .triggers import triggers_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,6 +248,8 @@ def _measure(
         left_out = copy_rows(source, scratch.engine, request.sample, OWN_TABLES | {version_table})
         report = report.changed(measured_on="sample")
         notices += [f"The rows of {name} can't be copied." for name in left_out]
+    if source is not None and report.measured_on != "history":
+        notices += _triggers_left_out(source, scratch)
     limit = scratch.state.settings.lint_seconds
     measurement = Measurement(
         scratch, source, sizes, limit, bind=report.bind, check_rows=request.data
@@ -284,6 +288,16 @@ def _measure(
                 "has the tables, without views, functions and triggers."
             )
     return report.changed(revisions=tuple(checked), notices=tuple(notices)), measurement.sizes
+
+
+def _triggers_left_out(source: sa.Engine, scratch: ScratchEnvironment) -> list[str]:
+    """Return what to say of triggers that the copy lacks."""
+    with reading(source) as original, scratch.connect() as copy:
+        if is_own_schema(copy):  # of which more is said
+            return []
+        there = {(item.table, item.name) for item in triggers_of(copy)}
+        gone = sorted({(item.table, item.name) for item in triggers_of(original)} - there)
+    return [f"The trigger {name} of {table} can't be copied, so what it does was not seen." for table, name in gone]
 
 
 def _downgrades(measurement: Measurement, done: t.Sequence[Script]) -> t.Iterator[CheckedRevision]:

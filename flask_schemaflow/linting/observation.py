@@ -30,6 +30,9 @@ from .source import lines_of
 from .sql_text import first_word
 from .sql_text import readable
 from .sql_text import without_strings
+from .triggers import changed_tables
+from .triggers import Trigger
+from .triggers import triggers_of
 
 _SESSION = ("SET", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "EXPLAIN", "USE", "RESET")
 _QUIET = "skip_user_error_events"
@@ -102,6 +105,7 @@ class Observation:
     :ivar detached: the partitions that leave their table, each with its table.
     :ivar orphans: the tables whose rows refer to rows that go, and whether only a rebuild of their table is why.
     :ivar waits: the tables that had to be locked against everybody, if only for a moment.
+    :ivar fires: the triggers that it fires for each row that it changes, each with its table as it is called before.
     :ivar reads_nothing: whether it is a query that found no row, because the copy has none.
     :ivar repeated: whether the operation that sends it clears away what a failure leaves, and builds again.
     :ivar kept: whether the values of a column that it drops are in another column as well.
@@ -128,6 +132,7 @@ class Observation:
     orphans: list[Orphans] = dataclasses.field(default_factory=list)
     waits: list[str] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
+    fires: list[tuple[str, Trigger]] = dataclasses.field(default_factory=list)
     reads_nothing: bool = False
     error: BaseException | None = None
     words: str = ""
@@ -304,10 +309,21 @@ class Recorder:
         item.transaction = self._transaction
         with self._unobserved():
             item.tables = tuple(self.named(connection, text))
+            item.fires = list(self._fired(connection, item))
             if item.word not in ("SELECT", *WRITES):
                 self._learn(connection, item.tables)
         self.observations.append(item)
         return item
+
+    def _fired(self, connection: sa.Connection, item: Observation) -> t.Iterator[tuple[str, Trigger]]:
+        """Yield the triggers that run for each row that a statement changes, and change more than this row."""
+        changed = changed_tables(item.sql) if item.word in WRITES else {}
+        words = set(re.findall(r"[\w$]+", item.sql))
+        for trigger in triggers_of(connection) if changed else ():
+            table = self.shapes.original(trigger.table)
+            events = changed.get(split(trigger.table)[1], ())
+            if table in item.tables and trigger.is_fired_by(events, words) and trigger.changes_others:
+                yield table, trigger
 
     def _learn(self, connection: sa.Connection, tables: t.Iterable[str]) -> None:
         """Read the shapes of tables before they change, and note which statements of the code fail already."""

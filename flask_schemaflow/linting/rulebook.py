@@ -126,7 +126,7 @@ RULES: dict[str, Rule] = {
     "depends-on-rows": Rule(
         "warning",
         "The effect of a revision depends on rows that the copy doesn't have",
-        "The copy is empty, so a loop over rows runs no statement there.",
+        "The copy is empty, so a loop over rows runs no statement there, and no trigger runs for a row.",
         "`flask db lint --sample 100` copies rows of each table into the scratch copy.",
     ),
     "waits-for-lock": Rule(

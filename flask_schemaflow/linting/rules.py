@@ -27,6 +27,7 @@ from .sizes import in_words
 from .sizes import seconds_of
 from .sql_text import bare
 from .subject import Subject
+from .triggers import acted_on
 
 MANY_ROWS = 10_000
 """More rows than this in one statement are too many to lock at once."""
@@ -300,6 +301,20 @@ def _row_readers(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("depends-on-rows", item, table, message)
 
 
+def _triggers(subject: Subject) -> t.Iterator[Finding]:
+    """Find triggers that run for each row that a statement changes, which are none on the copy."""
+    for item in subject.observations:
+        for table, trigger in item.fires:
+            if not subject.has_rows(table) or subject.settings.get("has_rows"):
+                continue
+            others = _listed(acted_on(trigger)) or "other tables"
+            message = (
+                f"For each row of {table} that this statement changes, the trigger {trigger.name} runs. The copy has "
+                f"no rows, so what it does to {others} was not seen. `flask db lint --sample 100` copies some."
+            )
+            yield subject.finding("depends-on-rows", item, table, message)
+
+
 def _waits(subject: Subject) -> t.Iterator[Finding]:
     """Find locks against everybody that last a moment but queue behind long queries."""
     for item in subject.observations:
@@ -314,5 +329,5 @@ def _waits(subject: Subject) -> t.Iterator[Finding]:
 
 _FUNCTIONS = (
     _blocking, _rows_locked, _rewrites, _failures, _halves, _broken, losses, fills, converted_values, charsets,
-    truncated_values, _row_readers, _waits,
+    truncated_values, _row_readers, _triggers, _waits,
 )  # fmt: skip

@@ -152,9 +152,12 @@ _MYSQL_KEYS = """SELECT constraint_name, table_name, referenced_table_name, dele
 _MYSQL_NAMES = """SELECT constraint_name, table_name FROM information_schema.table_constraints
     WHERE constraint_schema = database() AND constraint_type = 'CHECK'"""
 
+_MYSQL_TRIGGERS = "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = database()"
+_MYSQL_HAS_CODE = "SELECT EXISTS (SELECT 1 FROM information_schema.routines WHERE routine_schema = database())"
+
 
 def _mysql(connection: sa.Connection) -> Outline:
-    """Read an outline; without views, triggers and routines, which no copy has."""
+    """Read an outline; a statement that names a view is in doubt anyway."""
     tables: list[Key] = [(None, row[0]) for row in connection.exec_driver_sql(_MYSQL_TABLES)]
     names: dict[str, set[Key]] = collections.defaultdict(set)
     for key in tables:
@@ -167,7 +170,9 @@ def _mysql(connection: sa.Connection) -> Outline:
         for name, table in connection.exec_driver_sql(_MYSQL_NAMES):
             names[name.lower()].add((None, table))
     links, sides = _connected((), t.cast("t.Any", keys))
-    return Outline(frozenset(tables), dict(names), links, sides)
+    code = frozenset((None, name) for name in connection.exec_driver_sql(_MYSQL_TRIGGERS).scalars())
+    has_code = bool(connection.exec_driver_sql(_MYSQL_HAS_CODE).scalar())
+    return Outline(frozenset(tables), dict(names), links, sides, code, has_code)
 
 
 # SQLite --------------------------------------------------------------------------------------------------------------

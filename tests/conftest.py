@@ -96,7 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Have ruff look at every file that the packaged templates gave to a test of this session."""
+    """Drop what was kept for further tests; have ruff look at every file that packaged templates gave to a test."""
+    databases.drop_spare()
     complaints = "" if hasattr(session.config, "workerinput") else generated.complaints()
     if complaints:
         print(f"\nruff, about files that the tests generated:\n{complaints}", file=sys.stderr)

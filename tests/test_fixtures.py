@@ -53,6 +53,37 @@ def test_a_dropped_database_is_gone_whoever_is_in_it(kind: Kind, make_database: 
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        'CREATE SCHEMA "Other"; CREATE TYPE "Other".mood AS ENUM (\'glad\'); CREATE TABLE a (m "Other".mood)',
+        "CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "ALTER DATABASE {} SET timezone = 'Asia/Tokyo'",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+        "SELECT lo_create(0)",
+    ],
+)
+def test_nothing_of_another_test_is_in_a_database(left: str, make_database: MakeDatabase) -> None:
+    """What one test leaves on PostgreSQL, in schemas or beside them, isn't there for the next one."""
+    facts = (
+        "SELECT nspname, nspacl, nspowner FROM pg_namespace ORDER BY 1",
+        "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND relnamespace = 'public'::regnamespace",
+        "SELECT count(*), current_setting('timezone') FROM pg_proc",
+        "SELECT (SELECT count(*) FROM pg_default_acl), (SELECT count(*) FROM pg_largeobject_metadata)",
+    )
+    found = []
+    for _ in range(2):
+        url = make_database("postgresql")
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            found.append([connection.exec_driver_sql(query).all() for query in facts])
+            connection.exec_driver_sql(left.format(sa.make_url(url).database))
+        databases.drop(url)
+        engine.dispose()
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_databases_of_killed_runs_are_swept_by_age(kind: Kind, make_database: MakeDatabase) -> None:
     """An old database of ours is dropped, a young one and anybody else's are kept."""

@@ -1,7 +1,8 @@
-"""Modules of the application that define models and were not imported, and the errors that name them.
+"""What the application's own files say: models that were not imported, and calls of ``create_all()``.
 
-A model exists once its module is imported; until then its table looks like one to drop. The files beside the
-application are read, never run, and only when there is something to explain.
+A model exists once its module is imported; until then its table looks like one to drop. ``create_all()`` creates tables
+that no revision knows. The files beside the application are read, never run, and only when there is something to
+explain.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .operations import label
 
 _SKIPPED = {"__pycache__", "build", "dist", "env", "migrations", "node_modules", "site-packages", "tests", "venv"}
 _MOST_FILES = 5000
+_METHOD = "create_all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,3 +215,31 @@ def _advice(modules: t.Sequence[ModelModule]) -> str:
     if not modules:
         return "Import the modules with the models in your application factory."
     return f"Import them in your application factory, for example: import {modules[0].name}"
+
+
+def create_all_calls(app: Flask) -> list[str]:
+    """Return ``file, line N`` for each call of ``create_all()`` beside the application; tests are left out."""
+    found = []
+    for path in application_files(app):
+        found += [f"{os.path.relpath(path)}, line {line}" for line in _calls(path)]
+    return found
+
+
+def create_all_notices(app: Flask) -> list[str]:
+    """Return a sentence for each call of ``create_all()``."""
+    return [
+        f"{place} calls create_all(), which creates new tables before their revision does: remove the call, and have "
+        "`flask db upgrade` run before the application starts."
+        for place in create_all_calls(app)
+    ]
+
+
+def _calls(path: pathlib.Path) -> t.Iterator[int]:
+    try:
+        text = path.read_bytes()
+        tree = ast.parse(text) if _METHOD.encode() in text else None
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == _METHOD:
+            yield node.lineno

@@ -8,8 +8,7 @@ any moment and continues with the first row that has no value yet.
 ``batches``    the rows of a batch, and what a function can do with them
 ``keys``       from one key to the next, in the order of the primary key
 ``table``      the row in the database
-``runner``     one worker
-``pauses``     when a worker waits
+``runner``     one worker, and when it waits
 """
 
 from __future__ import annotations

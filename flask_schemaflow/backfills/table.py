@@ -19,6 +19,8 @@ from ..records import duration
 from ..records import Record
 
 BACKFILL_TABLE = "schemaflow_backfills"
+WRITES_TABLE = "schemaflow_writes"
+"""Triggers note there that code wrote a column whose place another one takes."""
 
 PENDING, PAUSED, CANCELLED, FINISHED, FAILED = "pending", "paused", "cancelled", "finished", "failed"
 OVER = (FINISHED, CANCELLED)
@@ -211,4 +213,17 @@ def status_of(row: t.Any, database: str) -> BackfillStatus:
         worker=row.worker,
         updated=row.updated,
         message=row.message,
+    )
+
+
+def writes_table() -> sa.Table:
+    """Return the table of the triggers' notes, which is in the default schema."""
+    return sa.Table(
+        WRITES_TABLE,
+        sa.MetaData(),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("seconds", sa.BigInteger(), nullable=False),
+        mysql_engine="InnoDB",
+        mariadb_engine="InnoDB",
     )

@@ -18,7 +18,7 @@ from flask.cli import ScriptInfo
 from .._lazy import resolve
 from ..records import Record
 from . import completion
-from .boundary import boundary
+from .ending import boundary
 from .ending import end_quickly
 from .ending import fewer_collections
 from .ending import tell_of_threads

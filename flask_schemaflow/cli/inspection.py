@@ -23,12 +23,15 @@ from .group import json_option
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import cut
 from .output import echo
 from .output import echo_json
 from .output import flat
+from .output import has_marks
 from .output import headline
 from .output import Progress
 from .output import seconds
+from .output import width
 from .tenants import fleet_options
 from .tenants import one_tenant
 from .tenants import run_fleet
@@ -36,9 +39,6 @@ from .tenants import selected
 from .tenants import selecting_options
 from .tenants import Selection
 from .tenants import status_of_fleet
-from .terminal import cut
-from .terminal import has_marks
-from .terminal import width
 
 if t.TYPE_CHECKING:
     import datetime

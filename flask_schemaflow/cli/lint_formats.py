@@ -19,7 +19,7 @@ from ..linting.records import LintReport
 from ..linting.rulebook import RULES
 from ..revisions.files import shown_path
 from .output import flat
-from .terminal import wrapped
+from .output import wrapped
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}

@@ -33,7 +33,7 @@ from .output import echo
 from .output import echo_json
 from .output import echo_script
 from .output import flat
-from .terminal import wrapped
+from .output import wrapped
 
 _UNMEASURED = 3
 

@@ -62,7 +62,7 @@ class PluginGroup(LazyGroup):
         other = _other_plugin() if app is None or EXTENSION not in app.extensions else None
         if other is not None:
             return other
-        from .boundary import boundary
+        from .ending import boundary
 
         with boundary("--traceback" in args):
             if app is None and not (parent.resilient_parsing or not args or "--help" in args):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ..backfills.decorator import Backfill
 from ..backfills.decorator import backfills_of
-from ..backfills.pauses import Limits
+from ..backfills.runner import Limits
 from ..backfills.runner import Place
 from ..backfills.runner import Runner
 from ..backfills.runner import Tell

@@ -295,7 +295,7 @@ def _verify_stamp(
     if sql:
         raise errors.InvalidArgument("--verify needs a database, and --sql uses none.", hint="Leave one of them out.")
     from ..runtime.environment import Environment
-    from ..upkeep.matching import refuse_unlike
+    from ..upkeep.drift import refuse_unlike
 
     environment = Environment.open(directory, x_arg, ["autogenerate"])
     environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]

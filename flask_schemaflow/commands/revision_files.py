@@ -13,12 +13,15 @@ import re
 import tempfile
 import typing as t
 
+from alembic import util
 from alembic.autogenerate import RevisionContext
+from alembic.operations import ops
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 from flask import current_app
 
 from ..alembic_private import format_new_files
+from ..alembic_private import have_rendered
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import describe
 from ..autogenerate.compare import leaves
@@ -52,8 +55,8 @@ from ..runtime.errors.loading import place_below
 from ..runtime.errors.loading import words_of
 from . import amend
 from .alembic_answers import record_of
-from .second_revision import add_second_revision
-from .second_revision import tail_of
+
+_TAIL = "schemaflow_tail"
 
 
 @contextlib.contextmanager
@@ -352,3 +355,42 @@ def keep_head_files(locations: t.Iterable[str], heads: t.Iterable[str]) -> None:
     text = "".join(f"{head}\n" for head in sorted(heads))
     changed = {os.fspath(path): text for path in head_files(locations) if path.read_text("utf-8") != text}
     replace_files(dict(changed))
+
+
+def add_second_revision(revisions: RevisionContext, decisions: Decisions) -> None:
+    """Add the second revision of ``migrate --online``, which waits until the new code runs everywhere.
+
+    There is none if the passes have put nothing off.
+    """
+    if not revisions.generated_revisions:
+        return  # an env.py whose process_revision_directives empties the list, as that of Flask-Migrate does
+    first: t.Any = revisions.generated_revisions[0]
+    if decisions.backfills:
+        vars(first)[_TAIL] = "\n\n" + "\n\n".join(decisions.backfills)
+    if not any(decisions.later.values()):
+        return
+    upgrades = [
+        ops.UpgradeOps(decisions.later.get(up.upgrade_token, []), upgrade_token=up.upgrade_token)
+        for up in first.upgrade_ops_list
+    ]
+    downgrades = [
+        up.reverse_into(ops.DowngradeOps([], downgrade_token=before.downgrade_token))
+        for up, before in zip(upgrades, first.downgrade_ops_list, strict=True)
+    ]
+    message = f"{first.message}, second part" if first.message else None
+    lists: t.Any = upgrades, downgrades  # its annotations know one database
+    second = ops.MigrationScript(
+        util.rev_id(),
+        *lists,
+        message=message,
+        imports=set(first.imports) - {"from flask_schemaflow import backfill"},
+        head=first.rev_id,
+        version_path=first.version_path,
+    )
+    have_rendered(second)
+    revisions.generated_revisions.append(second)
+
+
+def tail_of(revisions: RevisionContext) -> str:
+    """Return the functions for the end of the first revision's file."""
+    return str(vars(revisions.generated_revisions[0]).get(_TAIL, ""))

@@ -7,6 +7,7 @@ import typing as t
 
 from flask import current_app
 
+from ..autogenerate.missing_models import create_all_notices
 from ..autogenerate.verify import refuse_missing_names
 from ..errors import SchemaflowError
 from ..errors.arguments import InvalidArgument
@@ -24,7 +25,6 @@ from ..revisions.edit import replace_files
 from ..runtime.environment import Environment
 from ..upkeep import rebase as work
 from ..upkeep.baseline import Baseline
-from ..upkeep.create_all import create_all_notices
 from ..upkeep.drift import DriftFinder
 from ..upkeep.repair_guard import only_where_drifted
 from ..upkeep.scratch import changed_history

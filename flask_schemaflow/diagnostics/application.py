@@ -13,11 +13,11 @@ import typing as t
 
 from flask import current_app
 
+from ..autogenerate.missing_models import create_all_notices
 from ..records import Finding
 from ..redaction import safe_url
 from ..revisions.location import decode
 from ..revisions.location import read_ini
-from ..upkeep.create_all import create_all_notices
 from .env_files import origin
 from .subject import Subject
 

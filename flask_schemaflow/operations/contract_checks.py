@@ -10,7 +10,7 @@ import time
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from ..backfills.writes import WRITES_TABLE
+from ..backfills.table import WRITES_TABLE
 from ..errors.running import ColumnsUnfit
 from ..errors.running import OldColumnInUse
 from .server import ask

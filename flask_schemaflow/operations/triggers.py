@@ -17,8 +17,8 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-from ..backfills.writes import WRITES_TABLE
-from ..backfills.writes import writes_table
+from ..backfills.table import WRITES_TABLE
+from ..backfills.table import writes_table
 from .server import ask
 from .server import is_offline
 from .server import kind_of

@@ -16,8 +16,10 @@ import tokenize
 import typing as t
 
 from ..errors.revisions import RevisionFileBroken
+from ..records import Moved
 
 _DOUBLE_QUOTES = re.compile(r'^revision\b[^=\n]*= *"', re.M)
+_PARENT = re.compile(r"^down_revision\b[^=\n]*=[ \t]*(?P<value>\([^)]*\)|\[[^]]*\]|[^#\n]+)", re.M)
 _REVISES = re.compile(r"(Revises:[ \t]*)[^\r\n]*?(?=[ \t]*(?:\r?\n|\"\"\"|'''))")
 
 
@@ -150,3 +152,32 @@ def write_whole(path: str, content: bytes | None) -> None:
     for stale in pathlib.Path(path).parent.glob(f"__pycache__/{pathlib.Path(path).stem}.*.pyc"):
         with contextlib.suppress(OSError):
             stale.unlink()
+
+
+def moved(
+    revision: str, text: str, is_original: t.Callable[[str], bool], names: t.Iterable[str], recorded: t.Collection[str]
+) -> Moved | None:
+    """Return where a revision was before, if its file differs by its parent alone from the one that was applied.
+
+    :param text: of its file.
+    :param is_original: whether a text is that of the file that was applied.
+    :param names: revisions that may have been its parent.
+    :param recorded: the revisions that the database has a record of.
+    """
+    found = _PARENT.search(text)
+    if found is None:
+        return None
+    start, end = found.span("value")
+    for name in (*names, None):
+        if is_original(f"{text[:start]}{name!r}{text[end:]}"):
+            missing = tuple(item for item in _names(found["value"]) if item not in recorded)
+            return Moved(revision, name or "base", missing)
+    return None
+
+
+def _names(value: str) -> tuple[str, ...]:
+    try:
+        read = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return ()
+    return (read,) if isinstance(read, str) else tuple(map(str, read or ()))

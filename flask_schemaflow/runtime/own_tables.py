@@ -9,7 +9,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ..backfills.table import BACKFILL_TABLE
-from ..backfills.writes import WRITES_TABLE
+from ..backfills.table import WRITES_TABLE
 
 if t.TYPE_CHECKING:
     from .guard import Scope

@@ -24,9 +24,9 @@ from .confinement import redirected
 from .confinement import targets_of
 from .confinement import TEST_NAME
 from .confinement import Urls
+from .reaper import Watcher
 from .storage import Storage
 from .storage import storage_for
-from .watcher import Watcher
 
 VARIABLE = "SCHEMAFLOW_TEST_DATABASE_URI"
 

@@ -26,7 +26,7 @@ from ..redaction import safe_url
 from ..redaction import scrub
 from ..runtime.create_database import visit
 from ..runtime.errors.drivers import words_of_database
-from .watcher import Watcher
+from .reaper import Watcher
 
 PREFIX = "schemaflow_test_"
 """What the names of all these databases begin with; the time of their creation follows."""

@@ -25,9 +25,9 @@ from .records import CheckResult
 from .records import Problem
 from .rows import Contents
 from .rows import GeneratedRows
+from .rows import is_same
 from .rows import Row
 from .rows import Types
-from .values import is_same
 from .walk import failed
 from .walk import line_of
 from .walk import Walk

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from flask_schemaflow.backfills.batches import Batch
-from flask_schemaflow.backfills.pauses import Limits
+from flask_schemaflow.backfills.runner import Limits
 from flask_schemaflow.backfills.runner import Runner
 from flask_schemaflow.backfills.runner import steered
 from flask_schemaflow.backfills.table import BackfillStatus

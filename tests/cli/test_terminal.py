@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_schemaflow.cli.terminal import colours
-from flask_schemaflow.cli.terminal import cut
+from flask_schemaflow.cli.output import colours
+from flask_schemaflow.cli.output import cut
 
 from ..conftest import MakeProject
 from ..support.application import Project

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from flask_schemaflow.testing import CheckResult
 from flask_schemaflow.testing import Databases
 from flask_schemaflow.testing import find_problems
-from flask_schemaflow.testing.values import is_same
-from flask_schemaflow.testing.values import value_for
+from flask_schemaflow.testing.rows import is_same
+from flask_schemaflow.testing.rows import value_for
 
 from ..support.servers import Kind
 from ..support.servers import KINDS

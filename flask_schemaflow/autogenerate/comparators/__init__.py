@@ -40,10 +40,11 @@ from ..sql_text import with_exact_tables
 from .checks import compare_checks
 from .details import compare_primary_keys
 from .details import differs_in_detail
+from .details import leave_out_key_copies
 from .details import note_options
 from .indexes import compare_indexes
-from .sqlite_indexes import compare_sqlite_indexes
-from .uniques import compare_unnamed
+from .sqlite import compare_sqlite_indexes
+from .sqlite import compare_unnamed
 
 _ALEMBIC = "alembic."
 _OURS = __name__.partition(".")[0] + "."
@@ -320,6 +321,7 @@ def _register() -> None:
     columns.add_autogenerate_comparator(note_options, "table", "options", priority=last)
     columns.add_autogenerate_comparator(compare_indexes, "table", "definitions", priority=last)
     columns.add_autogenerate_comparator(compare_primary_keys, "table", "primary_keys", priority=last)
+    columns.add_autogenerate_comparator(leave_out_key_copies, "table", "key_copies", priority=last)
     columns.add_autogenerate_comparator(compare_unnamed, "table", "unnamed", priority=last)
     columns.add_autogenerate_comparator(compare_sqlite_indexes, "table", "sqlite_indexes", priority=last)
     Plugin(CHECKS).add_autogenerate_comparator(compare_checks, "table", "checkconstraints")

@@ -198,6 +198,28 @@ def compare_primary_keys(
     return PriorityDispatchResult.CONTINUE
 
 
+def leave_out_key_copies(
+    context: AutogenContext,
+    change: ops.ModifyTableOps,
+    schema: str | None,
+    name: str,
+    found: sa.Table | None,
+    model: sa.Table | None,
+) -> PriorityDispatchResult:
+    """Leave out unique constraints over the key's columns: PostgreSQL makes one index of both."""
+    if context.dialect.name == "postgresql" and found is not None and model is not None:
+        key = [column.name for column in model.primary_key.columns]
+        change.ops[:] = [item for item in change.ops if not _repeats(item, key)]
+    return PriorityDispatchResult.CONTINUE
+
+
+def _repeats(change: ops.MigrateOperation, key: list[str]) -> bool:
+    """Return whether a change creates a unique constraint over just the key's columns."""
+    if not isinstance(change, ops.CreateUniqueConstraintOp):
+        return False
+    return [str(getattr(column, "name", column)) for column in change.columns] == key
+
+
 def _columns(key: sa.PrimaryKeyConstraint) -> list[str]:
     return [column.name for column in key.columns]
 

@@ -26,6 +26,7 @@ from ...records import AppliedRevision
 from ...records import Moved
 from ...records import Standing
 from ...redaction import scrub
+from ...revisions.edit import moved
 from ...targets import current_tenant
 from ..connections import can_execute_apart
 from ..connections import commits_each_statement
@@ -35,7 +36,6 @@ from ..connections import IS_OWN
 from ..guard import Guard
 from ..guard import is_stamp
 from ..guard import Scope
-from ..moved import moved
 from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
 from ..own_tables import is_there

@@ -38,7 +38,7 @@ from ...pipeline import PassContext
 from ...reflection.normalized import mirror_of
 from . import checked_enum
 from . import native_enum
-from .invalid_values import invalid_values
+from .conversion import invalid_values
 from .values import EnumColumn
 from .values import understand
 from .values import ValueChange

@@ -27,9 +27,9 @@ from .catalog import EnumUse
 from .catalog import RevisionEnums
 from .checks import RemapValues
 from .conversion import alterations
+from .conversion import invalid_values
 from .conversion import is_addition
 from .conversion import literal_of
-from .invalid_values import invalid_values
 from .values import EnumColumn
 from .values import understand
 from .values import ValueChange

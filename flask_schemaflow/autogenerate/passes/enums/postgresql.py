@@ -38,12 +38,12 @@ from .catalog import TypeUse
 from .conversion import added_values
 from .conversion import change_defaults
 from .conversion import changed_values
+from .conversion import convert_invalid_values
 from .conversion import created
 from .conversion import forget_following_defaults
 from .conversion import is_addition
 from .conversion import renamed_values
 from .conversion import take_defaults
-from .invalid_values import convert_invalid_values
 from .mysql import write_elsewhere
 from .values import understand
 from .values import ValueChange

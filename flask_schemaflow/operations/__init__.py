@@ -14,9 +14,9 @@ from .columns import AddColumnOnlineOp
 from .columns import SetNotNullOnlineOp
 from .constraints import CreateCheckConstraintOnlineOp
 from .constraints import CreateForeignKeyOnlineOp
-from .expand import ContractColumnOp
+from .contract import ContractColumnOp
+from .contract import UndoContractColumnOp
 from .expand import ExpandColumnOp
-from .expand import UndoContractColumnOp
 from .expand import UndoExpandColumnOp
 from .indexes import CreateIndexOnlineOp
 from .indexes import DropIndexOnlineOp

@@ -23,14 +23,14 @@ from sqlalchemy.schema import AddConstraint
 
 from ..backfills.sql import single_percents
 from ..errors.running import RowsViolate
-from .partitions import has_constraint
-from .partitions import partitions_of
 from .server import AddCheckAtOnce
 from .server import ask
 from .server import autocommit
+from .server import has_constraint
 from .server import is_not_online
 from .server import is_offline
 from .server import kind_of
+from .server import partitions_of
 from .server import quote
 from .server import quote_table
 from .server import run

@@ -11,13 +11,13 @@ from alembic.operations import ops
 
 from ..backfills.sql import REPEATED
 from ..errors.running import IndexUnderConstruction
-from .partitions import has_index
-from .partitions import Partition
-from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
+from .server import has_index
 from .server import kind_of
 from .server import marked
+from .server import Partition
+from .server import partitions_of
 from .server import quote
 from .server import quote_table
 from .server import run

@@ -13,11 +13,11 @@ from sqlalchemy.schema import AddConstraint
 from .columns import set_not_null
 from .indexes import create_concurrently
 from .indexes import CreateIndexOnlineOp
-from .partitions import has_constraint
-from .partitions import partitions_of
 from .server import ask
 from .server import autocommit
+from .server import has_constraint
 from .server import kind_of
+from .server import partitions_of
 from .server import quote
 from .server import quote_table
 from .server import run

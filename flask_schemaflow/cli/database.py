@@ -16,6 +16,7 @@ from ..errors.running import DowngradeUnconfirmed
 from ..extension import current_state
 from ..tenants.records import Action
 from . import completion
+from .fleet import run_fleet
 from .group import bind_option
 from .group import flag
 from .group import Parameters
@@ -28,7 +29,6 @@ from .output import Progress
 from .tenants import fleet_options
 from .tenants import is_for_tenants
 from .tenants import refuse_in_place_of_tenants
-from .tenants import run_fleet
 from .tenants import selected
 from .tenants import Selection
 

@@ -17,6 +17,8 @@ from ..errors.revisions import DifferencesFound
 from ..extension import current_state
 from ..tenants.records import Action
 from . import completion
+from .fleet import run_fleet
+from .fleet import status_of_fleet
 from .group import bind_option
 from .group import flag
 from .group import json_option
@@ -34,11 +36,9 @@ from .output import seconds
 from .output import width
 from .tenants import fleet_options
 from .tenants import one_tenant
-from .tenants import run_fleet
 from .tenants import selected
 from .tenants import selecting_options
 from .tenants import Selection
-from .tenants import status_of_fleet
 
 if t.TYPE_CHECKING:
     import datetime

@@ -13,6 +13,7 @@ from ..errors.arguments import InvalidArgument
 from ..errors.upkeep import DataStepsUndecided
 from ..errors.upkeep import RebaseApplied
 from . import completion
+from .fleet import drift_of_fleet
 from .group import bind_option
 from .group import flag
 from .group import json_option
@@ -26,7 +27,6 @@ from .output import echo_json
 from .output import echo_script
 from .output import flat
 from .output import Progress
-from .tenants import drift_of_fleet
 from .tenants import is_for_tenants
 from .tenants import selected
 from .tenants import selecting_options

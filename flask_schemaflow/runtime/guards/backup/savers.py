@@ -128,22 +128,20 @@ class PostgresSaver:
         self._refuse_pooler()
         # The migrating transaction waits meanwhile, perhaps for longer than the server lets one idle.
         execute_beneath(self._connection, "SET LOCAL idle_in_transaction_session_timeout = 0")
-        with _secret_parameters(self._secrets) as (service, env):
-            conninfo = _conninfo({**self._parameters, **service})
-            command = [find_tool(self.tools, self._database), "--format=custom", "--no-password"]
-            command += [f"--lock-wait-timeout={_LOCK_WAIT}", f"--dbname={conninfo}"]
-            _run_tool(command, descriptor, self._database, env=env, secrets=self._secrets.values())
+        self._dump(["--format=custom"], descriptor)
 
     def write_schema(self, schema: str, descriptor: int) -> None:
         """Write the SQL that makes one schema with its rows.
 
         :raises BackupFailed: when pg_dump fails.
         """
+        quoted = schema.replace('"', '""')
+        self._dump(["--format=plain", "--inserts", f'--schema="{quoted}"'], descriptor)
+
+    def _dump(self, options: list[str], descriptor: int) -> None:
         with _secret_parameters(self._secrets) as (service, env):
-            quoted = schema.replace('"', '""')
-            command = [find_tool(self.tools, self._database), "--format=plain", "--inserts", "--no-password"]
-            command += [f'--schema="{quoted}"', f"--lock-wait-timeout={_LOCK_WAIT}"]
-            command.append(f"--dbname={_conninfo({**self._parameters, **service})}")
+            command = [find_tool(self.tools, self._database), *options, "--no-password"]
+            command += [f"--lock-wait-timeout={_LOCK_WAIT}", f"--dbname={_conninfo({**self._parameters, **service})}"]
             _run_tool(command, descriptor, self._database, env=env, secrets=self._secrets.values())
 
     def restore(self, path: pathlib.Path) -> str:

@@ -24,6 +24,7 @@ from ..targets import current_tenant
 
 if t.TYPE_CHECKING:
     from ..runtime.environment import Environment
+    from ..runtime.run import Options
 
 
 def upgrade(
@@ -80,12 +81,8 @@ def upgrade(
     try:
         report = run()
     except errors.BackfillUnfinished as error:
-        if environment.state.settings.backfills != "run":
-            raise
-        report = _run_backfill_first(environment, error.revision, options, run, x_arg)
-    for text in work.notices():
-        notify(Event("notice", text))
-    return report.changed(ahead=tuple(work.ahead)) if work.ahead else report
+        report = _run_backfill_first(environment, error, options, run, x_arg)
+    return work.with_databases_ahead(report, notify)
 
 
 def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence[str]) -> bool:
@@ -114,21 +111,33 @@ class _Upgrade:
             return []
         return _upgrade_steps(environment, self._revision, heads)
 
-    def notices(self) -> t.Iterator[str]:
-        """Say of each database that is ahead what it has."""
+    def with_databases_ahead(self, report: Report, notify: Notify) -> Report:
+        """Add to a report which databases are ahead, and say of each what it has."""
         for database, unknown in self.ahead.items():
-            yield (
+            text = (
                 f"The {database} database is ahead of this code: no file in {self._environment.folder} has its current "
                 f"revision {', '.join(unknown)}. Nothing was changed."
             )
+            notify(Event("notice", text))
+        return report.changed(ahead=tuple(self.ahead)) if self.ahead else report
 
 
 def _run_backfill_first(
-    environment: Environment, revision: str, options: t.Any, run: t.Callable[[], Report], x_arg: XArg
+    environment: Environment,
+    unfinished: errors.BackfillUnfinished,
+    options: Options,
+    run: t.Callable[[], Report],
+    x_arg: XArg,
 ) -> Report:
-    """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several."""
+    """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several.
+
+    :raises BackfillUnfinished: if the settings don't say that an upgrade runs backfills.
+    """
+    if environment.state.settings.backfills != "run":
+        raise unfinished
     from .backfills import run_backfills
 
+    revision = unfinished.revision
     done: list[str] = []
     steps: tuple[t.Any, ...] = ()
     while True:

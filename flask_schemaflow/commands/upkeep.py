@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import typing as t
 
@@ -202,22 +203,14 @@ def drift(
     :raises DriftUnknown: if no comparison is possible, or the revision fails its test; then no file is kept.
     """
     check_names(rev_id, None)
-    if accept and repair:
-        raise InvalidArgument("accept and repair exclude each other.", hint="Choose one of them.")
-    if dry_run and not (accept or repair):
-        raise InvalidArgument("Without --accept or --repair nothing is written anyway.", hint="Leave --dry-run out.")
+    _check_purpose(accept, repair, dry_run)
     environment = Environment.open(directory, x_arg, ["autogenerate"])
     environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     finder = DriftFinder(environment, binds)
     found = finder.find()
     if not found or not (accept or repair):
         return Drifted(tuple(found))
-    head = [name for heads in finder.heads.values() for name in heads]
-    if set(head) != set(environment.script.get_heads()):
-        raise DriftUnknown(
-            "A database is not at the head, so the new revision couldn't follow what it has.",
-            hint="Upgrade it first: `flask db upgrade`.",
-        )
+    _refuse_behind(environment, finder)
     said = message or ("accept" if accept else "repair") + " drift"
     revisions = (finder.accepting if accept else finder.repairing)(message=said, rev_id=rev_id)
     written, path = drafted(environment, revisions)
@@ -229,16 +222,39 @@ def drift(
         finder.prove(history, new, repair=repair)
     if dry_run:
         return Drifted(tuple(found), written.changed(source=text))
-    replace_files({path: text})
-    try:
-        keep_heads(environment)
+    with _written(environment, path, text):
         if accept:
             stamp(directory, new, x_arg=x_arg, binds=binds, notify=notify)
             finder.keep_digests()
+    script = Environment.open(directory, x_arg).script.get_revision(new)
+    assert script is not None
+    return Drifted(tuple(found), written.changed(source="", paths=(path,), revisions=(record_of(script),)))
+
+
+def _check_purpose(accept: bool, repair: bool, dry_run: bool) -> None:
+    if accept and repair:
+        raise InvalidArgument("accept and repair exclude each other.", hint="Choose one of them.")
+    if dry_run and not (accept or repair):
+        raise InvalidArgument("Without --accept or --repair nothing is written anyway.", hint="Leave --dry-run out.")
+
+
+def _refuse_behind(environment: Environment, finder: DriftFinder) -> None:
+    current = {name for heads in finder.heads.values() for name in heads}
+    if current != set(environment.script.get_heads()):
+        raise DriftUnknown(
+            "A database is not at the head, so the new revision couldn't follow what it has.",
+            hint="Upgrade it first: `flask db upgrade`.",
+        )
+
+
+@contextlib.contextmanager
+def _written(environment: Environment, path: str, text: str) -> t.Iterator[None]:
+    """Write a revision file, and remove it again if the block fails."""
+    replace_files({path: text})
+    try:
+        keep_heads(environment)
+        yield
     except BaseException:
         replace_files({path: None})
         keep_heads(environment)
         raise
-    script = Environment.open(directory, x_arg).script.get_revision(new)
-    assert script is not None
-    return Drifted(tuple(found), written.changed(source="", paths=(path,), revisions=(record_of(script),)))

@@ -390,7 +390,7 @@ _FORMS = (
 
 
 def advice_on_old_form(error: BaseException) -> str | None:
-    """Return what to write in place of a line that an older SQLAlchemy took; ``None`` if the error isn't of such a line.
+    """Return what to write in place of a line that an older SQLAlchemy took; ``None`` for any other line.
 
     Old histories have such lines: they ran years ago, and fail when a new database gets the whole history.
     """

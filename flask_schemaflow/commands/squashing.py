@@ -1,4 +1,4 @@
-"""The command that replaces a range of revisions by one."""
+"""The commands that replace a range of revisions by one, and delete the old files of such a range: squash, prune."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from ..revisions.replaced import FOLDER
 from ..revisions.replaced import replaced_ids
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
-from ..upkeep.repair_guard import data_steps
-from ..upkeep.repair_guard import with_steps
 from ..upkeep.scratch import changed_history
 from ..upkeep.scratch import heads_of_databases
 from ..upkeep.scratch import reason_of
 from ..upkeep.scratch import version_table_of
 from ..upkeep.squash import changes_of
+from ..upkeep.squash import data_steps
 from ..upkeep.squash import find_ranges
 from ..upkeep.squash import Range
 from ..upkeep.squash import reduced_history
 from ..upkeep.squash import Squash
+from ..upkeep.squash import with_steps
 from .alembic_answers import record_of
 from .revision_files import keep_heads
 from .revision_files import rendered_elsewhere

@@ -1,4 +1,4 @@
-"""Checks of the migrations folder: its place, its revision files, and its script.py.mako."""
+"""Checks of the migrations folder: its place, its revision files, its script.py.mako; and the renewal of its files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Keeps tests in their own databases: what a connection really reaches is asked before anything is done there.
+"""Points an application at the tests' databases, and refuses every connection that reaches another one.
 
 An engine connects where its URL says, unless the application says otherwise: by a ``creator``, by a ``do_connect``
 listener, by ``connect_args``, by an engine that env.py makes for itself. Then the tests' database is not the one that
-would be migrated or emptied, so the test is refused.
+would be migrated or emptied. So what a connection really reaches is asked before anything is done there.
 """
 
 from __future__ import annotations

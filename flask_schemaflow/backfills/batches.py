@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from .decorator import Backfill
 from .keys import KeyedTable
-from .keys import Range
+from .keys import KeyRange
 
 
 class Batch:
@@ -20,7 +20,7 @@ class Batch:
     :ivar size: how many rows there are.
     """
 
-    def __init__(self, connection: sa.Connection, keyed: KeyedTable, range_: Range, size: int) -> None:
+    def __init__(self, connection: sa.Connection, keyed: KeyedTable, range_: KeyRange, size: int) -> None:
         self.connection = connection
         self.table = keyed.table
         self.condition = keyed.condition(range_)
@@ -87,11 +87,11 @@ def fill_at_once(connection: sa.Connection, work: Backfill) -> int | None:
     """
     keyed = keyed_table(connection, work)
     upto = keyed.last(connection)
-    found = None if upto is None else keyed.next(connection, Range(None, upto), work.batch_size + 1)
+    found = None if upto is None else keyed.next(connection, KeyRange(None, upto), work.batch_size + 1)
     if found is None or upto is None:
         return 0
     number = found[1]
     if number > work.batch_size:
         return None
-    work.function(Batch(connection, keyed, Range(None, upto), number))
+    work.function(Batch(connection, keyed, KeyRange(None, upto), number))
     return number

@@ -54,7 +54,7 @@ def _loaded(value: t.Any) -> t.Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class Range:
+class KeyRange:
     """The rows after one key, up to and with another one.
 
     :param after: ``None`` for the beginning.
@@ -95,7 +95,7 @@ class KeyedTable:
         row = connection.execute(sa.select(*self.columns).order_by(*order).limit(1)).first()
         return None if row is None else tuple(row)
 
-    def next(self, connection: sa.Connection, range_: Range, size: int) -> tuple[Key, int] | None:
+    def next(self, connection: sa.Connection, range_: KeyRange, size: int) -> tuple[Key, int] | None:
         """Return the key with which the next batch of a range ends, and how many rows it has.
 
         :returns: ``None`` if there are no more rows.
@@ -108,16 +108,16 @@ class KeyedTable:
         number = connection.scalar(sa.select(counted).select_from(self.table).where(self.condition(range_))) or 0
         return (range_.upto, number) if number else None
 
-    def condition(self, range_: Range) -> sa.TextClause:
+    def condition(self, range_: KeyRange) -> sa.TextClause:
         """Return the condition for the rows of a range, as SQL with parameters."""
         return sa.text(self.condition_text(range_)).bindparams(*self.parameters(range_))
 
-    def condition_text(self, range_: Range) -> str:
+    def condition_text(self, range_: KeyRange) -> str:
         """Return the SQL of :meth:`condition`."""
         parts = [self._compared("after", True)] if range_.after is not None else []
         return "(" + " AND ".join([*parts, self._compared("upto", False)]) + ")"
 
-    def parameters(self, range_: Range) -> list[sa.BindParameter[t.Any]]:
+    def parameters(self, range_: KeyRange) -> list[sa.BindParameter[t.Any]]:
         """Return the parameters of :meth:`condition`."""
         return [
             sa.bindparam(f"batch_{prefix}_{number}", value, type_=column.type)

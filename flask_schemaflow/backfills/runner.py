@@ -28,8 +28,8 @@ from .decorator import Backfill
 from .decorator import Pause
 from .keys import dump_key
 from .keys import KeyedTable
+from .keys import KeyRange
 from .keys import load_key
-from .keys import Range
 from .table import BackfillStatus
 from .table import CANCELLED
 from .table import FAILED
@@ -78,7 +78,7 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class RowPlace:
     """Where a backfill's row is.
 
     :param database: ``default`` or the name of a bind.
@@ -102,7 +102,7 @@ class Runner:
     """
 
     def __init__(
-        self, engine: sa.Engine, work: Backfill, place: Place, limits: Limits | None = None, tell: Tell | None = None
+        self, engine: sa.Engine, work: Backfill, place: RowPlace, limits: Limits | None = None, tell: Tell | None = None
     ) -> None:
         self._engine, self._work, self._place = engine, work, place
         self._limits = limits or Limits()
@@ -240,13 +240,13 @@ class Runner:
             upto = load_key(row.upto) if row.upto else keyed.last(connection)
             after = load_key(row.position) if row.position else None
             size = self._size or row.batch_size or self._work.batch_size
-            found = None if upto is None else keyed.next(connection, Range(after, upto), size)
+            found = None if upto is None else keyed.next(connection, KeyRange(after, upto), size)
             if found is None or upto is None:
                 store.change(connection, *self._key, state=FINISHED, token="", message="")
                 return False
             end, number = found
             began = time.monotonic()
-            self._work.function(Batch(connection, keyed, Range(after, end), number))
+            self._work.function(Batch(connection, keyed, KeyRange(after, end), number))
             seconds = time.monotonic() - began
             self._size = steered(size, seconds)
             changed = store.change(

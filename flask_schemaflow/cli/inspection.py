@@ -1,4 +1,4 @@
-"""The commands that only read: heads, history, branches, show, current, status, check.
+"""The commands that only read: heads, history, branches, show, current, status, log, check.
 
 The lines of heads, history and current are Alembic's, which people and scripts know.
 """

@@ -1,4 +1,4 @@
-"""The commands that work on a history as a whole: baseline, rebase, drift."""
+"""The commands that work on a history as a whole: baseline, rebase, squash, drift."""
 
 from __future__ import annotations
 

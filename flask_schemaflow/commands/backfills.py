@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ..backfills.decorator import Backfill
 from ..backfills.decorator import backfills_of
 from ..backfills.runner import Limits
-from ..backfills.runner import Place
+from ..backfills.runner import RowPlace
 from ..backfills.runner import Runner
 from ..backfills.runner import Tell
 from ..backfills.table import BackfillStatus
@@ -108,14 +108,14 @@ def run_backfills(
             _apart(found.engine, lambda engine, found=found: _restart(engine, found))  # type: ignore[misc]
         elif found.status.state in (OVER if name is None else (FINISHED,)):
             continue
-        place = Place(found.store, found.revision, found.database, settings.lease_seconds, settings.lock_timeout)
+        place = RowPlace(found.store, found.revision, found.database, settings.lease_seconds, settings.lock_timeout)
         runner = _runner(found.work, place, limits, tell)
         results.append(_apart(found.engine, runner))
     return results
 
 
 def _runner(
-    work: Backfill, place: Place, limits: Limits, tell: Tell | None
+    work: Backfill, place: RowPlace, limits: Limits, tell: Tell | None
 ) -> t.Callable[[sa.Engine], BackfillStatus]:
     return lambda engine: Runner(engine, work, place, limits, tell).run()
 

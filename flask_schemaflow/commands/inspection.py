@@ -1,4 +1,4 @@
-"""Commands that only read: heads, history, branches, current, status, pending.
+"""Commands that only read: heads, history, branches, current, status, log, pending.
 
 In a plain folder they import no Alembic and run no env.py. Otherwise :mod:`flask_schemaflow.commands.alembic_answers`
 answers, with the same result.

@@ -16,7 +16,7 @@ from alembic.operations import Operations
 from ..backfills.batches import Batch
 from ..backfills.batches import keyed_table
 from ..backfills.decorator import Backfill
-from ..backfills.keys import Range
+from ..backfills.keys import KeyRange
 from ..backfills.sql import KEPT
 from ..backfills.table import WRITES_TABLE
 from ..errors.running import BackfillImpossible
@@ -356,8 +356,8 @@ def _fill(operations: Operations, pair: Pair) -> bool:
         return False
     value = sa.text("(" + pair.backward.replace(":", r"\:") + ")")
     upto, after = keyed.last(connection), None
-    while upto is not None and (found := keyed.next(connection, Range(after, upto), _ROWS)):
-        Batch(connection, keyed, Range(after, found[0]), found[1]).update({pair.old: value})
+    while upto is not None and (found := keyed.next(connection, KeyRange(after, upto), _ROWS)):
+        Batch(connection, keyed, KeyRange(after, found[0]), found[1]).update({pair.old: value})
         if kind_of(operations) == "mysql":
             run(operations, "COMMIT")  # DDL has ended the transaction of the run before
         after = found[0]

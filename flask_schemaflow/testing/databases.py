@@ -24,7 +24,7 @@ from .confinement import redirected
 from .confinement import targets_of
 from .confinement import TEST_NAME
 from .confinement import Urls
-from .reaper import Watcher
+from .reaper import Reaper
 from .storage import Storage
 from .storage import storage_for
 
@@ -44,7 +44,7 @@ class Databases:
 
     def __init__(self, uri: str | None = None) -> None:
         self.uri = uri
-        self._watcher = Watcher()
+        self._reaper = Reaper()
         self._storages: dict[_Key, Storage] = {}
         self._templates: dict[_Key, dict[str, sa.URL]] = {}
         self._common: dict[_Key, dict[str, sa.URL]] = {}
@@ -113,7 +113,7 @@ class Databases:
         """Drop all databases."""
         try:
             for url in list(self._made):
-                with contextlib.suppress(Exception):  # the watcher tries once more
+                with contextlib.suppress(Exception):  # the reaper tries once more
                     self.drop({"": url})
             for storage in self._storages.values():
                 storage.close()
@@ -121,7 +121,7 @@ class Databases:
             self._templates.clear()
             self._common.clear()
             self._storages.clear()
-            self._watcher.close()
+            self._reaper.close()
 
     def _keep(self, storage: Storage, original: sa.URL | None) -> sa.URL:
         url = storage.create() if original is None else storage.copy(original)
@@ -131,7 +131,7 @@ class Databases:
     def _storage(self, target: Target) -> Storage:
         key = self._key(target)
         if key not in self._storages:
-            self._storages[key] = storage_for(self._server(target), self._watcher)
+            self._storages[key] = storage_for(self._server(target), self._reaper)
         return self._storages[key]
 
     def _key(self, target: Target) -> _Key:

@@ -2,7 +2,7 @@
 
 A killed process can't tidy up, so another one, which runs this file, waits for its end: it reads from a pipe that
 closes with the session, however that ends. Each line adds or takes back one folder or database; the session writes them
-by a :class:`Watcher`. What is left at the end of the pipe is removed. Neither the package nor SQLAlchemy is imported
+by a :class:`Reaper`. What is left at the end of the pipe is removed. Neither the package nor SQLAlchemy is imported
 before that, so that a session which ends well pays for the start of an interpreter only.
 """
 
@@ -61,7 +61,7 @@ def _remove(value: dict[str, t.Any]) -> None:
     visit(engine, lambda connection: connection.exec_driver_sql(value["statement"]))
 
 
-class Watcher:
+class Reaper:
     """Names folders and databases that are removed even if this process is killed."""
 
     def __init__(self) -> None:

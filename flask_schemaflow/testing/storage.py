@@ -26,7 +26,7 @@ from ..redaction import safe_url
 from ..redaction import scrub
 from ..runtime.create_database import visit
 from ..runtime.errors.drivers import words_of_database
-from .reaper import Watcher
+from .reaper import Reaper
 
 PREFIX = "schemaflow_test_"
 """What the names of all these databases begin with; the time of their creation follows."""
@@ -62,11 +62,11 @@ def fresh_name() -> str:
 class SqliteStorage:
     """Files in a folder of the session."""
 
-    def __init__(self, url: sa.URL, watcher: Watcher) -> None:
+    def __init__(self, url: sa.URL, reaper: Reaper) -> None:
         self._url = url
-        self._watcher = watcher
+        self._reaper = reaper
         self._folder = tempfile.mkdtemp(prefix="schemaflow-test-")
-        watcher.folder(self._folder)
+        reaper.folder(self._folder)
 
     def create(self) -> sa.URL:
         path = pathlib.Path(self._folder, f"{fresh_name()}.db")
@@ -86,7 +86,7 @@ class SqliteStorage:
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._watcher.forget(self._folder)
+        self._reaper.forget(self._folder)
 
 
 class ServerStorage:
@@ -101,10 +101,10 @@ class ServerStorage:
     dropping: t.ClassVar[str] = ""
     listing: t.ClassVar[str] = ""
 
-    def __init__(self, engine: sa.Engine, watcher: Watcher) -> None:
+    def __init__(self, engine: sa.Engine, reaper: Reaper) -> None:
         self._engine = engine
         self._arguments = connect_arguments(engine)
-        self._watcher = watcher
+        self._reaper = reaper
         self._entrance: sa.Engine | None = None
         self._copying = concurrent.futures.ThreadPoolExecutor(_SPARES, "schemaflow-copies")
         self._dropper = concurrent.futures.ThreadPoolExecutor(_DROPS, "schemaflow-drops")  # no copy waits for a drop
@@ -146,7 +146,7 @@ class ServerStorage:
     def _drop_now(self, url: sa.URL) -> None:
         name = str(url.database)
         self._run(self.dropping.format(name))
-        self._watcher.forget(name)
+        self._reaper.forget(name)
 
     def creation(self, name: str) -> str:
         """Return the statement that creates an empty database."""
@@ -159,7 +159,7 @@ class ServerStorage:
         name = fresh_name()
         entrance = self._enter()
         address = entrance.url.render_as_string(hide_password=False)
-        self._watcher.database(name, address, self._arguments, self.dropping.format(name))
+        self._reaper.database(name, address, self._arguments, self.dropping.format(name))
         make(name)
         return self._engine.url.set(database=name)
 
@@ -259,20 +259,20 @@ _STORAGES: dict[str, type[ServerStorage]] = {
 }
 
 
-def storage_for(engine: sa.Engine, watcher: Watcher) -> Storage:
+def storage_for(engine: sa.Engine, reaper: Reaper) -> Storage:
     """Return a storage of the engine's kind.
 
     :raises TestDatabaseFailed: if databases of this kind can't be copied.
     """
     kind = engine.dialect.name
     if kind == "sqlite":
-        return SqliteStorage(engine.url, watcher)
+        return SqliteStorage(engine.url, reaper)
     if kind not in _STORAGES:
         raise TestDatabaseFailed(
             f"Flask-SchemaFlow can't copy databases of the kind {kind} for tests.",
             hint="Configure the application under test with SQLite, PostgreSQL, MariaDB or MySQL.",
         )
-    return _STORAGES[kind](engine, watcher)
+    return _STORAGES[kind](engine, reaper)
 
 
 class _Noted(Exception):

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_schemaflow.backfills.batches import Batch
 from flask_schemaflow.backfills.decorator import Backfill
-from flask_schemaflow.backfills.runner import Place
+from flask_schemaflow.backfills.runner import RowPlace
 from flask_schemaflow.backfills.table import Store
 
 from ..conftest import MakeDatabase
@@ -56,9 +56,9 @@ def work(function: t.Callable[[Batch], t.Any] = meet, **options: t.Any) -> Backf
     return Backfill("meet", function, "visits", batch_size=7, **options)
 
 
-def place(lease_seconds: float = 0.3) -> Place:
+def place(lease_seconds: float = 0.3) -> RowPlace:
     """Where its row is."""
-    return Place(Store("alembic_version", None), "b2", lease_seconds=lease_seconds)
+    return RowPlace(Store("alembic_version", None), "b2", lease_seconds=lease_seconds)
 
 
 def met(engine: sa.Engine) -> list[int]:

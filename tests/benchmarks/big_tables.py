@@ -27,7 +27,7 @@ from sqlalchemy.pool import NullPool
 import flask_schemaflow.operations  # noqa: F401
 from flask_schemaflow.backfills.batches import Batch
 from flask_schemaflow.backfills.decorator import Backfill
-from flask_schemaflow.backfills.runner import Place
+from flask_schemaflow.backfills.runner import RowPlace
 from flask_schemaflow.backfills.runner import Runner
 from flask_schemaflow.backfills.table import Store
 
@@ -177,7 +177,7 @@ def _change(engine: sa.Engine, source: str) -> None:
             batch.update({column: sa.text(value)})
 
         context.connection.commit()  # type: ignore[union-attr]
-        place = Place(Store("alembic_version", None), "b2")
+        place = RowPlace(Store("alembic_version", None), "b2")
         Runner(engine, Backfill("fill", work, "visits"), place).run()
 
     with engine.connect() as connection:

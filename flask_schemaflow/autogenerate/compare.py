@@ -34,6 +34,7 @@ def revision_context(environment: Environment, hook: t.Any = None, **arguments: 
     """
     optional = ("message", "branch_label", "version_path", "rev_id", "depends_on")
     defaults = {**dict.fromkeys(optional), "autogenerate": True, "sql": False, "head": "head", "splice": False}
+    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]  # for the template
     require_template(environment.folder)
     if arguments.get("rev_id"):
         with translated(environment):

@@ -307,7 +307,6 @@ def _verify_stamp(
     from ..upkeep.drift import refuse_unlike
 
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     refuse_unlike(environment, targets, binds)
 
 

@@ -200,7 +200,6 @@ def _compared(
             hint="Write the revision first, then print its SQL: `flask db upgrade --sql`.",
         )
     targets = environment.state.targets()
-    environment.config.attributes["binds"] = [target.bind for target in targets]
     revisions = revision_context(environment, passes_hook(environment, PASSES, decisions), **arguments)
     compare(environment, revisions, check=check)
     decisions.settle()

@@ -60,7 +60,7 @@ def revision(
     if autogenerate:
         environment = Environment.open(directory, x_arg, ["autogenerate"])
         return draft(environment, Decisions(answers or Answers(), allow_drops, verify, online), arguments, dry_run)
-    environment = _open(directory, x_arg)
+    environment = Environment.open(directory, x_arg)
     arguments["message"] = message or "manual changes"
     return write(environment, _empty(environment, arguments), dry_run=dry_run)
 
@@ -146,7 +146,7 @@ def merge(
     The other parameters are those of :func:`migrate`.
     """
     check_names(rev_id, branch_label)
-    environment = _open(directory, x_arg)
+    environment = Environment.open(directory, x_arg)
     ids = _ids_to_merge(environment, (revisions,) if isinstance(revisions, str) else tuple(revisions))
     if auto:
         prove_independence(environment, ids)
@@ -186,12 +186,6 @@ def _arguments(
         "rev_id": rev_id,
         "depends_on": list(depends_on) or None,
     }
-
-
-def _open(directory: Directory | None, x_arg: XArg) -> Environment:
-    environment = Environment.open(directory, x_arg)
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
-    return environment
 
 
 def _empty(environment: Environment, arguments: dict[str, t.Any]) -> RevisionContext:

@@ -81,7 +81,6 @@ def squash(
     """
     environment = Environment.open(directory, x_arg, ["autogenerate"])
     targets = environment.state.targets()
-    environment.config.attributes["binds"] = [target.bind for target in targets]
     choices = _Choices.of(environment, keep_data, drop_data, keep_files)
     ranges = find_ranges(environment, rev_range, choices.left)
     kept = choices.kept(data_steps([item for found in ranges for item in found.scripts], targets))

@@ -70,7 +70,6 @@ def baseline(
     """
     check_names(rev_id, None)
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     found = Baseline(environment, tables)
     revisions = found.revision_context(message=message or "baseline", rev_id=rev_id)
     written = write(environment, revisions, dry_run=dry_run)
@@ -205,7 +204,6 @@ def drift(
     check_names(rev_id, None)
     _check_purpose(accept, repair, dry_run)
     environment = Environment.open(directory, x_arg, ["autogenerate"])
-    environment.config.attributes["binds"] = [target.bind for target in environment.state.targets()]
     finder = DriftFinder(environment, binds)
     found = finder.find()
     if not found or not (accept or repair):

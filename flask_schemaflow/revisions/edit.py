@@ -49,7 +49,7 @@ def with_value(text: str, name: str, value: str, path: str = "<revision>") -> st
     :param value: the value as Python source.
     :raises RevisionFileBroken: if it isn't assigned plainly.
     """
-    nodes = [node for node in ast.parse(text).body if name in _assigned(node)]
+    nodes = [node for node in ast.parse(text).body if name in assigned_names(node)]
     if len(nodes) != 1 or getattr(nodes[0], "value", None) is None:
         raise RevisionFileBroken(
             f"{path} doesn't assign {name} once at its top, so it can't be edited.",
@@ -60,10 +60,11 @@ def with_value(text: str, name: str, value: str, path: str = "<revision>") -> st
 
 def assigns(text: str, name: str) -> bool:
     """Return whether a variable is assigned at the top of the file."""
-    return any(name in _assigned(node) for node in ast.parse(text).body)
+    return any(name in assigned_names(node) for node in ast.parse(text).body)
 
 
-def _assigned(node: ast.stmt) -> list[str]:
+def assigned_names(node: ast.stmt) -> list[str]:
+    """Return the names that a statement assigns."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return [target.id for target in targets if isinstance(target, ast.Name)]
 

@@ -15,6 +15,7 @@ from .. import errors
 from ..errors import SchemaflowError
 from ..errors.revisions import IdentifiersMissing
 from ..errors.revisions import RevisionFileBroken
+from .edit import assigned_names
 from .graph import is_unsafe
 from .graph import UNSAFE
 from .scripts import ids
@@ -73,7 +74,7 @@ def _line_of_id(path: pathlib.Path) -> int | None:
         body = ast.parse(path.read_bytes()).body
     except (OSError, ValueError, SyntaxError, RecursionError):
         return None
-    return next((node.lineno for node in reversed(body) if "revision" in _assigned(node)), None)
+    return next((node.lineno for node in reversed(body) if "revision" in assigned_names(node)), None)
 
 
 def _is_text(revision: Script) -> bool:
@@ -172,15 +173,9 @@ def _is_one(value: t.Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _assigned(node: ast.stmt) -> list[str]:
-    """Return the names that a statement assigns."""
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
 def _odd(node: ast.stmt) -> tuple[str, t.Any] | None:
     """Return the name and value of an assignment that Alembic can't take."""
-    names = [name for name in _assigned(node) if name in NAMES]
+    names = [name for name in assigned_names(node) if name in NAMES]
     if not names or getattr(node, "value", None) is None:
         return None
     try:

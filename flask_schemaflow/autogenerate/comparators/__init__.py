@@ -87,6 +87,7 @@ CHECKS = "flask_schemaflow.checks"
 _CONTINUE = PriorityDispatchResult.CONTINUE
 _STOP = PriorityDispatchResult.STOP
 Column = sa.Column[t.Any]
+ColumnComparator = t.Callable[[AutogenContext, ops.AlterColumnOp, Column, Column], PriorityDispatchResult]
 
 
 def prepare(scope: Scope) -> None:
@@ -116,13 +117,7 @@ def write_exactly(context: AutogenContext, up: ops.UpgradeOps) -> PriorityDispat
 
 
 def compare_type(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Stop a difference of types that isn't one for the database."""
     if isinstance(found.type, sa.types.NullType) or isinstance(model.type, sa.types.NullType):
@@ -148,26 +143,14 @@ def _is_rowid(column: Column) -> bool:
 
 
 def compare_nullable(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Stop a difference of NULL where the column is in the key, which allows none whatever the model says."""
     return _STOP if model.primary_key and model.nullable and not found.nullable else _CONTINUE
 
 
 def compare_computed(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Compare generated columns; what differs is for the pass about them, since no database alters them alike."""
     if found.computed is None and model.computed is None:
@@ -193,13 +176,7 @@ def _is_computed_alike(context: AutogenContext, found: Column, model: Column) ->
 
 
 def compare_identity(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Compare where automatic values come from; stop a difference that isn't one for this database."""
     if found.identity is not None and model.identity is not None and context.dialect.supports_identity_columns:
@@ -247,13 +224,7 @@ def _key(table: sa.Table) -> set[str]:
 
 
 def compare_server_default(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Compare plain server defaults, in place of Alembic's own comparison.
 
@@ -287,13 +258,7 @@ def _plain_literal(found: Column) -> str | None:
 
 
 def compare_comment(
-    context: AutogenContext,
-    op: ops.AlterColumnOp,
-    schema: str | None,
-    table: str,
-    name: str,
-    found: Column,
-    model: Column,
+    context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Stop a difference of comments where the comment is there and can't be read."""
     if model.comment == found.comment:
@@ -306,17 +271,28 @@ def compare_comment(
     return _STOP
 
 
+def _of_column(compare: ColumnComparator) -> t.Callable[..., PriorityDispatchResult]:
+    """Return a comparator for Alembic, which passes the names of schema, table and column as well."""
+
+    def comparator(
+        context: AutogenContext, op: ops.AlterColumnOp, schema: str | None, table: str, name: str, *both: Column
+    ) -> PriorityDispatchResult:
+        return compare(context, op, *both)
+
+    return comparator
+
+
 def _register() -> None:
     columns = Plugin(COLUMNS)
     first, medium = DispatchPriority.FIRST, DispatchPriority.MEDIUM
     columns.add_autogenerate_comparator(write_exactly, "autogenerate", priority=first)
-    columns.add_autogenerate_comparator(compare_type, "column", "types", priority=first)
-    columns.add_autogenerate_comparator(compare_nullable, "column", "nullable", priority=first)
-    columns.add_autogenerate_comparator(compare_computed, "column", "server_default", priority=first)
-    columns.add_autogenerate_comparator(compare_identity, "column", "server_default", priority=first)
-    columns.add_autogenerate_comparator(compare_comment, "column", "comments", priority=first)
+    columns.add_autogenerate_comparator(_of_column(compare_type), "column", "types", priority=first)
+    columns.add_autogenerate_comparator(_of_column(compare_nullable), "column", "nullable", priority=first)
+    columns.add_autogenerate_comparator(_of_column(compare_computed), "column", "server_default", priority=first)
+    columns.add_autogenerate_comparator(_of_column(compare_identity), "column", "server_default", priority=first)
+    columns.add_autogenerate_comparator(_of_column(compare_comment), "column", "comments", priority=first)
     # Alembic finds out about autoincrement among these, so no earlier.
-    columns.add_autogenerate_comparator(compare_server_default, "column", "server_default", priority=medium)
+    columns.add_autogenerate_comparator(_of_column(compare_server_default), "column", "server_default", priority=medium)
     last = DispatchPriority.LAST
     columns.add_autogenerate_comparator(note_options, "table", "options", priority=last)
     columns.add_autogenerate_comparator(compare_indexes, "table", "definitions", priority=last)

@@ -14,6 +14,7 @@ from alembic.operations import ops
 
 from ..sql_text import escaped
 
+OperationT = t.TypeVar("OperationT", bound=ops.MigrateOperation)
 Key = tuple[str | None, str]
 """A table: its schema, ``None`` for the default one, and its name."""
 
@@ -22,6 +23,16 @@ def label(key: Key) -> str:
     """Return a table as people write it: ``schema.table``, or ``table`` in the default schema."""
     schema, name = key
     return f"{schema}.{name}" if schema else name
+
+
+def as_kind(kind: type[OperationT], operation: ops.MigrateOperation, **more: t.Any) -> OperationT:
+    """Return the same operation as one of a subclass.
+
+    :param more: what the subclass has besides.
+    """
+    made = kind.__new__(kind)
+    vars(made).update(vars(operation), **more)
+    return made
 
 
 class OwnOperation(ops.MigrateOperation):

@@ -13,6 +13,7 @@ from ...alembic_private import is_type_bound
 from ..names import is_named
 from ..names import name_for
 from ..names import referred
+from . import as_kind
 from . import Key
 from . import label
 from . import notes
@@ -30,11 +31,7 @@ class NewTable(ops.CreateTableOp):
     @classmethod
     def of(cls, operation: ops.CreateTableOp) -> NewTable:
         """Return the same table."""
-        if isinstance(operation, cls):
-            return operation
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation))
-        return made
+        return operation if isinstance(operation, cls) else as_kind(cls, operation)
 
     def to_table(self, migration_context: t.Any = None) -> sa.Table:
         table = self.whole_table(migration_context)
@@ -78,8 +75,7 @@ class DroppedTable(ops.DropTableOp):
 
         :param without: the foreign keys that are dropped by themselves.
         """
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation))
+        made = as_kind(cls, operation)
         made.later += tuple(column_names(constraint) for constraint in without)
         return made
 
@@ -120,13 +116,6 @@ class IndexOfNewTable(ops.CreateIndexOp):
     MariaDB refuses to drop an index that a foreign key needs, even a moment before its table.
     """
 
-    @classmethod
-    def of(cls, operation: ops.CreateIndexOp) -> IndexOfNewTable:
-        """Return the same index."""
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation))
-        return made
-
     def reverse(self) -> t.Any:
         return IndexOfDroppedTable(ops.CreateIndexOp.from_index(self.to_index()))
 
@@ -147,7 +136,7 @@ class IndexOfDroppedTable(OwnOperation):
         return ""
 
     def reverse(self) -> IndexOfNewTable:
-        return IndexOfNewTable.of(self.creation)
+        return as_kind(IndexOfNewTable, self.creation)
 
 
 def key_of(operation: t.Any, default_schema: str | None = None) -> Key:

@@ -14,6 +14,7 @@ from alembic.operations import ops
 from sqlalchemy.schema import CreateColumn
 
 from .. import names
+from ..operations import as_kind
 from ..operations import label
 from ..operations import notes
 from ..operations.enums import Direction
@@ -141,27 +142,19 @@ def _completed(change: ops.MigrateOperation) -> ops.MigrateOperation:
     if not isinstance(change, ops.AlterColumnOp) or change.modify_server_default is False:
         return change
     defaults = (change.existing_server_default, change.modify_server_default)
-    return IdentityChange.of(change) if any(isinstance(item, sa.Identity) for item in defaults) else change
+    return as_kind(IdentityChange, change) if any(isinstance(item, sa.Identity) for item in defaults) else change
 
 
 class IdentityChange(ops.AlterColumnOp):
     """``alter_column`` with the identity options that there were."""
 
-    @classmethod
-    def of(cls, operation: ops.AlterColumnOp) -> IdentityChange:
-        """Return the same change."""
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation))
-        return made
-
     def reverse(self) -> IdentityChange:
-        return IdentityChange.of(super().reverse())
+        return as_kind(IdentityChange, super().reverse())
 
 
 @renderers.dispatch_for(IdentityChange)
 def _render(context: t.Any, operation: IdentityChange) -> str:
-    plain = ops.AlterColumnOp.__new__(ops.AlterColumnOp)
-    vars(plain).update(vars(operation))
+    plain = as_kind(ops.AlterColumnOp, operation)
     text = str(renderers.dispatch(plain)(context, plain))
     existing = operation.existing_server_default
     if not isinstance(existing, sa.Identity):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_op_text
 from alembic.operations import ops
 
+from ..operations import as_kind
 from ..operations import OwnOperation
 from ..operations.tables import foreign_key
 from ..pipeline import PassContext
@@ -121,7 +122,7 @@ class _Table:
             constrained = _names(key["constrained_columns"])
             implicit = self.indexes.get(name) == constrained and name not in self.gone
             if implicit and name not in self.dropped and columns[: len(constrained)] == constrained:
-                return IndexInPlace.of(change, self._constraint(name))
+                return as_kind(IndexInPlace, change, constraint=self._constraint(name))
         return change
 
     def _constraint(self, name: str) -> sa.ForeignKeyConstraint:
@@ -189,13 +190,6 @@ class IndexInPlace(ops.CreateIndexOp):
     """
 
     constraint: sa.ForeignKeyConstraint
-
-    @classmethod
-    def of(cls, operation: ops.CreateIndexOp, constraint: sa.ForeignKeyConstraint) -> IndexInPlace:
-        """Return the same index."""
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation), constraint=constraint)
-        return made
 
     def reverse(self) -> t.Any:
         return DropIndexInPlace(self)

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..names import referred
+from ..operations import as_kind
 from ..operations import Key
 from ..operations.enums import TypeStatements
 from ..operations.tables import AutoIncrement
@@ -132,8 +133,9 @@ class _Order:
         result: list[ops.MigrateOperation] = []
         for operation in self.ops:
             if isinstance(operation, ops.ModifyTableOps) and self.key(operation) in created:
-                result += [IndexOfNewTable.of(item) for item in operation.ops if isinstance(item, ops.CreateIndexOp)]
-                operation.ops[:] = [item for item in operation.ops if not isinstance(item, ops.CreateIndexOp)]
+                created_indexes = [item for item in operation.ops if isinstance(item, ops.CreateIndexOp)]
+                result += [as_kind(IndexOfNewTable, item) for item in created_indexes]
+                operation.ops[:] = [item for item in operation.ops if item not in created_indexes]
             if isinstance(operation, ops.ModifyTableOps) and self.key(operation) in dropped:
                 result += [_index_of_dropped(change) for change in operation.ops]
             elif not isinstance(operation, ops.ModifyTableOps) or operation.ops:

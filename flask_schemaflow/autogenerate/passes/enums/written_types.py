@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
+from ...operations import as_kind
 from ...operations import Key
 from ...operations.tables import DroppedTable
 from ...sql_text import clause
@@ -27,7 +28,7 @@ def restore_types(catalog: RevisionEnums, up: ops.UpgradeOps) -> None:
     changed: set[tuple[Key, str]] = set()
     for number, operation in enumerate(up.ops):
         if isinstance(operation, ops.DropTableOp):
-            up.ops[number] = KnownDroppedTable.of_types(catalog, operation)
+            up.ops[number] = as_kind(KnownDroppedTable, operation, catalog=catalog)
         elif isinstance(operation, ops.ModifyTableOps):
             key = catalog.context.renames.key(operation.schema, operation.table_name)
             changed |= {(key, column) for column in _restore(catalog, key, operation)}
@@ -87,7 +88,7 @@ def write_known_types(catalog: EnumCatalog, up: ops.UpgradeOps) -> None:
         elif isinstance(container, ops.CreateTableOp):
             container.columns = _columns(catalog, container)
         elif isinstance(container, ops.DropTableOp):
-            up.ops[up.ops.index(container)] = KnownDroppedTable.of_types(catalog, container)
+            up.ops[up.ops.index(container)] = as_kind(KnownDroppedTable, container, catalog=catalog)
 
 
 def _columns(catalog: EnumCatalog, operation: ops.CreateTableOp) -> t.Any:
@@ -123,14 +124,6 @@ class KnownDroppedTable(DroppedTable):
     """``drop_table`` whose reverse creates the table with types that are there already."""
 
     catalog: EnumCatalog
-
-    @classmethod
-    def of_types(cls, catalog: EnumCatalog, operation: ops.DropTableOp) -> KnownDroppedTable:
-        """Return the same table."""
-        made = cls.__new__(cls)
-        vars(made).update(vars(operation))
-        made.catalog = catalog
-        return made
 
     def to_table(self, migration_context: t.Any = None) -> sa.Table:
         table = super().to_table(migration_context)

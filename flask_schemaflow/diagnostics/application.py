@@ -118,8 +118,8 @@ def percent_signs(subject: Subject) -> t.Iterator[Finding]:
 
 def options(subject: Subject) -> t.Iterator[Finding]:
     """Warn of options that neither Alembic nor env.py reads, such as a misspelt one."""
-    for option in _own_options(subject):
-        if option in _OPTIONS or option.startswith("sqlalchemy.") or option in (subject.env or ""):
+    for option in _values(subject):
+        if option == "here" or option in _OPTIONS or option.startswith("sqlalchemy.") or option in (subject.env or ""):
             continue
         near = difflib.get_close_matches(option, _OPTIONS, n=1, cutoff=0.75)
         yield Finding(
@@ -167,10 +167,6 @@ def _values(subject: Subject) -> dict[str, str]:
         return {}
     parser = read_ini(subject.folder / "alembic.ini", {})
     return dict(parser.items(_SECTION)) if parser.has_section(_SECTION) else {}
-
-
-def _own_options(subject: Subject) -> list[str]:
-    return [name for name in _values(subject) if name not in ("here",)]
 
 
 def _path(subject: Subject) -> pathlib.Path:

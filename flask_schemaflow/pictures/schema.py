@@ -125,11 +125,8 @@ def schema_of(
         for revision in standing.pending if standing.database in drafts else ():
             drafts[standing.database].note_revision(revision.id, summarize(revision.path, binds[standing.database]))
     tables = [table for draft in drafts.values() for table in draft.tables()]
-    return Schema(tuple(sorted(tables, key=lambda table: table.name)), _notes(drafts.values()))
-
-
-def _notes(drafts: t.Iterable[Draft]) -> tuple[str, ...]:
-    return tuple(note for draft in drafts for note in draft.notes)
+    notes = tuple(note for draft in drafts.values() for note in draft.notes)
+    return Schema(tuple(sorted(tables, key=lambda table: table.name)), notes)
 
 
 def _compare(environment: Environment, drafts: dict[str, Draft]) -> None:

@@ -117,7 +117,7 @@ def _scan(path: str) -> Folder:
                     folders.append(entry.path)
     except OSError:
         return Folder([], [])
-    files.sort(key=_name)
+    files.sort(key=lambda entry: entry.name)
     return Folder(files, folders)
 
 
@@ -126,10 +126,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=not FOLDER_LINKS_ARE_FILES)
     except OSError:
         return False
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def _orphans(path: str, folder: Folder) -> list[os.DirEntry[str]]:

@@ -73,11 +73,7 @@ Migration = t.Callable[..., t.Any]
 
 def function_name(direction: str, bind: str | None) -> str:
     """``upgrade``, or ``upgrade_<bind>`` with what can't stand in a name replaced."""
-    return direction if bind is None else f"{direction}_{_identifier(bind)}"
-
-
-def _identifier(bind: str) -> str:
-    return re.sub(r"\W", "_", bind)
+    return direction if bind is None else direction + "_" + re.sub(r"\W", "_", bind)
 
 
 def migration_for(

@@ -144,7 +144,8 @@ def _chain(script: ScriptDirectory, mine: set[str]) -> list[Script]:
             hint="Delete that file, and rebase the revisions below it.",
         )
     roots = [found for found in chain if not mine.intersection(parents(found))]
-    if len(roots) != 1 or any(list(parents(after)) != [before.revision] for before, after in _pairs(chain)):
+    pairs = zip(chain[:-1], chain[1:], strict=True)
+    if len(roots) != 1 or any(list(parents(after)) != [before.revision] for before, after in pairs):
         names = ", ".join(found.revision for found in roots)
         raise RebaseRefused(
             f"Your revisions are {len(roots)} chains, which begin with {names}."
@@ -153,10 +154,6 @@ def _chain(script: ScriptDirectory, mine: set[str]) -> list[Script]:
             hint="Move one chain at a time: `flask db rebase REVISION`",
         )
     return chain
-
-
-def _pairs(chain: list[Script]) -> t.Iterator[tuple[Script, Script]]:
-    return zip(chain[:-1], chain[1:], strict=True)
 
 
 def _revision(script: ScriptDirectory, name: str) -> Script:

@@ -259,7 +259,7 @@ def _column(context: PassContext, table: Key, column: t.Mapping[str, t.Any], new
     if context.dialect in _MYSQL and _more_than_alembic_says(column):
         return _column_statement(context, table, column["now"], new)
     default = column.get("default")
-    if column.get("computed") or column.get("identity") or _is_sequence(default):
+    if column.get("computed") or column.get("identity") or str(default or "").startswith("nextval("):
         default = None
     return RenameColumn(
         table[1],
@@ -271,10 +271,6 @@ def _column(context: PassContext, table: Key, column: t.Mapping[str, t.Any], new
         existing_comment=column.get("comment"),
         modify_name=new,
     )
-
-
-def _is_sequence(default: t.Any) -> bool:
-    return str(default or "").startswith("nextval(")
 
 
 def _more_than_alembic_says(column: t.Mapping[str, t.Any]) -> bool:

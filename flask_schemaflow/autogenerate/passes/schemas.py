@@ -84,7 +84,8 @@ class SchemasPass:
         if context.dialect == _NEVER_CREATED:
             return
         wanted = {schema for schema in map(_schema, up.ops) if schema}
-        missing = sorted(wanted - {context.connection.dialect.default_schema_name} - _existing(context))
+        existing = {context.connection.dialect.default_schema_name, *context.inspector.get_schema_names()}
+        missing = sorted(wanted - existing)
         up.ops[:0] = [_creation(context, schema) for schema in missing]
 
 
@@ -131,10 +132,6 @@ def _schema(operation: t.Any) -> str | None:
     """Return the schema that an operation puts a table into."""
     moves = isinstance(operation, Statement) and operation.schema is not None
     return operation.schema if isinstance(operation, ops.CreateTableOp) or moves else None
-
-
-def _existing(context: PassContext) -> set[str]:
-    return set(context.inspector.get_schema_names())
 
 
 def _creation(context: PassContext, schema: str) -> Statement:

@@ -56,17 +56,13 @@ def know_serials(scope: Scope) -> None:
         if not isinstance(column["type"], (sa.INTEGER, sa.BIGINT)):
             return
         if not owners:
-            owners.update(_read_owners(scope.connection))
+            owners.update((row.sequence, row.owner) for row in scope.connection.execute(sa.text(_OWNERS)))
         if owners.get(named.group(1).replace("''", "'")) == column["name"]:
             del column["default"]
             column["info"] = {SEQUENCE: named.group(1).replace("''", "'")}
 
     event.listen(sa.Table, "column_reflect", leave_out)
     scope.defer(lambda: event.remove(sa.Table, "column_reflect", leave_out))
-
-
-def _read_owners(connection: sa.Connection) -> dict[str, str]:
-    return {row.sequence: row.owner for row in connection.execute(sa.text(_OWNERS))}
 
 
 class StoredJson(mysql.LONGTEXT):

@@ -1,4 +1,4 @@
-"""Run a command for many tenants, and print how it goes on and what was found of them."""
+"""Run a command for many tenants, and print its progress and what was found of them."""
 
 from __future__ import annotations
 

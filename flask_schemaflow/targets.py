@@ -53,7 +53,7 @@ class Target(Record):
 
     @property
     def metadata(self) -> t.Any:
-        """What Alembic takes as ``target_metadata``: one metadata, several, or ``None``."""
+        """The value for Alembic's ``target_metadata``: one metadata, several, or ``None``."""
         return self.metadatas[0] if len(self.metadatas) == 1 else list(self.metadatas) or None
 
     def __repr__(self) -> str:

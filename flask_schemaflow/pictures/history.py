@@ -34,7 +34,7 @@ class Row(Record):
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """What is special about it, in words."""
+        """The words for what is special about it."""
         revision = self.revision
         marks = ["head"] * revision.is_head + list(revision.labels)
         marks += [f"depends on {name}" for name in revision.depends_on]

@@ -30,7 +30,7 @@ class Count(Record):
     exact: bool = True
 
     def __bool__(self) -> bool:
-        """Whether there may be anything to lose."""
+        """Return whether there may be anything to lose."""
         return bool(self.number) or not self.exact
 
     def words(self, noun: str) -> str:

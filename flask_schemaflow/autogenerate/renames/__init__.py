@@ -88,7 +88,7 @@ class Detection:
     ask_columns: tuple[Candidate, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether anything was found."""
+        """Return whether anything was found."""
         return bool(self.tables or self.columns or self.ask_tables or self.ask_columns)
 
 

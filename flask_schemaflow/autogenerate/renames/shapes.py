@@ -127,7 +127,7 @@ class Site:
 
     @functools.cached_property
     def word_counts(self) -> tuple[collections.Counter[str], collections.Counter[str]]:
-        """In how many of the lost and of the won names each word occurs."""
+        """The number of lost and of won names in which each word occurs."""
         lost, won = (
             collections.Counter(word for name in names for word in set(words(name))) for names in (self.lost, self.won)
         )

@@ -8,6 +8,7 @@ from ..runtime.guard import Scope
 from . import comparators
 from . import rendering
 from .passes import schemas
+from .passes.dependents import ViewsPass
 from .passes.drops import DropsPass
 from .passes.drops import KeptPass
 from .passes.drops import NoHistoryPass
@@ -33,7 +34,6 @@ from .passes.renames import RenamesPass
 from .passes.schemas import SchemasPass
 from .passes.schemas import SequencesPass
 from .passes.type_changes import TypeChangesPass
-from .passes.views import ViewsPass
 from .pipeline import Pass
 from .reflection.catalog import read_at_once
 from .reflection.foreign_tables import leave_alone

@@ -5,8 +5,7 @@ where it is stands in the database, in a row that each batch writes in its own t
 any moment and continues with the first row that has no value yet.
 
 ``decorator``  how a revision declares one
-``batches``    the rows of a batch, and what a function can do with them
-``keys``       from one key to the next, in the order of the primary key
+``batches``    the ranges of a table by its key, and what a function can do with the rows of one
 ``table``      the row in the database
 ``runner``     one worker, and when it waits
 """

@@ -23,13 +23,13 @@ from ..errors.running import BackfillStopped
 from ..errors.running import BackfillTaken
 from ..redaction import scrub
 from .batches import Batch
+from .batches import dump_key
 from .batches import keyed_table
+from .batches import KeyedTable
+from .batches import KeyRange
+from .batches import load_key
 from .decorator import Backfill
 from .decorator import Pause
-from .keys import dump_key
-from .keys import KeyedTable
-from .keys import KeyRange
-from .keys import load_key
 from .table import BackfillStatus
 from .table import CANCELLED
 from .table import FAILED

@@ -15,8 +15,8 @@ from alembic.operations import Operations
 
 from ..backfills.batches import Batch
 from ..backfills.batches import keyed_table
+from ..backfills.batches import KeyRange
 from ..backfills.decorator import Backfill
-from ..backfills.keys import KeyRange
 from ..backfills.sql import KEPT
 from ..backfills.table import WRITES_TABLE
 from ..errors.running import BackfillImpossible

@@ -21,12 +21,12 @@ from ...operations.fills import quoted
 from ...operations.fills import stored_type
 from ...pipeline import PassContext
 from ...reflection.renamed_inspector import renamed_database
+from ..dependents import Dependent
+from ..dependents import dependents
 from . import is_array
 from . import known
 from . import KnownEnum
 from . import native_enum
-from .dependents import Dependent
-from .dependents import dependents
 from .history import EnumHistory
 from .values import EnumColumn
 

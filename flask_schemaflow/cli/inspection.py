@@ -43,6 +43,7 @@ from .tenants import Selection
 if t.TYPE_CHECKING:
     import datetime
 
+    from ..records import AppliedRevision
     from ..records import Revision
     from ..records import Standing
 
@@ -302,20 +303,25 @@ def table_of(record: Standing, columns: int | None = None) -> str:
     longest = max((len(item.id) for _, item in rows), default=0)
     history = {item.revision: item for item in record.history}
     for word, item in rows:
-        marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))
-        marks += " (edited since)" if item.id in record.edited else ""
-        done = history.get(item.id)
-        lead = f"  {word}  {item.id:<{longest}}  {_date(done.applied_at if done else item.created)}  "
-        message = cut(headline(item.message), max(12, columns - len(lead) - len(marks)) if columns else None)
-        line = f"{lead}{message}{marks}"
-        by = f"  by {flat(done.applied_by)} ({seconds(done.seconds)})" if done and done.applied_by else ""
-        lines.append(line if columns and len(line + by) > columns else line + by)
+        lead = f"  {word}  {item.id:<{longest}}"
+        lines.append(_row(lead, item, history.get(item.id), item.id in record.edited, columns))
     left = [f"    remaining: {line}" for line in record.left]
     drift = [f"  Changed since the last upgrade: {', '.join(record.drifted)} (flask db drift)"] * bool(record.drifted)
     backfills = [f"  backfill {item}" for item in record.backfills]
     moved = [textwrap.indent(record.moved_sentence(item), "  ") for item in record.moved]
     summary = [] if record.moved and not record.pending else [f"  {_summary(record)}"]
     return "\n".join([*lines, *summary, *moved, *left, *drift, *backfills])
+
+
+def _row(lead: str, item: Revision, done: AppliedRevision | None, edited: bool, columns: int | None) -> str:
+    """Return the line of one revision; the message is cut, and without room nobody is named who applied it."""
+    marks = "".join(f" ({mark})" for mark in _marks(item) if mark in ("head", "current"))
+    marks += " (edited since)" if edited else ""
+    lead = f"{lead}  {_date(done.applied_at if done else item.created)}  "
+    message = cut(headline(item.message), max(12, columns - len(lead) - len(marks)) if columns else None)
+    line = f"{lead}{message}{marks}"
+    by = f"  by {flat(done.applied_by)} ({seconds(done.seconds)})" if done and done.applied_by else ""
+    return line if columns and len(line + by) > columns else line + by
 
 
 def _summary(record: Standing) -> str:

@@ -88,7 +88,7 @@ def history(
     marked: set[str] = set()
     if indicate_current or "current" in (base, head):
         marked = {item.id for record in current(directory, x_arg=x_arg) for item in record.revisions}
-    base, head = (_current_or(end, marked, default) for end, default in ((base, "base"), (head, "heads")))
+    base, head = (_current_or(end, marked) for end in (base, head))
     with translated(environment):
         walked = list(environment.script.walk_revisions(base=base or "base", head=head or "heads"))
     return [record_of(item, is_current=item.revision in marked) for item in walked]
@@ -103,7 +103,7 @@ def _bounds(rev_range: str | None) -> tuple[str, str]:
     return start or "base", end or "heads"
 
 
-def _current_or(end: str, marked: set[str], default: str) -> t.Any:
+def _current_or(end: str, marked: set[str]) -> t.Any:
     """Return one end of a range; ``current`` stands for the current revisions of the databases."""
     if end != "current":
         return end

@@ -149,6 +149,18 @@ def _told(found: Standing, subject: Subject) -> t.Iterator[Finding]:
             hint="Run it again; what took effect is not repeated.",
             details="\n".join(f"  {line}" for line in found.left),
         )
+    yield from _told_of_files(found)
+    at = ", ".join(found.current) or "no revision"
+    if found.unknown or found.database in subject.made_elsewhere:
+        return  # whose next step is another one than an upgrade
+    if found.pending:
+        yield _pending(found, at)
+    elif found.up_to_date:
+        yield Finding("note", "SF862", f"The {found.database} database is at {at}; nothing is pending.")
+
+
+def _told_of_files(found: Standing) -> t.Iterator[Finding]:
+    """Warn of applied revisions whose files were edited, or moved in the history."""
     paths = {revision.id: revision.path for revision in found.applied}
     for record in found.history:
         if record.revision in found.edited:
@@ -157,22 +169,19 @@ def _told(found: Standing, subject: Subject) -> t.Iterator[Finding]:
     for moved in found.moved:
         message, _, hint = found.moved_sentence(moved).partition("\n")
         yield Finding("warning", "SF865", message, hint=hint)
-    at = ", ".join(found.current) or "no revision"
-    if found.unknown or found.database in subject.made_elsewhere:
-        return  # whose next step is another one than an upgrade
-    if found.pending:
-        number = f"{len(found.pending)} migration{'s' * (len(found.pending) != 1)}"
-        shown = [f"  {item}" for item in found.pending[:_MOST]]
-        more = len(found.pending) - _MOST
-        yield Finding(
-            "warning",
-            "SF310",
-            f"The {found.database} database is at {at}: {number} pending.",
-            details="\n".join(shown + ([f"  ... and {more} more"] if more > 0 else [])),
-            hint=f"Run `flask db upgrade{' heads' * (len(found.heads) > 1)}`.",
-        )
-    elif found.up_to_date:
-        yield Finding("note", "SF862", f"The {found.database} database is at {at}; nothing is pending.")
+
+
+def _pending(found: Standing, at: str) -> Finding:
+    number = f"{len(found.pending)} migration{'s' * (len(found.pending) != 1)}"
+    shown = [f"  {item}" for item in found.pending[:_MOST]]
+    more = len(found.pending) - _MOST
+    return Finding(
+        "warning",
+        "SF310",
+        f"The {found.database} database is at {at}: {number} pending.",
+        details="\n".join(shown + ([f"  ... and {more} more"] if more > 0 else [])),
+        hint=f"Run `flask db upgrade{' heads' * (len(found.heads) > 1)}`.",
+    )
 
 
 _INVALID = """

@@ -1,8 +1,8 @@
 """Compares CHECK constraints by what the database makes of them, and the operations that change them.
 
 Databases rewrite the expression of a CHECK constraint, so those of the models are tried out first
-(:mod:`.mirror`). Constraints that come with a type, such as those of ``Enum(create_constraint=True)``, belong to the
-type. One that the database has under another name, or under none, and with the same text is there.
+(:mod:`..reflection.normalized`). Constraints that come with a type, such as those of ``Enum(create_constraint=True)``,
+belong to the type. One that the database has under another name, or under none, and with the same text is there.
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ from ..questions import argument
 from ..questions import Question
 from ..reflection import row_counts
 
+Ops = list[ops.MigrateOperation]
+
 
 @dataclasses.dataclass(eq=False, repr=False)
 class _Plan:
@@ -267,11 +269,31 @@ def _split(context: PassContext, container: ops.ModifyTableOps, plans: list[_Pla
 
     A value that is given to rows is one of the new type, which the old one may refuse.
     """
-    by_operation = {id(plan.operation): plan for plan in plans}
+    added, rest, ends = _sorted_out(container, {id(plan.operation): plan for plan in plans})
     key = _key(context, container)
-    added: list[ops.MigrateOperation] = []
-    rest: list[ops.MigrateOperation] = []
-    ends: list[ops.MigrateOperation] = []
+    fills = [
+        _fill(key, plan)
+        for plan in plans
+        if plan.value is not None and not plan.value.is_null and plan.default is None
+    ]
+    if not ends:
+        # Columns that are added besides may be what the expression reads.
+        return [*_container(container, added), *fills, *_container(container, rest)]
+    after = Filled(container.table_name, [*ends, *rest], schema=container.schema)
+    first = _container(container, added)
+    for plan in plans:
+        if plan.value is None or plan.value.is_null:
+            _warn(context, after, plan)
+        elif plan.default is not None:
+            remark(first[0], f"Existing rows get {plan.value} in {plan.name} by a default, which is dropped later.")
+    return [*first, *fills, after]
+
+
+def _sorted_out(container: ops.ModifyTableOps, by_operation: t.Mapping[int, _Plan]) -> tuple[Ops, Ops, Ops]:
+    """Return what comes before the fills, what comes after them, and what ends a column's addition."""
+    added: Ops = []
+    rest: Ops = []
+    ends: Ops = []
     typed = max((n for n, item in enumerate(container.ops) if id(item) in by_operation and _has_type(item)), default=-1)
     for number, operation in enumerate(container.ops):
         plan = by_operation.get(id(operation))
@@ -289,22 +311,7 @@ def _split(context: PassContext, container: ops.ModifyTableOps, plans: list[_Pla
         else:
             added.append(_with_default(operation, plan.default) if plan.default is not None else _nullable(operation))
             ends.append(_drop_fill(operation) if plan.default is not None else _then_not_null(operation))
-    fills = [
-        _fill(key, plan)
-        for plan in plans
-        if plan.value is not None and not plan.value.is_null and plan.default is None
-    ]
-    if not ends:
-        # Columns that are added besides may be what the expression reads.
-        return [*_container(container, added), *fills, *_container(container, rest)]
-    after = Filled(container.table_name, [*ends, *rest], schema=container.schema)
-    first = _container(container, added)
-    for plan in plans:
-        if plan.value is None or plan.value.is_null:
-            _warn(context, after, plan)
-        elif plan.default is not None:
-            remark(first[0], f"Existing rows get {plan.value} in {plan.name} by a default, which is dropped later.")
-    return [*first, *fills, after]
+    return added, rest, ends
 
 
 def _has_type(operation: ops.MigrateOperation) -> bool:

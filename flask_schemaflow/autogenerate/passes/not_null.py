@@ -308,9 +308,12 @@ def _sorted_out(container: ops.ModifyTableOps, by_operation: t.Mapping[int, _Pla
         elif plan is None:
             # A generated column comes when what it is computed from has its type.
             (rest if typed >= 0 and operation.column.computed is not None else added).append(operation)
+        elif plan.default is not None:
+            added.append(_with_default(operation, plan.default))
+            ends.append(_change_of(operation, DropFill, existing_nullable=False, modify_server_default=None))
         else:
-            added.append(_with_default(operation, plan.default) if plan.default is not None else _nullable(operation))
-            ends.append(_drop_fill(operation) if plan.default is not None else _then_not_null(operation))
+            added.append(_nullable(operation))
+            ends.append(_change_of(operation, SetNotNull, existing_nullable=True, modify_nullable=False))
     return added, rest, ends
 
 
@@ -361,14 +364,6 @@ def _copy(operation: ops.AddColumnOp) -> ops.AddColumnOp:
     made = ops.AddColumnOp(operation.table_name, column, schema=operation.schema, **operation.kw)
     notes(made).update(notes(operation))
     return made
-
-
-def _then_not_null(operation: ops.AddColumnOp) -> SetNotNull:
-    return _change_of(operation, SetNotNull, existing_nullable=True, modify_nullable=False)
-
-
-def _drop_fill(operation: ops.AddColumnOp) -> DropFill:
-    return _change_of(operation, DropFill, existing_nullable=False, modify_server_default=None)
 
 
 Change = t.TypeVar("Change", bound=ops.AlterColumnOp)

@@ -24,7 +24,7 @@ from ...errors.running import MigrationFailed
 from ...errors.running import RebuildRefused
 from ...records import Step
 from ...redaction import scrub
-from ...revisions.operations import Call
+from ...revisions.calls import Call
 from ..own_tables import OWN_TABLES
 from .database import database_error
 from .drivers import is_cut_off

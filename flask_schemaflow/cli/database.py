@@ -22,6 +22,7 @@ from .group import flag
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import can_ask
 from .output import confirm
 from .output import echo
 from .output import echo_script
@@ -102,7 +103,7 @@ def downgrade(
     """
     if selection := _selected(fleet, sql, binds, backup):
         return _downgrade_tenants(shared, selection, revision, tag, yes)
-    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = not yes and can_ask()
     run = functools.partial(
         commands.downgrade,
         revision=revision,
@@ -190,7 +191,7 @@ def _selected(
 def _downgrade_tenants(shared: Shared, selection: Selection, revision: str, tag: str | None, yes: bool) -> None:
     """Downgrade tenants, after a question: nobody can look at the rows of each of them."""
     action = Action("downgrade", revision, tag=tag, yes=True if yes else None)
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+    if not yes and can_ask():
         if not confirm(f"Downgrade the tenants to {revision}? Tables and columns are dropped with their rows.", False):
             raise click.Abort
         action = action.changed(yes=True)
@@ -261,7 +262,7 @@ def stop_at_findings(shared: Shared, revision: str, binds: tuple[str, ...], yes:
     :raises ProblemsFound: if the setting or the answer is to stop.
     """
     mode = current_state().settings.lint
-    on_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    on_terminal = can_ask()
     if mode == "off" or (mode == "auto" and not on_terminal):
         return
     reports = _reports(shared, revision, binds, strict=mode == "stop")

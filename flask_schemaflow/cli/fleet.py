@@ -20,6 +20,7 @@ from ..tenants.records import TenantResult
 from ..tenants.records import TenantStatus
 from .group import Shared
 from .output import alembic_lines
+from .output import can_ask
 from .output import confirm
 from .output import echo
 from .output import echo_json
@@ -56,7 +57,7 @@ def run_fleet(
             notify=FleetProgress(shared, as_json),
         )
     if as_json:
-        echo_json(report.as_dict())
+        echo_json(report)
     elif not (shared.quiet and report.succeeded):
         _echo_report(report, action)
     if report.interrupted:
@@ -79,7 +80,7 @@ def _goes_on(canaries: FleetReport, selection: Selection, yes: bool) -> bool:
     if yes:
         return True
     names = ", ".join(flat(result.tenant) for result in canaries.results[-selection.canary :])
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or selection.tenants_from == "-":
+    if not can_ask() or selection.tenants_from == "-":
         say(f"The canaries are done: {names}. Look at them, then run the command without --canary.", err=True)
         return False
     return confirm(f"The canaries are done: {names}. Continue with the others?", default=False)
@@ -157,7 +158,7 @@ def status_of_fleet(selection: Selection, shared: Shared, as_json: bool, check: 
     found = status_of_tenants(tenants, shared.directory)
     wrong = [status for status in found if status.state != "up to date"]
     if as_json:
-        echo_json([status.as_dict() for status in (wrong if only_failed else found)])
+        echo_json(wrong if only_failed else found)
     elif only_failed:
         for status in wrong:
             at = ", ".join(status.current) or "no revision"
@@ -200,7 +201,7 @@ def drift_of_fleet(selection: Selection, reference: str | None, shared: Shared, 
     assert model is not None  # or there were no tenants to find
     found = drift_of_tenants(tenants, model)
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
     elif not shared.quiet:
         for item in found:
             parts = [f"{kind} {', '.join(flat(name) for name in getattr(item, kind))}" for kind in _KINDS]

@@ -52,7 +52,7 @@ def heads(shared: Shared, resolve_dependencies: bool, as_json: bool) -> None:
     """List the heads."""
     found = commands.heads(shared.directory, resolve_dependencies=resolve_dependencies)
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
         return
     for item in found:
         _list(item, shared)
@@ -62,7 +62,7 @@ def branches(shared: Shared, as_json: bool) -> None:
     """List the branch points."""
     found = commands.branches(shared.directory)
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
         return
     for item in found:
         _list(item, shared)
@@ -77,7 +77,7 @@ def show(shared: Shared, revision: str, as_json: bool) -> None:
     """
     found = commands.show(shared.directory, revision)
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
         return
     for item in found:
         echo(long(item))
@@ -92,7 +92,7 @@ def history(shared: Shared, rev_range: str | None, indicate_current: bool, as_js
         shared.directory, rev_range, indicate_current=indicate_current, x_arg=shared.x_arg
     )
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
         return
     lines = (
         long(item) if shared.verbose else one_line(item, parents=True, doc=True) for item in found
@@ -106,7 +106,7 @@ def current(shared: Shared, check_heads: bool, binds: tuple[str, ...], as_json: 
     with alembic_lines(shared.changed(verbose=False)):
         found = commands.current(check_heads=check_heads, binds=binds, **shared.arguments)
     if as_json:
-        echo_json([record.as_dict() for record in found])
+        echo_json(found)
         return
     for record in found:
         if shared.verbose or len(found) > 1:
@@ -129,7 +129,7 @@ def status(
         raise InvalidArgument("--failed needs tenants.", hint="Add --all-tenants.")
     found = commands.status(binds=binds, **shared.arguments)
     if as_json:
-        echo_json([record.as_dict() for record in found])
+        echo_json(found)
     elif not shared.quiet:
         for number, record in enumerate(found):
             _echo_table(record, is_first=number == 0)
@@ -145,7 +145,7 @@ def log(shared: Shared, as_json: bool, limit: int | None, binds: tuple[str, ...]
     """
     found = commands.log(limit=limit, binds=binds, **shared.arguments)
     if as_json:
-        echo_json([entry.as_dict() for entry in found])
+        echo_json(found)
         return
     several = len({entry.database for entry in found}) > 1
     width = max((len(entry.revision) for entry in found), default=0)
@@ -169,7 +169,7 @@ def check(shared: Shared, as_json: bool, binds: tuple[str, ...], **fleet: t.Any)
     except DifferencesFound as error:
         if not as_json:
             raise
-        echo_json([item.as_dict() for item in error.differences])
+        echo_json(error.differences)
         sys.exit(1)
     echo("[]" if as_json else "No new upgrade operations detected.")
 

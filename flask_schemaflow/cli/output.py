@@ -152,8 +152,17 @@ def echo_script(text: str) -> None:
 
 
 def echo_json(value: t.Any) -> None:
-    """Print a value as JSON, which escapes control characters by itself, except DEL."""
-    click.echo(json.dumps(value, default=str, indent=2).replace("\x7f", "\\u007f"))
+    """Print records or plain values as JSON, which escapes control characters by itself, except DEL."""
+    click.echo(json.dumps(value, default=_plain, indent=2).replace("\x7f", "\\u007f"))
+
+
+def _plain(value: t.Any) -> t.Any:
+    return value.as_dict() if hasattr(value, "as_dict") else str(value)
+
+
+def can_ask() -> bool:
+    """Return whether somebody is at a terminal who can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def say(text: str, *, err: bool = False, end: str = "\n", label: str = "", colour: str | None = None) -> None:

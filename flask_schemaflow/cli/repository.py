@@ -17,6 +17,7 @@ from .group import flag
 from .group import json_option
 from .group import Parameters
 from .group import Shared
+from .output import can_ask
 from .output import confirm
 from .output import echo
 from .output import echo_json
@@ -60,7 +61,7 @@ def doctor(shared: Shared, as_json: bool, fix: bool, yes: bool) -> None:
         _fix(shared, yes)
     found = commands.doctor(shared.directory, x_arg=shared.x_arg)
     if as_json:
-        echo_json([item.as_dict() for item in found])
+        echo_json(found)
     else:
         for item in found:
             if not shared.quiet or item.level == "error":
@@ -97,7 +98,7 @@ def _agreed(item: Renewal, yes: bool) -> bool:
     if yes and not item.own:
         return True
     own = "\n".join(f"  {part}" for part in item.own)
-    is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    is_terminal = can_ask()
     if not is_terminal and not own:
         raise ConfirmationMissing(
             f"Replacing {item.path} needs confirmation, but there is no terminal. Nothing was written.",

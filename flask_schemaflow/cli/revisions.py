@@ -21,6 +21,7 @@ from .group import flag
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import can_ask
 from .output import confirm
 from .output import echo
 from .output import echo_script
@@ -219,7 +220,7 @@ def until_decided(run: t.Callable[[Answers], Result], answers: Answers, command:
         try:
             return run(answers)
         except Undecided as error:
-            if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            if not can_ask():
                 error.suggest(command)
                 raise
             answers |= _ask_all(error.questions)

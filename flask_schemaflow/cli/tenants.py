@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
 import typing as t
 
 import click
@@ -19,6 +18,7 @@ from .group import flag
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import can_ask
 from .output import echo
 from .output import flat
 from .output import Progress
@@ -181,7 +181,7 @@ def drop_tenant(shared: Shared, name: str, yes: bool) -> None:
 
     tenant = find_tenants([name])[0]
     if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not can_ask():
             raise ConfirmationMissing(
                 f"The tenant {name!r} ({tenant.place}) would be dropped with all its rows.",
                 hint=f"Confirm it: `flask db drop-tenant {name} --yes`",

@@ -20,6 +20,7 @@ from .group import json_option
 from .group import Parameters
 from .group import Shared
 from .output import alembic_lines
+from .output import can_ask
 from .output import choose
 from .output import confirm
 from .output import echo
@@ -52,7 +53,7 @@ def rebase(shared: Shared, yes: bool, **options: t.Any) -> None:
 
     REVISIONS are yours. Default: those that are not on git's main branch.
     """
-    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = not yes and can_ask()
     run = functools.partial(commands.rebase, notify=Progress(shared), **shared.arguments, **options)
     with alembic_lines(shared):
         try:
@@ -83,7 +84,7 @@ def drift(shared: Shared, as_json: bool, reference: str | None, **options: t.Any
     with alembic_lines(shared):
         found = commands.drift(**shared.arguments, **options)
     if as_json:
-        echo_json([item.as_dict() for item in found.differences])
+        echo_json(found.differences)
     elif not shared.quiet:
         text = _table(found.differences) if found else "No drift: every database matches its revisions."
         echo(text, err=bool(found.written.source))  # beside the file of --dry-run
@@ -137,7 +138,7 @@ def squash(
         return
     if all_revisions == (rev_range is not None):
         raise click.UsageError("Name a range, FROM:TO, or use --all.")
-    asks = sys.stdin.isatty() and sys.stderr.isatty()
+    asks = can_ask()
     given: dict[str, t.Any] = {name: list(options.pop(name)) for name in ("keep_data", "drop_data", "keep_files")}
     if yes and "all" not in given["drop_data"]:
         given["keep_data"].append("all")

@@ -217,7 +217,7 @@ def calls_run_env(source: str) -> bool:
     return any(getattr(name, "id", getattr(name, "attr", "")) == "run_env" for name in names)
 
 
-_CURE = "Run `flask db doctor --fix` to compare it with the current template and replace it. It keeps a copy."
+CURE = "Run `flask db doctor --fix` to compare it with the current template and replace it. It keeps a copy."
 
 
 def generation(subject: Subject) -> t.Iterator[Finding]:
@@ -239,7 +239,7 @@ def generation(subject: Subject) -> t.Iterator[Finding]:
             "SF832",
             f"{path} {what}. Updates of Flask-SchemaFlow don't change it.",
             details="\n".join(f"  - {fault}" for fault in faults),
-            hint=_CURE,
+            hint=CURE,
         )
 
 
@@ -286,7 +286,7 @@ def arguments_twice(subject: Subject) -> t.Iterator[Finding]:
                 "SF833",
                 f"{subject.folder / 'env.py'}, line {line}, passes {', '.join(twice)} to Alembic, and **configure_args "
                 "from Migrate(...) holds it too: every command that runs env.py fails there.",
-                hint=f"Remove `{one}=...` from that call and pass it to Migrate(app, db, {one}=...).\n{_CURE}",
+                hint=f"Remove `{one}=...` from that call and pass it to Migrate(app, db, {one}=...).\n{CURE}",
             )
 
 
@@ -301,5 +301,5 @@ def databases_left_out(subject: Subject) -> t.Iterator[Finding]:
             "SF834",
             f"{subject.folder / 'env.py'} migrates the default database alone; nothing is done for "
             f"{', '.join(binds)}, which {'has' if len(binds) == 1 else 'have'} models.",
-            hint=_CURE,
+            hint=CURE,
         )

@@ -14,6 +14,7 @@ from mako.exceptions import MakoException
 from mako.template import Template
 
 from ..errors.folder import FolderNotWritable
+from ..errors.folder import NEEDS_PERMISSION
 from ..records import Finding
 from ..records import Renewal
 from ..redaction import scrub
@@ -24,6 +25,7 @@ from ..revisions.edit import write_whole
 from ..revisions.scripts import ids
 from ..runtime.errors.heads import several_heads as heads_error
 from ..runtime.errors.loading import unreadable_template
+from .env_files import CURE
 from .env_files import fingerprint
 from .env_files import origin
 from .env_files import own_lines
@@ -102,7 +104,6 @@ def conflicting_branches(subject: Subject) -> t.Iterator[Finding]:
 
 _NEEDED = ("up_revision", "down_revision", "branch_labels", "depends_on", "imports")
 _OF_DEFAULT = re.compile(r"(?<!\w)upgrades\b")
-_CURE = "Run `flask db doctor --fix` to compare it with the current template and replace it. It keeps a copy."
 
 
 def readable(subject: Subject) -> t.Iterator[Finding]:
@@ -129,7 +130,7 @@ def places(subject: Subject) -> t.Iterator[Finding]:
             "warning",
             "SF840",
             f"{path} leaves out {', '.join(missing)}: what a command says of it is not in the new file.",
-            hint=_CURE,
+            hint=CURE,
         )
     binds = subject.binds_with_models
     if binds and not serves_binds(subject.template):
@@ -138,7 +139,7 @@ def places(subject: Subject) -> t.Iterator[Finding]:
             "SF210",
             f"{path} supports one database and can't hold operations for {', '.join(binds)}, so `flask db migrate` "
             "refuses to write them.",
-            hint=_CURE,
+            hint=CURE,
         )
 
 
@@ -226,8 +227,7 @@ def _replace(path: pathlib.Path, text: str, moment: str) -> str:
     except OSError as error:
         raise FolderNotWritable(
             f"{path} can't be replaced: {error.strerror or error}.",
-            hint="Give this account read and write permission for the file and its folder, or run the command as "
-            "their owner.",
+            hint=NEEDS_PERMISSION,
         ) from error
     return str(copy) if copy.exists() else ""
 

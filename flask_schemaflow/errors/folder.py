@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from . import SchemaflowError
 
+NEEDS_PERMISSION = (
+    "Give this account read and write permission for the file and its folder, or run the command as their owner."
+)
+"""The hint of an error about a file that the account may not read or write."""
+
 
 class FolderError(SchemaflowError, code="SF200"):
     """The migrations folder can't be used.

@@ -50,10 +50,11 @@ def read_ini(path: pathlib.Path | None, defaults: dict[str, str]) -> configparse
             text = decode(path.read_bytes())
             parser.read_string(text, source=str(path))
         except OSError as error:
+            from ..errors.folder import NEEDS_PERMISSION
+
             raise errors.FolderNotWritable(
                 f"{path} can't be read: {error.strerror}.",
-                hint="Give this account read and write permission for the file and its folder, or run the command as "
-                "their owner.",
+                hint=NEEDS_PERMISSION,
             ) from error
         except configparser.Error as error:
             raise _broken(path, text, error) from error

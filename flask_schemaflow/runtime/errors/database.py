@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 
 from ...errors import database as errors
 from ...errors.database import DatabaseError
+from ...errors.folder import NEEDS_PERMISSION
 from ...redaction import is_misread
 from ...redaction import safe_url
 from ...redaction import scrub
@@ -304,7 +305,7 @@ _RULES = (
         "file",
         errors.DatabaseFileUnusable,
         "The SQLite file {path} can't be opened.",
-        "Give this account read and write permission for the file and its folder, or run the command as their owner.",
+        NEEDS_PERMISSION,
     ),
     _Rule(
         "readonly",

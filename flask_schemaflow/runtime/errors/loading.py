@@ -24,6 +24,7 @@ from sqlalchemy import exc
 from ...errors import folder as errors
 from ...errors import SchemaflowError
 from ...errors.folder import ConfigurationBroken
+from ...errors.folder import NEEDS_PERMISSION
 from ...errors.revisions import IdentifiersMissing
 from ...errors.revisions import RevisionFileBroken
 from ...redaction import scrub
@@ -245,7 +246,7 @@ def _template_broken(folder: pathlib.Path, line: int | None, words: str) -> Sche
 def file_refused(error: OSError, folder: pathlib.Path) -> SchemaflowError:
     """Return the error for a file or folder that the operating system refuses to read or write."""
     path = error.filename if isinstance(error.filename, (str, os.PathLike)) else folder
-    hint = "Give this account read and write permission for the file and its folder, or run the command as their owner."
+    hint = NEEDS_PERMISSION
     if isinstance(error, FileNotFoundError):
         hint = "Restore it from version control, or create it."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -24,16 +24,16 @@ from ...errors.running import MigrationFailed
 from ...errors.running import RebuildRefused
 from ...records import Step
 from ...redaction import scrub
-from ...revisions.calls import Call
+from ...revisions.operations import Call
 from ..own_tables import OWN_TABLES
 from .database import database_error
 from .drivers import is_cut_off
 from .drivers import kind_of
 from .drivers import words_of_database
 from .loading import advice_on_line
-from .loading import on_one_line
 from .loading import Place
 from .loading import words_of
+from .old_forms import advice_on_old_form
 from .schema import calls_of_revision
 from .schema import Existing
 from .schema import existing
@@ -194,8 +194,13 @@ def _details(
     lines += [f"Operation: {place.code}"] if place.code else []
     statement = getattr(error, "statement", None)
     if statement and not any(table in str(statement) for table in OWN_TABLES):
-        lines.append(f"SQL: {on_one_line(str(statement), _LONGEST)}")
+        lines.append(f"SQL: {_one_line(str(statement))}")
     return ["  " + line for line in lines + aftermath(failure)]
+
+
+def _one_line(statement: str) -> str:
+    text = scrub(" ".join(statement.split()))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _again(step: Step) -> str:
@@ -341,56 +346,3 @@ def schema_without_history(table: str, database: str, details: str, advice: str)
         details=details,
         hint=f"{advice}\nThen remove db.create_all() from the application.",
     )
-
-
-_TEXT = "write `op.get_bind().execute(sa.text(...))`"
-_TABLES = "write `sa.inspect(op.get_bind()).get_table_names()`"
-# Words of SQLAlchemy 2 and Alembic, and what takes the place of the line.
-_FORMS = (
-    (
-        r"^Not an executable object|should be explicitly declared as text\(",
-        f"SQLAlchemy 2 executes no strings: {_TEXT}.",
-    ),
-    (r"'Engine' object has no attribute '(execute|scalar)'", f"SQLAlchemy 2 executes on connections: {_TEXT}."),
-    (
-        r"'(Select|CompoundSelect|Insert|Update|Delete|TextClause)' object has no attribute '(execute|scalar)'",
-        "SQLAlchemy 2 executes on connections: write `op.get_bind().execute(statement)`.",
-    ),
-    (
-        r"^Column expression, FROM clause, or other columns clause element expected, got \[",
-        "`sa.select()` takes no list in SQLAlchemy 2: write `sa.select(a, b)`.",
-    ),
-    (
-        r"MetaData\.__init__\(\) got an unexpected keyword argument 'bind'",
-        "SQLAlchemy 2's MetaData has no bind: write `sa.MetaData()`, and in its tables `autoload_with=op.get_bind()`.",
-    ),
-    (r"<dialectname>_<argument>, got 'autoload'", "Write `autoload_with=op.get_bind()` instead of `autoload=True`."),
-    (
-        r"'(Engine|Connection)' object has no attribute '(table_names|has_table)'",
-        f"SQLAlchemy 2 has an inspector: {_TABLES}.",
-    ),
-    (
-        r"Connection\.(execute|scalar)\(\) got an unexpected keyword argument",
-        "SQLAlchemy 2 takes values as a dictionary: write `execute(statement, {...})`.",
-    ),
-    (
-        r"^tuple indices must be integers or slices, not str",
-        "A row of SQLAlchemy 2 is a tuple: write `row.name`, or call `.mappings()` on the result.",
-    ),
-    (
-        r"^No support for ALTER of constraints in SQLite",
-        "SQLite changes constraints by rebuilding the table: call the operation of `batch_op` in "
-        "`with op.batch_alter_table(...) as batch_op:`.",
-    ),
-)
-
-
-def advice_on_old_form(error: BaseException) -> str | None:
-    """Return what to write in place of a line that an older SQLAlchemy took; ``None`` for any other line.
-
-    Old histories have such lines: they ran years ago, and fail when a new database gets the whole history.
-    """
-    if isinstance(error, exc.DBAPIError):
-        return None
-    words = str(error)
-    return next((advice for pattern, advice in _FORMS if re.search(pattern, words)), None)

@@ -314,7 +314,7 @@ def test_a_privilege_that_is_missing_on_mariadb(account: str, mariadb_url: str, 
 
           Operation: op.add_column('prices', sa.Column('cents', sa.Integer))
           SQL: ALTER TABLE prices ADD COLUMN cents INTEGER
-          Possibly half applied, because this database can't roll back DDL: abcd0001
+          Nothing of revision abcd0001 is applied.
           Current revision: none
 
         As the owner, run: GRANT ALL ON `DATABASE`.* TO 'ACCOUNT'@'127.0.0.1';

@@ -143,7 +143,7 @@ def test_a_server_that_is_too_old(kind: Kind, at: With, make_database: t.Callabl
               MariaDB 11.7 is needed for the type VECTOR; this server has 10.11.19.
               Operation: op.execute('CREATE TABLE a (b VECTOR(3) NOT NULL)')
               SQL: CREATE TABLE a (b VECTOR(3) NOT NULL)
-              Possibly half applied, because this database can't roll back DDL: abcd0001
+              Nothing of revision abcd0001 is applied.
               Current revision: none
 
             Upgrade the server, or write the step without that feature.

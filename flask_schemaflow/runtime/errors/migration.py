@@ -6,9 +6,11 @@ the version tables rather than inferred.
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
+import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc
 
@@ -35,6 +37,8 @@ from .loading import Place
 from .loading import words_of
 from .old_forms import advice_on_old_form
 from .schema import calls_of_revision
+from .schema import created_before
+from .schema import Creation
 from .schema import Existing
 from .schema import existing
 from .schema import names_hint
@@ -150,7 +154,7 @@ def revision_failed(error: BaseException, place: Place, failure: Failure) -> Sch
     assert step is not None
     of_database = isinstance(error, exc.DBAPIError) or is_cut_off(error)
     words = scrub(words_of_database(error)) if of_database else words_of(error)
-    if _never_migrated(error, words, failure):
+    if _never_migrated(error, words, place, failure):
         return _schema_without_history(error, words, place, failure)
     reason = database_error(error, failure.where(error)) if of_database else None
     call, calls = _operation(place, step, failure)
@@ -166,7 +170,12 @@ def revision_failed(error: BaseException, place: Place, failure: Failure) -> Sch
         present = failure.ask(step.database, lambda it: existing(words, statement, call, it))
         if present is not None:
             details[1:1] = [f"  In the database: {present.text}"] if present.text else []
-            hint = _existing_hint(present, call, calls, step, _taken_back(step, failure))
+            twice = _created_before(present, place, step, failure)
+            below = _taken_back(step, failure)
+            if twice is not None or present.is_gone:
+                hint = _twice_hint(present, twice, call, step)
+            else:
+                hint = _existing_hint(present, call, calls, step, below)
     if call is not None and call.name in ("drop_constraint", "drop_index") and _MISSING.search(words):
         hint = f"{failure.ask(step.database, lambda it: names_hint(call, it)) or ''} {hint}".strip()
     failed = MigrationFailed(
@@ -315,11 +324,45 @@ def _type_hint(present: Existing, call: Call | None, again: str) -> str:
     return f"To use the type of the database{alike}, remove that line or pass `checkfirst=True`, then {again}."
 
 
-def _never_migrated(error: BaseException, words: str, failure: Failure) -> bool:
-    step = failure.running
+def _created_before(present: Existing, place: Place, step: Step, failure: Failure) -> Creation | None:
+    """Return the line that creates what the running revision creates once more."""
+    revision = failure.script.get_revision(step.revision)
+    if revision is None or place.path != revision.path:
+        return None
+    bind = None if step.database == "default" else step.database
+    return created_before(failure.script, revision, place.line, present, bind)
+
+
+def _twice_hint(present: Existing, before: Creation | None, call: Call | None, step: Step) -> str:
+    """Return the advice for an object that the history creates twice, as two branches may that were merged.
+
+    :param before: the first of the two lines, if it is known.
+    """
+    who, place = "An earlier statement of this run", ""
+    if before is not None and before.revision == step.revision:
+        who = f"Line {before.line} of this revision"
+    elif before is not None:
+        who, place = f"Revision {before.revision}", f" ({os.path.basename(before.path)}, line {before.line})"
+    remove = "Remove one of the two lines"
+    known = before.columns if before is not None and call is not None else frozenset()
+    other = known and call is not None and known != set(call.columns(1))
+    may_stay = call is not None and call.name in ("create_table", "create_index")
+    if may_stay and not other and present.same is not False:
+        remove = "Remove one of the two lines, or add `if_not_exists=True` to the second"
+    return f"{who} creates the {present.kind} {present.name}, too{place}. {remove}; then {_again(step)}."
+
+
+def _never_migrated(error: BaseException, words: str, place: Place, failure: Failure) -> bool:
+    """Return whether a table was there before the first revision ran."""
+    step, refused = failure.running, _EXISTING_TABLE.search(words)
     assert step is not None
     first = step.direction == "upgrade" and failure.heads.get(step.database) == ()
-    return first and kind_of(error) == "exists" and _EXISTING_TABLE.search(words) is not None
+    if not first or refused is None or kind_of(error) != "exists" or _current_revisions(step.database, failure):
+        return False
+    table = refused["name"]
+    if failure.ask(step.database, lambda it: sa.inspect(it).has_table(table)) is False and "." not in table:
+        return False  # it went with the run that had created it
+    return _created_before(Existing("table", table), place, step, failure) is None
 
 
 def _schema_without_history(error: BaseException, words: str, place: Place, failure: Failure) -> SchemaflowError:

@@ -135,6 +135,7 @@ class Existing:
     :param text: the definition in the database; empty if unknown.
     :param same: whether it is as the revision would create it, as far as that is known.
     :param is_used: of a type, whether a column has it.
+    :param is_gone: whether it was rolled back with the run, which had created it.
     """
 
     kind: str
@@ -142,6 +143,7 @@ class Existing:
     text: str = ""
     same: bool | None = None
     is_used: bool = True
+    is_gone: bool = False
 
 
 # PostgreSQL, MariaDB and MySQL, SQLite.
@@ -190,6 +192,57 @@ def existing(words: str, statement: str, call: Call | None, connection: sa.Conne
     return Existing(kind, name)
 
 
+@dataclasses.dataclass(frozen=True)
+class Creation:
+    """The line of a revision that creates an object which a later line creates once more.
+
+    :param columns: of a table, its columns.
+    """
+
+    revision: str
+    path: str
+    line: int
+    columns: frozenset[str] = frozenset()
+
+
+def created_before(
+    script: ScriptDirectory, revision: Script, line: int, present: Existing, bind: str | None
+) -> Creation | None:
+    """Return the line that creates a table, column or index before a line of a revision runs, if the sources say so.
+
+    :param present: what that line can't create.
+    """
+    for earlier in script.iterate_revisions(revision.revision, "base"):
+        calls = calls_of_revision(earlier, "upgrade", bind)
+        for call in reversed([call for call in calls if earlier is not revision or call.line < line]):
+            verb = _effect(call, present)
+            if verb:
+                columns = frozenset(call.columns(1)) if call.name == "create_table" else frozenset()
+                return Creation(earlier.revision, earlier.path, call.line, columns) if verb == "creates" else None
+    return None
+
+
+def _effect(call: Call, present: Existing) -> str:
+    """Return ``creates`` or ``drops`` if an operation does that to an object, else an empty text."""
+    table, _, column = present.name.partition(".") if present.kind == "column" else (present.name, "", "")
+    if present.kind == "index":
+        is_it = call.argument(0, "index_name") == present.name
+        return {"create_index": "creates", "drop_index": "drops"}.get(call.name, "") if is_it else ""
+    if call.name == "rename_table" and present.kind == "table":
+        names = (call.argument(1, "new_table_name"), call.argument(0, "old_table_name"))
+        return "creates" if names[0] == table else "drops" if names[1] == table else ""
+    if (call.table if call.batch else call.argument(0, "table_name")) != table:
+        return ""
+    if call.name == "drop_table":
+        return "drops"
+    if call.name == "create_table" and (not column or column in call.columns(1)):
+        return "creates"
+    shift = 0 if call.batch else 1
+    if column and call.name == "add_column" and column in call.columns(shift):
+        return "creates"
+    return "drops" if column and call.name == "drop_column" and call.argument(shift, "column_name") == column else ""
+
+
 def _existing_type(name: str, statement: str, connection: sa.Connection | None) -> Existing:
     """Return a type of PostgreSQL, by the name and the values that it has."""
     row = None if connection is None else connection.execute(sa.text(_TYPE), {"name": name}).first()
@@ -207,18 +260,23 @@ def _existing_index(name: str, call: Call, connection: sa.Connection) -> Existin
     table, columns = call.argument(1, "table_name"), call.literal(2, "columns")
     if call.batch:
         table, columns = call.table, call.literal(1, "columns")
-    for index in sa.inspect(connection).get_indexes(str(table)) if table else ():
+    inspector = sa.inspect(connection)
+    for index in inspector.get_indexes(str(table)) if inspector.has_table(str(table)) else ():
         if index["name"] == name:
             unique = bool(call.literal(99, "unique"))
             shown = f"{'UNIQUE ' * bool(index['unique'])}({', '.join(map(str, index['column_names']))})"
             same = columns == index["column_names"] and unique == bool(index["unique"]) if columns else None
             return Existing("index", name, f"{name} on {table} {shown}", same)
+    of_all = {index["name"] for indexes in inspector.get_multi_indexes().values() for index in indexes}
+    if name not in of_all or connection.dialect.name in ("mysql", "mariadb"):  # there another table's is no obstacle
+        return Existing("index", name, is_gone=True)
     return Existing("index", name, f"{name} on another table", False)
 
 
 def _existing_column(name: str, statement: str, call: Call, connection: sa.Connection) -> Existing:
     table = call.table if call.batch else call.argument(0, "table_name")
-    for column in sa.inspect(connection).get_columns(str(table)) if table else ():
+    inspector = sa.inspect(connection)
+    for column in inspector.get_columns(str(table)) if inspector.has_table(str(table)) else ():
         if column["name"].lower() == name.lower():
             kind = column["type"].compile(connection.dialect)
             wanted = " ".join(statement.split()).partition(name)[2].lstrip('"`] ')
@@ -227,12 +285,14 @@ def _existing_column(name: str, statement: str, call: Call, connection: sa.Conne
             null = ("NOT NULL" in wanted.upper()) != column["nullable"]
             text = f"{table}.{name} {plain} {'NULL' if column['nullable'] else 'NOT NULL'}"
             return Existing("column", f"{table}.{name}", text, (same and null) if wanted else None)
-    return Existing("column", name)
+    return Existing("column", f"{table}.{name}", is_gone=True)
 
 
 def _existing_table(name: str, call: Call, connection: sa.Connection) -> Existing:
     inspector, schema = sa.inspect(connection), call.argument(99, "schema")
-    if call.name != "create_table" or not inspector.has_table(name, schema=schema):
+    if not inspector.has_table(name, schema=schema):
+        return Existing("table", name, is_gone=True)
+    if call.name != "create_table":
         return Existing("table", name)
     present = [column["name"] for column in inspector.get_columns(name, schema=schema)]
     same = set(call.columns(1)) == set(present)

@@ -141,6 +141,8 @@ class Journal(Guard):
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what took effect."""
         count = self._recorder.count if self._recorder is not None else 0
+        if self._recorder is not None and self._recorder.has_nothing and self._server.commits_at_schema_changes:
+            scope.tell("notice", f"Nothing of revision {self._running.revision} is applied.")
         if not count:
             return
         if not self._server.commits_at_schema_changes:

@@ -215,6 +215,7 @@ class Recorder:
         self._new = 0
         self._counted = 0
         self._announced = 0
+        self._refused = False
 
     @property
     def position(self) -> int:
@@ -225,6 +226,11 @@ class Recorder:
     def count(self) -> int:
         """The number of statements that took effect for good."""
         return self._past.count + self._counted + self._announced
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether it is certain that nothing took effect: the first change was one of the schema, and was refused."""
+        return not self.count and self._doing is None and self._refused
 
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """Return what to send in place of a statement that is about to run."""
@@ -277,6 +283,7 @@ class Recorder:
             return
         if doing.point is not None:  # whose announcement committed what came before it
             self._announced = entries.count_writes(self._log.entries)
+            self._refused = not self._log.wrote
         if doing.way is Way.TOGETHER:
             with contextlib.suppress(sa.exc.DBAPIError):  # out of sight of those who would set a savepoint first
                 execute_beneath(self._server.connection, "ROLLBACK")

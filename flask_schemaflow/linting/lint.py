@@ -37,6 +37,7 @@ from .improving import Copies
 from .improving import with_safer_code
 from .measure import copy_rows
 from .measure import Measurement
+from .raw import kind_of
 from .raw import reading
 from .recorders import RECORDERS
 from .records import CheckedRevision
@@ -110,7 +111,7 @@ def _lint_database(
     request: Request,
     sizes: Sizes | None,
 ) -> LintReport:
-    dialect = target.sync_engine.dialect.name
+    dialect = kind_of(target.sync_engine)
     with translated(environment):
         pending = list(reversed(pending_revisions(environment.script, heads)))
         if request.target is not None:
@@ -241,8 +242,7 @@ def _measure(
     with scratch.connect():  # which asks for the version
         pass
     version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
-    kind = "mariadb" if getattr(scratch.engine.dialect, "is_mariadb", False) else report.dialect
-    report = report.changed(dialect=kind, server=version, rows_from=sizes.source)
+    report = report.changed(dialect=kind_of(scratch.engine), server=version, rows_from=sizes.source)
     if request.sample and source is not None:
         version_table = scratch.options.get("version_table") or "alembic_version"
         left_out = copy_rows(source, scratch.engine, request.sample, OWN_TABLES | {version_table})
@@ -278,7 +278,7 @@ def _measure(
         if has_rows:
             measurement.made.update(measured.made)
             measurement.sizes = measurement.sizes.with_new(measured.made)
-    checked += _downgrades(measurement, done) if request.down else []
+    checked += _downgrades(measurement, reversed(done)) if request.down else []
     if report.dialect == "sqlite" and request.on is None:
         notices.append("Measured on SQLite; if production is another kind of database, name one with --on URL.")
     with scratch.connect() as connection:
@@ -300,8 +300,9 @@ def _triggers_left_out(source: sa.Engine, scratch: ScratchEnvironment) -> list[s
     return [f"The trigger {name} of {table} can't be copied, so what it does was not seen." for table, name in gone]
 
 
-def _downgrades(measurement: Measurement, done: t.Sequence[Script]) -> t.Iterator[CheckedRevision]:
-    for script in reversed(done):
+def _downgrades(measurement: Measurement, applied: t.Iterable[Script]) -> t.Iterator[CheckedRevision]:
+    """Revert revisions, the latest first, and yield what was found in each."""
+    for script in applied:
         measured = measurement.run(script, "downgrade")
         yield measurement.check(script, measured, "downgrade")
         if measured.has_failed:

@@ -23,7 +23,8 @@ def effects(revision: CheckedRevision) -> t.Iterator[str]:
     yield from dict.fromkeys(
         f"{item.table}: {_blocked(item)} while the server {_WORK[item.work]}{_time(item)}" for item in works
     )
-    brief = sorted({table for part in revision.transactions for row in part.statements for table, _ in row.locks})
+    locked = {table for part in revision.transactions for row in part.statements for table, _ in row.locks}
+    brief = sorted(locked | {item.table for item in revision.findings if item.code == "waits-for-lock" and item.table})
     brief = [table for table in brief if table not in {item.table for item in works}]
     if brief:
         yield f"{', '.join(brief)}: a brief lock, under a second once it has it"

@@ -20,6 +20,11 @@ def is_autocommit(connection: sa.Connection) -> bool:
     return str(connection.get_execution_options().get("isolation_level", "")).upper() == "AUTOCOMMIT"
 
 
+def kind_of(engine: sa.Engine) -> str:
+    """Return the kind of database, of which MariaDB is one, as far as it is known before the first connection."""
+    return "mariadb" if getattr(engine.dialect, "is_mariadb", False) else engine.dialect.name
+
+
 def query(connection: sa.Connection, sql: str, parameters: t.Any = None) -> list[t.Any]:
     """Return the rows of a statement that is sent past SQLAlchemy, whose events and transactions it leaves alone.
 

@@ -42,7 +42,7 @@ _ORDER = list(_WORK)
 _ANYBODY = {("writes",): "write to", ("reads", "writes"): "read or write"}
 _GONE = ("drop_table", "rename_table", "drop_column", "rename_column")
 _TYPES = ("type",)
-_DEMANDS = ("add_column", "not_null", "type")
+_DEMANDS = ("add_column", "not_null", "drop_default", "type")
 """The kinds of changes that make a SELECT fail, make it return other types, and make an INSERT or UPDATE fail."""
 
 _BESIDE = ("add_unique", "add_foreign_key", "add_check")
@@ -236,8 +236,8 @@ def _broken(subject: Subject) -> t.Iterator[Finding]:
             continue
         if kinds:
             message = (
-                f"The code that runs now {_use(broken, kinds, suspects)} and fails afterwards: {broken.words}. Deploy "
-                "code that does without it first."
+                f"The code that runs now {_use(subject, broken, kinds, suspects)} and fails afterwards: "
+                f"{broken.words}. {_way_out(subject, suspects)}"
             )
             columns = tuple(name for change in suspects for name in change.columns)
             yield subject.finding("breaks-running-code", item, broken.table, message, columns=columns)
@@ -265,12 +265,27 @@ def _cause(subject: Subject, broken: Broken) -> tuple[Observation | None, list[C
     return next(iter([*(item for item, _ in likely), *touched]), None), [change for _, change in likely]
 
 
-def _use(broken: Broken, kinds: t.Sequence[str], suspects: t.Sequence[Change]) -> str:
+def _use(subject: Subject, broken: Broken, kinds: t.Sequence[str], suspects: t.Sequence[Change]) -> str:
     """Return what the running code does with what is gone or different, in words."""
     columns = sorted({f"{broken.table}.{name}" for change in suspects for name in change.columns})
+    if _are_new(subject, suspects):
+        return f"inserts into {broken.table} without {_listed([name.rpartition('.')[2] for name in columns])}"
     if not 0 < len(columns) <= _MOST_NAMED:
         return f"uses {broken.table}"
     return f"{_listed([_VERBS[kind] for kind in kinds])} {_listed(columns)}"
+
+
+def _way_out(subject: Subject, suspects: t.Sequence[Change]) -> str:
+    if _are_new(subject, suspects):
+        return "Keep a server_default, or allow NULL, until all code that runs supplies a value."
+    return "Deploy code that does without it first."
+
+
+def _are_new(subject: Subject, suspects: t.Sequence[Change]) -> bool:
+    """Return whether the revision itself added the columns, so that the code that runs doesn't know them."""
+    added = {(change.table, name) for _, change in subject.changes("add_column") for name in change.columns}
+    changed = {(change.table, name) for change in suspects for name in change.columns}
+    return bool(changed) and changed <= added
 
 
 def _listed(words: t.Sequence[str]) -> str:

@@ -29,7 +29,7 @@ class Change:
     """A difference that one statement made to an older table.
 
     :param kind: ``drop_table``, ``rename_table``, ``add_column``, ``drop_column``, ``rename_column``, ``type``,
-        ``not_null``, ``charset``, ``add_unique``, ``add_foreign_key`` or ``add_check``.
+        ``not_null``, ``drop_default``, ``charset``, ``add_unique``, ``add_foreign_key`` or ``add_check``.
     :param table: the table as it is called before the revision.
     :param old: its name, type or column before.
     :param new: the same afterwards; of a foreign key the other table.
@@ -250,6 +250,8 @@ def _differences(
             yield Change("type", table, (name,), before.type, after.type)
         if before.nullable and not after.nullable:
             yield Change("not_null", table, (name,))
+        elif after.is_needed and not before.is_needed:
+            yield Change("drop_default", table, (name,))
     texts = tuple(name for name, item in new.columns.items() if isinstance(item.type, sa.String))
     if old.charset != new.charset and texts and re.search(r"\bCONVERT\s+TO\b", sql, re.I):
         yield Change("charset", table, texts, old.charset, new.charset)

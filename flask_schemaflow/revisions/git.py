@@ -141,12 +141,15 @@ def _git(folder: pathlib.Path, *args: str) -> str:
 def added_since(folder: pathlib.Path, commit: str) -> set[str] | None:
     """Return the real paths of the files below ``folder`` that a commit doesn't have; ``None`` without git or commit.
 
-    :param commit: a commit, a branch or a tag; files that aren't committed yet count as added.
+    :param commit: a commit, a branch or a tag; files that aren't committed yet count as added, those that were only
+        moved don't.
     """
     top = _git(folder, "rev-parse", "--show-toplevel").strip()
     if commit.startswith("-") or not top or not _git(folder, "rev-parse", "--verify", f"{commit}^{{commit}}"):
         return None
     base = _git(folder, "merge-base", commit, "HEAD").strip() or commit
-    names = _git(folder, "diff", "--name-only", "--diff-filter=A", base, "--", ".").splitlines()
+    changed = ("diff", "--name-only", "--diff-filter=A", "-M100%", base, "--", ":(top)*.py")  # moved from anywhere
+    names = _git(folder, *changed).splitlines()
     names += _git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", "--", ".").splitlines()
-    return {os.path.realpath(os.path.join(top, name)) for name in names}
+    paths = {os.path.realpath(os.path.join(top, name)) for name in names}
+    return {path for path in paths if pathlib.Path(path).is_relative_to(os.path.realpath(folder))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
 
+from ..conftest import MakeDatabase
 from ..conftest import MakeProject
 from ..support.git import git
 from .application import run
@@ -203,6 +205,16 @@ def test_a_merge_is_reverted_alone(app: Flask, tmp_path: Path) -> None:
     assert statement["sql"] == "UPDATE posts SET body = NULL"
 
 
+def test_a_downgrade_is_planned_from_the_latest_on(app: Flask, tmp_path: Path) -> None:
+    """Also across a merge."""
+    merged(tmp_path)
+    assert run(app, "upgrade").exit_code == 0
+    result = run(app, "plan", "--down", "a1", "--json")
+    assert result.exit_code == 0
+    down = [item["id"] for item in json.loads(result.stdout)["revisions"]]
+    assert down[0] == "d4" and sorted(down[1:]) == ["b2", "c3"]
+
+
 def test_several_heads_are_no_measurement_that_failed(app: Flask, tmp_path: Path) -> None:
     """``plan head`` has to be told which one, in the words of every command."""
     write_all(tmp_path, ("c3", "a1", "pass", "pass"))
@@ -233,6 +245,20 @@ def test_lint_since_a_commit(app: Flask, tmp_path: Path) -> None:
     assert [item["id"] for item in found["revisions"]] == ["b2"]
     assert json.loads(run(app, "lint", "--since", "HEAD", "--format", "json").stdout)["revisions"] == []
     assert run(app, "lint", "--since", "nowhere").exit_code == 2
+
+
+def test_a_moved_folder_adds_nothing(app: Flask, tmp_path: Path) -> None:
+    """Revisions that only stand elsewhere now aren't new, whatever commit is named."""
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "migrations/versions/a1_.py", "migrations/env.py")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    (tmp_path / "shop").mkdir()
+    git(tmp_path, "mv", "migrations", "shop/migrations")
+    git(tmp_path, "add", "shop")
+    git(tmp_path, "commit", "-q", "-m", "second")
+    moved = str(tmp_path / "shop" / "migrations")
+    found = json.loads(run(app, "--directory", moved, "lint", "--since", "HEAD~1", "--format", "json").stdout)
+    assert [item["id"] for item in found["revisions"]] == ["b2"]
 
 
 def test_a_sample_shows_what_a_loop_over_rows_does(app: Flask, tmp_path: Path) -> None:
@@ -285,6 +311,29 @@ def test_another_value_of_an_enum_breaks_nothing(project: MakeProject, postgres_
     found = json.loads(made.run("db", "lint", "--format", "json", check=False).stdout)["revisions"][0]["findings"]
     (broken,) = (item for item in found if item["code"] == "needs-new-code-first")
     assert "SET NOT NULL" in broken["statement"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+def test_a_column_that_needs_a_value_is_named_as_missing(
+    project: MakeProject, make_database: MakeDatabase, kind: t.Any
+) -> None:
+    """The code that runs doesn't know it, so it can't do without it; a default helps, as long as it stays."""
+    made = project(url=make_database(kind))
+    made.run("db", "init")
+    made.write_revision("aa1", None, "op.create_table('pet', sa.Column('id', sa.Integer, primary_key=True))")
+    made.run("db", "upgrade")
+    column = "sa.Column('kind', sa.String(20), server_default='dog', nullable=False)"
+    dropped = "'kind', existing_type=sa.String(20), server_default=None, existing_nullable=False"
+    made.write_revision(
+        "bb2",
+        "aa1",
+        f"op.add_column('pet', {column})\nwith op.batch_alter_table('pet') as pet:\n    pet.alter_column({dropped})",
+    )
+    (revision,) = json.loads(made.run("db", "lint", "--format", "json", check=False).stdout)["revisions"]
+    (broken,) = (item for item in revision["findings"] if item["code"] == "breaks-running-code")
+    message = broken["message"]
+    assert message.startswith("The code that runs now inserts into pet without kind and fails afterwards: ")
+    assert message.endswith(" Keep a server_default, or allow NULL, until all code that runs supplies a value.")
 
 
 def test_the_end_of_an_expanded_column_loses_nothing(app: Flask, tmp_path: Path, postgres_url: str) -> None:

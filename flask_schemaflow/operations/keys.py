@@ -32,9 +32,13 @@ _BUILT = """
 """The columns of an index that a run has built and not made a constraint's, because it was interrupted."""
 
 
-@Operations.register_operation("create_unique_constraint_online")
-class CreateUniqueConstraintOnlineOp(MigrateOperation):
-    """A unique constraint from an index that is built while the table is in use."""
+class _KeyOnlineOp(MigrateOperation):
+    """A constraint that PostgreSQL makes of a unique index.
+
+    :cvar words: the constraint in SQL.
+    """
+
+    words: t.ClassVar[str]
 
     def __init__(
         self,
@@ -49,6 +53,17 @@ class CreateUniqueConstraintOnlineOp(MigrateOperation):
         self.columns: list[str] = list(columns)
         self.schema = schema
         self.options = options
+
+    def plain(self) -> t.Any:
+        """Return Alembic's operation for the same constraint."""
+        raise NotImplementedError
+
+
+@Operations.register_operation("create_unique_constraint_online")
+class CreateUniqueConstraintOnlineOp(_KeyOnlineOp):
+    """A unique constraint from an index that is built while the table is in use."""
+
+    words = "UNIQUE"
 
     @classmethod
     def create_unique_constraint_online(
@@ -71,41 +86,16 @@ class CreateUniqueConstraintOnlineOp(MigrateOperation):
         operations.invoke(cls(constraint_name, table_name, columns, schema, **options))
 
     def plain(self) -> ops.CreateUniqueConstraintOp:
-        """Return Alembic's operation for the same constraint."""
         return ops.CreateUniqueConstraintOp(
             self.constraint_name, self.table_name, self.columns, schema=self.schema, **self.options
         )
 
 
-@Operations.implementation_for(CreateUniqueConstraintOnlineOp)
-def _create_unique(operations: Operations, operation: CreateUniqueConstraintOnlineOp) -> None:
-    table, name, schema = operation.table_name, operation.constraint_name, operation.schema
-    plain = operation.plain()
-    kind = kind_of(operations)
-    if kind == "postgresql":
-        with autocommit(operations):
-            _create_constraint(operations, operation, "UNIQUE")
-    elif kind == "mysql":
-        run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
-    elif kind == "sqlite":
-        with operations.batch_alter_table(table, schema=schema) as batch:
-            batch.create_unique_constraint(name, operation.columns, **operation.options)
-    else:
-        operations.invoke(plain)
-
-
 @Operations.register_operation("create_primary_key_online")
-class CreatePrimaryKeyOnlineOp(MigrateOperation):
+class CreatePrimaryKeyOnlineOp(_KeyOnlineOp):
     """A primary key from an index that is built while the table is in use."""
 
-    def __init__(
-        self, constraint_name: str, table_name: str, columns: t.Sequence[str], schema: str | None = None
-    ) -> None:
-        self.constraint_name = constraint_name
-        self.table_name = table_name
-        self.columns: list[str] = list(columns)
-        self.schema = schema
-        self.options: dict[str, t.Any] = {}
+    words = "PRIMARY KEY"
 
     @classmethod
     def create_primary_key_online(
@@ -126,49 +116,47 @@ class CreatePrimaryKeyOnlineOp(MigrateOperation):
         operations.invoke(cls(constraint_name, table_name, columns, schema))
 
     def plain(self) -> ops.CreatePrimaryKeyOp:
-        """Return Alembic's operation for the same key."""
         return ops.CreatePrimaryKeyOp(self.constraint_name, self.table_name, self.columns, schema=self.schema)
 
 
+@Operations.implementation_for(CreateUniqueConstraintOnlineOp)
 @Operations.implementation_for(CreatePrimaryKeyOnlineOp)
-def _create_primary_key(operations: Operations, operation: CreatePrimaryKeyOnlineOp) -> None:
+def _create_key(operations: Operations, operation: _KeyOnlineOp) -> None:
     table, name, schema = operation.table_name, operation.constraint_name, operation.schema
+    is_primary = isinstance(operation, CreatePrimaryKeyOnlineOp)
     plain = operation.plain()
     kind = kind_of(operations)
     if kind == "postgresql":
         with autocommit(operations):
-            for column in operation.columns:
+            for column in operation.columns if is_primary else ():
                 set_not_null(operations, table, column, schema)
-            _create_constraint(operations, operation, "PRIMARY KEY")
+            _create_constraint(operations, operation)
     elif kind == "mysql":
         run_without_lock(operations, AddConstraint(plain.to_constraint(operations.get_context())))
     elif kind == "sqlite":
         with operations.batch_alter_table(table, schema=schema) as batch:
-            batch.create_primary_key(name, operation.columns)
+            create = batch.create_primary_key if is_primary else batch.create_unique_constraint
+            create(name, operation.columns, **operation.options)
     else:
         operations.invoke(plain)
 
 
-def _create_constraint(
-    operations: Operations, operation: CreateUniqueConstraintOnlineOp | CreatePrimaryKeyOnlineOp, words: str
-) -> None:
+def _create_constraint(operations: Operations, operation: _KeyOnlineOp) -> None:
     """Create it on PostgreSQL from an index, on a partitioned table from one of each partition."""
     partitions = partitions_of(operations, operation.table_name, operation.schema)
     if partitions is None:
-        _from_index(operations, operation, words)
+        _from_index(operations, operation)
         return
     for partition in partitions:
         part = copy.copy(operation)
         part.table_name, part.schema = partition.table, partition.schema
         part.constraint_name = partition.name_of(operation.constraint_name)
         if not has_constraint(operations, partition, part.constraint_name):
-            _from_index(operations, part, words)
+            _from_index(operations, part)
     operations.invoke(operation.plain())
 
 
-def _from_index(
-    operations: Operations, operation: CreateUniqueConstraintOnlineOp | CreatePrimaryKeyOnlineOp, words: str
-) -> None:
+def _from_index(operations: Operations, operation: _KeyOnlineOp) -> None:
     """Build a unique index on PostgreSQL and make it the constraint's."""
     table, name, schema = operation.table_name, operation.constraint_name, operation.schema
     options = dict(operation.options)
@@ -181,4 +169,4 @@ def _from_index(
     if not built or list(built[0][0]) != operation.columns:
         index = CreateIndexOnlineOp(name, table, list(operation.columns), schema, True, **options)
         create_concurrently(operations, index)
-    run(operations, f"ALTER TABLE {altered} ADD CONSTRAINT {quoted} {words} USING INDEX {quoted}{later}")
+    run(operations, f"ALTER TABLE {altered} ADD CONSTRAINT {quoted} {operation.words} USING INDEX {quoted}{later}")

@@ -74,16 +74,8 @@ def _name(call: Call, parameter: str) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _index(call: Call, verb: str) -> str:
-    name = _name(call, "index_name")
-    table = call.table if call.batch else call.argument(1, "table_name")
-    named = f" {name}" if name else ""
-    return f"{verb} index{named}" + (f" on {table}" if isinstance(table, str) else "")
-
-
-def _constraint(call: Call, words: str) -> str:
-    name = _name(call, "constraint_name")
-    source = "source_table" if call.name == "create_foreign_key" else "table_name"
+def _named(call: Call, words: str, parameter: str = "constraint_name", source: str = "table_name") -> str:
+    name = _name(call, parameter)
     table = call.table if call.batch else call.argument(1, source)
     named = f" {name}" if name else ""
     return f"{words}{named}" + (f" on {table}" if isinstance(table, str) else "")
@@ -106,13 +98,13 @@ _PHRASES: dict[str, t.Callable[[Call], str]] = {
     "add_column": lambda call: _of_columns(call, "add"),
     "drop_column": lambda call: f"drop column {_table(call)}.{_own(call, 1, 'column_name')}",
     "alter_column": _alteration,
-    "create_index": lambda call: _index(call, "add"),
-    "drop_index": lambda call: _index(call, "drop"),
-    "create_unique_constraint": lambda call: _constraint(call, "add unique constraint"),
-    "create_check_constraint": lambda call: _constraint(call, "add check"),
-    "create_foreign_key": lambda call: _constraint(call, "add foreign key"),
-    "create_primary_key": lambda call: _constraint(call, "add primary key"),
-    "drop_constraint": lambda call: _constraint(call, "drop constraint"),
+    "create_index": lambda call: _named(call, "add index", "index_name"),
+    "drop_index": lambda call: _named(call, "drop index", "index_name"),
+    "create_unique_constraint": lambda call: _named(call, "add unique constraint"),
+    "create_check_constraint": lambda call: _named(call, "add check"),
+    "create_foreign_key": lambda call: _named(call, "add foreign key", source="source_table"),
+    "create_primary_key": lambda call: _named(call, "add primary key"),
+    "drop_constraint": lambda call: _named(call, "drop constraint"),
     "bulk_insert": lambda call: "insert rows",
     "execute": _statement,
 }

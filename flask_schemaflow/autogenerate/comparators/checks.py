@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.util import PriorityDispatchResult
-from sqlalchemy.sql.elements import conv
 
 from ...alembic_private import is_created
 from ...alembic_private import is_type_bound
@@ -23,6 +22,7 @@ from ...runtime.guards.sqlite.tokens import significant
 from ...runtime.guards.sqlite.tokens import tokens
 from .. import names
 from ..operations import OwnOperation
+from ..operations import render_constraint
 from ..reflection.catalog import checks_in_text
 from ..reflection.catalog import is_whole
 from ..reflection.normalized import mirror_of
@@ -58,15 +58,7 @@ class AddCheck(OwnOperation, ops.CreateCheckConstraintOp):
 
     def render(self, context: t.Any) -> str:
         text = f"{context.opts['sqlalchemy_module_prefix']}text({escaped(self.text)!r})"
-        batch = context.opts.get("render_as_batch")
-        prefix = "batch_op." if batch else context.opts["alembic_module_prefix"]
-        name = repr(self.constraint_name)
-        if isinstance(self.constraint_name, conv):
-            name = f"{prefix}f({str(self.constraint_name)!r})"
-        if batch:
-            return f"{prefix}create_check_constraint({name}, {text})"
-        schema = f", schema={self.schema!r}" if self.schema else ""
-        return f"{prefix}create_check_constraint({name}, {str(self.table_name)!r}, {text}{schema})"
+        return render_constraint(context, "create_check_constraint", self, text)
 
     def describe(self) -> str:
         return f"add check {self.constraint_name} on {self.table_name}"

@@ -11,6 +11,7 @@ import typing as t
 
 from alembic.autogenerate import renderers
 from alembic.operations import ops
+from sqlalchemy.sql.elements import conv
 
 from ..sql_text import escaped
 
@@ -57,6 +58,22 @@ class OwnOperation(ops.MigrateOperation):
 
     def to_diff_tuple(self) -> tuple[t.Any, ...]:
         return (type(self).__name__, self.describe())
+
+
+def render_constraint(context: t.Any, verb: str, operation: t.Any, argument: str) -> str:
+    """Return the call that adds a constraint, in batch mode or not.
+
+    :param argument: what comes after the name and the table, as code.
+    """
+    batch = context.opts.get("render_as_batch")
+    prefix = "batch_op." if batch else _prefix(context)
+    name = repr(operation.constraint_name)
+    if isinstance(operation.constraint_name, conv):
+        name = f"{prefix}f({str(operation.constraint_name)!r})"
+    if batch:
+        return f"{prefix}{verb}({name}, {argument})"
+    schema = f", schema={operation.schema!r}" if operation.schema else ""
+    return f"{prefix}{verb}({name}, {str(operation.table_name)!r}, {argument}{schema})"
 
 
 @renderers.dispatch_for(OwnOperation)

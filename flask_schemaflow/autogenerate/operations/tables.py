@@ -7,7 +7,6 @@ import typing as t
 import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.operations import ops
-from sqlalchemy.sql.elements import conv
 
 from ...alembic_private import is_type_bound
 from ..names import is_named
@@ -18,6 +17,7 @@ from . import Key
 from . import label
 from . import notes
 from . import OwnOperation
+from . import render_constraint
 
 
 class NewTable(ops.CreateTableOp):
@@ -173,16 +173,7 @@ class AddPrimaryKey(OwnOperation, ops.CreatePrimaryKeyOp):
         ops.CreatePrimaryKeyOp.__init__(self, name, table, columns, schema=schema)
 
     def render(self, context: t.Any) -> str:
-        batch = context.opts.get("render_as_batch")
-        prefix = "batch_op." if batch else context.opts["alembic_module_prefix"]
-        name = repr(self.constraint_name)
-        if isinstance(self.constraint_name, conv):
-            name = f"{prefix}f({str(self.constraint_name)!r})"
-        columns = [str(column) for column in self.columns]
-        if batch:
-            return f"{prefix}create_primary_key({name}, {columns!r})"
-        schema = f", schema={self.schema!r}" if self.schema else ""
-        return f"{prefix}create_primary_key({name}, {str(self.table_name)!r}, {columns!r}{schema})"
+        return render_constraint(context, "create_primary_key", self, repr([str(column) for column in self.columns]))
 
     def describe(self) -> str:
         table = label((self.schema, str(self.table_name)))

@@ -52,7 +52,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
 from ..errors import SchemaflowError
-from ..revisions.operations import CreatedTables
+from ..revisions.calls import CreatedTables
 from ..runtime.environment import Environment
 from ..settings import Settings
 from .operations import Key

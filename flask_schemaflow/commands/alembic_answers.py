@@ -24,11 +24,11 @@ from ..records import Revision
 from ..records import silent
 from ..records import Standing
 from ..redaction import safe_url
+from ..revisions.calls import Call
+from ..revisions.calls import calls_of
 from ..revisions.graph import create_date
 from ..revisions.graph import message_of
 from ..revisions.graph import unknown_record
-from ..revisions.operations import Call
-from ..revisions.operations import calls_of
 from ..revisions.scripts import ids
 from ..revisions.scripts import parents
 from ..runtime import planning

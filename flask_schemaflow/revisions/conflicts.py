@@ -11,8 +11,8 @@ import dataclasses
 import itertools
 import typing as t
 
-from .operations import Call
-from .operations import calls_of
+from .calls import Call
+from .calls import calls_of
 
 if t.TYPE_CHECKING:
     from alembic.script import Script

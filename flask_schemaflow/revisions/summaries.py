@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import typing as t
 
-from .operations import Call
-from .operations import UNSEEN
-from .operations import upgrade_calls
+from .calls import Call
+from .calls import UNSEEN
+from .calls import upgrade_calls
 
 _LONGEST = 100
 

@@ -12,10 +12,10 @@ from ..autogenerate.verify.snapshot import differences
 from ..autogenerate.verify.snapshot import Snapshot
 from ..errors import SchemaflowError
 from ..errors.upkeep import NotIndependent
+from ..revisions.calls import calls_of
+from ..revisions.calls import is_schema_statement
+from ..revisions.calls import UNSEEN
 from ..revisions.conflicts import conflicts_of_heads
-from ..revisions.operations import calls_of
-from ..revisions.operations import is_schema_statement
-from ..revisions.operations import UNSEEN
 from ..runtime.database_status import below
 from ..runtime.environment import Environment
 from ..runtime.planning import function_for

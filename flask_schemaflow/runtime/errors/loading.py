@@ -143,22 +143,23 @@ def _operation(path: str, line: int) -> str:
     try:
         tree = ast.parse(pathlib.Path(path).read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError):
-        return _shortened(linecache.getline(path, line))
+        return on_one_line(linecache.getline(path, line))
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
     if not statements:
-        return _shortened(linecache.getline(path, line))
+        return on_one_line(linecache.getline(path, line))
     innermost = max(statements, key=lambda node: (node.lineno, node.col_offset))
     calls = [node for node in ast.walk(innermost) if isinstance(node, ast.Call) and _spans(node, line)]
-    return _shortened(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
+    return on_one_line(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
 
 
 def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
     return node.lineno <= line <= (node.end_lineno or node.lineno)
 
 
-def _shortened(code: str) -> str:
+def on_one_line(code: str, longest: int = _LONGEST) -> str:
+    """Return code or SQL on one line, shortened, without passwords."""
     text = scrub(" ".join(code.split()))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 # Calls in env.py that start the work, whose errors arise elsewhere.

@@ -26,13 +26,14 @@ from ...errors.running import MigrationFailed
 from ...errors.running import RebuildRefused
 from ...records import Step
 from ...redaction import scrub
-from ...revisions.operations import Call
+from ...revisions.calls import Call
 from ..own_tables import OWN_TABLES
 from .database import database_error
 from .drivers import is_cut_off
 from .drivers import kind_of
 from .drivers import words_of_database
 from .loading import advice_on_line
+from .loading import on_one_line
 from .loading import Place
 from .loading import words_of
 from .old_forms import advice_on_old_form
@@ -203,13 +204,8 @@ def _details(
     lines += [f"Operation: {place.code}"] if place.code else []
     statement = getattr(error, "statement", None)
     if statement and not any(table in str(statement) for table in OWN_TABLES):
-        lines.append(f"SQL: {_one_line(str(statement))}")
+        lines.append(f"SQL: {on_one_line(str(statement), _LONGEST)}")
     return ["  " + line for line in lines + aftermath(failure)]
-
-
-def _one_line(statement: str) -> str:
-    text = scrub(" ".join(statement.split()))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _again(step: Step) -> str:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 
-from ...revisions.operations import Call
-from ...revisions.operations import calls_of
+from ...revisions.calls import Call
+from ...revisions.calls import calls_of
 from ...revisions.scripts import parents
 from ..planning import function_for
 

@@ -21,7 +21,7 @@ from ..own_tables import is_own_table
 from .lock import lost
 
 if t.TYPE_CHECKING:
-    from ...revisions.operations import Call
+    from ...revisions.calls import Call
 
 
 _KEEPS_TABLES = re.compile(
@@ -181,8 +181,8 @@ def foreign_start(
 
 def _tables_made(steps: t.Iterable[t.Any], bind: str | None) -> t.Iterator[tuple[str | None, str, str, t.Any]]:
     """Yield what is certainly made, up to the first step whose effect on tables can't be told."""
-    from ...revisions.operations import calls_of
-    from ...revisions.operations import UNSEEN
+    from ...revisions.calls import calls_of
+    from ...revisions.calls import UNSEEN
     from ..errors.loading import place
     from ..planning import function_for
 

@@ -15,8 +15,8 @@ from flask_schemaflow.errors import RevisionIdsAlike
 from flask_schemaflow.errors import RevisionIdTooLong
 from flask_schemaflow.errors import SchemaflowError
 from flask_schemaflow.errors import SchemaWithoutHistory
-from flask_schemaflow.revisions.operations import calls_of
-from flask_schemaflow.revisions.operations import UNSEEN
+from flask_schemaflow.revisions.calls import calls_of
+from flask_schemaflow.revisions.calls import UNSEEN
 
 from ...conftest import MakeDatabase
 from ...conftest import MakeProject

@@ -9,8 +9,8 @@ import ast
 import re
 import typing as t
 
-from ....revisions.operations import Call
-from ....revisions.operations import upgrade_calls
+from ....revisions.calls import Call
+from ....revisions.calls import upgrade_calls
 from ...operations import Key
 
 _NAME = r'((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)'

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ....revisions.operations import Call
-from ....revisions.operations import calls_of
-from ....revisions.operations import UNSEEN
+from ....revisions.calls import Call
+from ....revisions.calls import calls_of
+from ....revisions.calls import UNSEEN
 from ...guard import Guard
 from ...guard import is_stamp
 from ...guard import Scope

@@ -1,4 +1,4 @@
-"""The operations that a revision will call, read from its source without running it.
+"""The calls of operations in a revision, read from its source without running it.
 
 Two questions have to be answered before a revision runs: does it destroy something, and does it make a table that is
 there already. Running it on paper (Alembic's offline mode) would answer neither well: it executes the reader's code a

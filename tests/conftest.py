@@ -67,16 +67,18 @@ DEAR = tuple(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of ``pytest -m fast`` and of ``pytest -m one_case``: of each test a case for each database.
 
-    In folders whose tests are dear, its further cases are ``exhaustive``.
+    The kinds of Flask-Migrate's templates count as databases do. In folders whose tests are dear, the further cases of
+    a test are ``exhaustive``.
     """
+    kinds = {*KINDS, *legacy.VERSIONS}
     seen: set[tuple[str, frozenset[t.Any]]] = set()
     for item in items:
-        if item.get_closest_marker("slow") is not None:
+        if item.get_closest_marker("slow") or item.get_closest_marker("exhaustive"):
             continue
         if item.nodeid.startswith(FAST):
             item.add_marker(pytest.mark.fast)
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        case = (item.nodeid.partition("[")[0], frozenset(v for v in given if isinstance(v, str) and v in KINDS))
+        case = (item.nodeid.partition("[")[0], frozenset(v for v in given if isinstance(v, str) and v in kinds))
         if case not in seen:
             item.add_marker(pytest.mark.one_case)
         elif item.nodeid.startswith(DEAR):

@@ -7,12 +7,20 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def test_each_kind_of_workload_runs(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["heads", "upgrade from nothing, SQLite"],
+        pytest.param(["import", "check, SQLite"], marks=pytest.mark.exhaustive),
+    ],
+)
+def test_each_kind_of_workload_runs(names: list[str], tmp_path: pathlib.Path) -> None:
     """A table is printed and its figures are written, for this package alone, on the smallest of histories."""
-    names = ["import", "heads", "upgrade from nothing, SQLite", "check, SQLite"]
     line = [sys.executable, "-m", "tests.benchmarks", *names, "--peer", "flask-schemaflow", "--size", "3"]
     line += ["--rounds", "1", "--json", str(tmp_path / "found.json")]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)

@@ -14,6 +14,7 @@ from ..conftest import MakeProject
 from ..errors.conftest import invoke
 from ..support.application import Project
 from ..support.legacy import Kind
+from ..support.legacy import OFTEN
 from ..support.legacy import VERSIONS
 from ..support.legacy import write_repository
 from ..support.servers import admin_engine
@@ -26,9 +27,8 @@ class Ticket(db.Model):
     id = sa.Column(sa.Integer, primary_key=True)
 """
 KINDS: tuple[Kind, ...] = ("single", "multidb")
-OFTEN = ("2.5.3", "2.6.0", "4.1.0")
 TEMPLATES = [
-    pytest.param(kind, version, marks=[] if version in OFTEN else [pytest.mark.slow])
+    pytest.param(kind, version, marks=[] if version in OFTEN else [pytest.mark.exhaustive])
     for kind in KINDS
     for version in VERSIONS[kind]
 ]

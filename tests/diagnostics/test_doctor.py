@@ -338,7 +338,7 @@ def test_an_old_folder_and_a_server_that_is_away(
 @pytest.mark.parametrize(
     ("kind", "version"),
     [
-        pytest.param(kind, version, marks=[] if version in ("1.3.1", "1.5.0", "2.5.3", "4.1.0") else [pytest.mark.slow])
+        pytest.param(kind, version, marks=[] if version in legacy.OFTEN else [pytest.mark.exhaustive])
         for kind in ("single", "multidb")
         for version in legacy.VERSIONS[kind]
     ],
@@ -447,10 +447,11 @@ def test_fix_without_env(shop: Project) -> None:
     assert codes(shop) == [] and not list(shop.migrations.glob("*.bak-*"))
 
 
+@pytest.mark.parametrize("often", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("kind", legacy.VERSIONS)
-def test_every_published_file_is_known(kind: legacy.Kind) -> None:
+def test_every_published_file_is_known(kind: legacy.Kind, often: bool) -> None:
     """The table is what Flask-Migrate's own packages say; formatting and quotes don't matter, words do."""
-    for version in legacy.VERSIONS[kind]:
+    for version in legacy.versions(kind, often=often):
         files = legacy.templates(version, kind)
         source = files["env.py"].decode()
         assert env_files.origin(source) == "published", version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import pathlib
 import subprocess
 import sys
@@ -216,11 +217,14 @@ def calls(work: t.Callable[[], t.Any]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.collect()
+    gc.disable()  # what other tests left would be taken apart meanwhile
     sys.setprofile(profile)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 

@@ -13,6 +13,11 @@ def choose_examples(is_quick: bool) -> None:
     os.environ.setdefault(_SHARE, _QUICK if is_quick else _USUAL)
 
 
+def tries_all() -> bool:
+    """Whether this is the run of all examples."""
+    return float(os.environ.get(_SHARE, _USUAL)) >= 1
+
+
 def examples(number: int) -> int:
     """Return how many of so many examples to try."""
     return max(2, int(number * float(os.environ.get(_SHARE, _USUAL))))

@@ -38,6 +38,8 @@ VERSIONS: dict[Kind, tuple[str, ...]] = {
     "aioflask": tuple(_AIOFLASK.split()),
     "aioflask-multidb": tuple(_AIOFLASK.split()),
 }
+OFTEN = ("1.5.0", "2.0.0", "2.6.0", "4.1.0")
+"""Versions that each run of the tests tries; the others cost a download each and are tried once a week."""
 _FOLDERS: dict[Kind, str] = {
     "single": "flask",
     "multidb": "flask-multidb",
@@ -51,6 +53,11 @@ def cache_directory() -> Path:
     """Return the folder that keeps the downloaded archives."""
     default = Path(__file__).parents[2] / ".cache" / "flask-migrate"
     return Path(os.environ.get("SCHEMAFLOW_TEST_CACHE", default))
+
+
+def versions(kind: Kind, *, often: bool = False) -> tuple[str, ...]:
+    """Return the versions with templates of this kind, or those of them that each run tries."""
+    return tuple(version for version in VERSIONS[kind] if not often or version in OFTEN)
 
 
 def write_repository(folder: Path, version: str, kind: Kind = "single") -> None:

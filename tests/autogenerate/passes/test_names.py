@@ -7,7 +7,9 @@ import pytest
 from flask_schemaflow.autogenerate import names
 
 from ...conftest import FlaskDb
+from ...conftest import MakeDatabase
 from ...conftest import MakeProject
+from ...support.servers import Kind
 from ..constraint_cases import rows
 from ..constraint_cases import schema
 from ..constraint_cases import source
@@ -147,9 +149,14 @@ def test_circles(project: MakeProject, flask_db: FlaskDb, database_url: str) -> 
 
 
 @pytest.mark.slow
-def test_foreign_keys_and_indexes(project: MakeProject, flask_db: FlaskDb, database_url: str) -> None:
-    """MariaDB lets no index go that a foreign key needs, and makes one where there is none."""
-    made = started(flask_db, project(SHOP, url=database_url), *ROWS)
+@pytest.mark.parametrize(
+    "kind", ["mariadb", *(pytest.param(kind, marks=pytest.mark.exhaustive) for kind in ("sqlite", "postgresql"))]
+)
+def test_foreign_keys_and_indexes(
+    project: MakeProject, flask_db: FlaskDb, make_database: MakeDatabase, kind: Kind
+) -> None:
+    """MariaDB lets no index go that a foreign key needs, and makes one where there is none; others don't mind."""
+    made = started(flask_db, project(SHOP, url=make_database(kind)), *ROWS)
     key = 'customer_id = sa.Column(sa.ForeignKey("customer.id", ondelete="CASCADE")'
     for changed in (
         SHOP.replace(key, key + ", index=True"),

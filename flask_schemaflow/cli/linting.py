@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import typing as t
 
@@ -34,6 +35,7 @@ from .output import echo_json
 from .output import echo_script
 from .output import flat
 from .output import wrapped
+from .tenants import one_tenant
 
 _UNMEASURED = 3
 
@@ -65,7 +67,7 @@ def lint(
     chosen = [name for name, given in (("REVISION", revision), ("--all", everything), ("--since", since)) if given]
     if len(chosen) > 1:
         raise click.UsageError(f"{chosen[0]} and {chosen[1]} can't be combined.")
-    with alembic_lines(shared.changed(verbose=False)), _measuring():
+    with alembic_lines(shared.changed(verbose=False)), _measuring(), _databases(shared, binds):
         reports = commands.lint(
             revision=revision, everything=everything, since=since, down=down, on=on, sizes=sizes, data=data,
             sample=sample, binds=binds, **shared.arguments,
@@ -91,6 +93,11 @@ class _measuring:
         history = (SeveralHeads, StepAmbiguous)  # about what was asked for, not about its measurement
         if isinstance(error, SchemaflowError) and error.exit_code == 1 and not isinstance(error, history):
             raise NotMeasured(error.message, hint=error.hint, details=error.details) from error
+
+
+def _databases(shared: Shared, binds: t.Sequence[str]) -> t.ContextManager[None]:
+    """Return a block that works on the first tenant, if there are tenants and no database is named."""
+    return contextlib.nullcontext() if binds else one_tenant(None, shared.directory)
 
 
 def end(reports: t.Sequence[LintReport], level: str, *, is_told: bool) -> None:
@@ -148,7 +155,7 @@ def plan(
     Also says whether to deploy the schema or the code first. TARGET is a revision. Default: heads; with --down, one
     revision back. Nothing is changed.
     """
-    with alembic_lines(shared.changed(verbose=False)), _measuring():
+    with alembic_lines(shared.changed(verbose=False)), _measuring(), _databases(shared, binds):
         found = commands.plan(
             target=target, down=down, sql=sql, sizes=sizes, data=data, binds=binds, **shared.arguments
         )
@@ -168,7 +175,8 @@ def sizes(shared: Shared, binds: tuple[str, ...]) -> None:
 
     Run it on the production server. The output has only table names, rows and bytes.
     """
-    found = commands.sizes(binds=binds)
+    with _databases(shared, binds):
+        found = commands.sizes(binds=binds)
     tables: dict[str, t.Any] = {}
     for record in found.values():
         tables.update({name: {"rows": size.rows, "bytes": size.bytes} for name, size in record.tables.items()})

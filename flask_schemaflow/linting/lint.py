@@ -32,7 +32,9 @@ from ..runtime.errors.drivers import words_of_database
 from ..runtime.own_tables import OWN_TABLES
 from ..runtime.run import Options
 from ..targets import choose
+from ..targets import instead_of_databases
 from ..targets import Target
+from ..targets import TenantTarget
 from .improving import Copies
 from .improving import with_safer_code
 from .measure import copy_rows
@@ -120,6 +122,8 @@ def _lint_database(
             chosen = _after_start(environment, chosen_revisions(environment, request, pending))
     on = None if request.on is None else _url(request.on)
     report = LintReport(target.bind, on.get_backend_name() if on is not None else dialect, at=heads)
+    if isinstance(target, TenantTarget):
+        report = report.changed(notices=(f"Measured for the tenant {target.name}.",))
     if not chosen:
         return report
     try:
@@ -218,7 +222,20 @@ def _from_the_beginning(
         url = source.url if on is None else on
         same = url.get_backend_name() == source.url.get_backend_name()
         with empty_database(url) as engine:
-            yield source if same else None, ScratchEnvironment(environment, target.changed(engine=engine), options)
+            with _in_place_of(target, engine) as scratch:
+                yield source if same else None, ScratchEnvironment(environment, scratch, options)
+
+
+@contextlib.contextmanager
+def _in_place_of(target: Target, engine: sa.Engine) -> t.Iterator[Target]:
+    """Yield an empty database in place of one of the application's; a tenant has it for itself, without a schema."""
+    if not isinstance(target, TenantTarget):
+        yield target.changed(engine=engine)
+        return
+    url = engine.url.render_as_string(hide_password=False)
+    alone = target.changed(engine=engine, tenant=target.tenant.changed(schema=None, url=url))
+    with instead_of_databases(alone):
+        yield alone
 
 
 def _measure(
@@ -235,7 +252,7 @@ def _measure(
 
     :param has_rows: whether the copy is one of a database in use, whose tables are all there are.
     """
-    notices = []
+    notices = [*report.notices]
     if sizes is None:
         known = read_sizes(source) if source is not None and (has_rows or request.data) else {}
         sizes = Sizes(known, "database" if known else "unknown")
@@ -268,7 +285,7 @@ def _measure(
             continue
         measured = measurement.run(script)
         if measured.error:
-            reason = f"{script.revision} fails on the copy: {measured.error}"
+            reason = f"{script.revision} fails on the copy: {measured.error.rstrip('.')}"
             return report.changed(revisions=tuple(checked), unmeasured=reason), sizes
         checked.append(measurement.check(script, measured))
         if measured.has_failed:

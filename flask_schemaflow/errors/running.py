@@ -239,8 +239,8 @@ class RevisionIdTooLong(RunError, code="SF540"):
     """The revision id is too long for the version table.
 
     Cause: Alembic creates the column with 32 characters, and ``--rev-id`` or an edited file went beyond that.
-    Cure: widen the column with the statement that the message names, or give the revision a shorter id. Nothing was
-    run.
+    Cure: widen the column with the statement that the message names, or give the revision a shorter id. Nothing of
+    that revision was run.
     """
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
+import pathlib
 import re
 import typing as t
 
@@ -32,7 +34,7 @@ _KEEPS_TABLES = re.compile(
 class VersionTable(Guard):
     """Promises that a run writes only versions that fit, and only over versions that it has read.
 
-    Before anything runs, an id is refused if the column can't hold it or can't distinguish it from another id. A
+    An id is refused before its revision runs if the column can't hold it or can't distinguish it from another id. A
     start from base is refused if the database has the tables already. Before each revision, and again before its
     version is written, the rows must be as this run left them; they stay locked in between if the database can do
     that.
@@ -41,6 +43,7 @@ class VersionTable(Guard):
     def __init__(self) -> None:
         self._made = False
         self._width: int | None = None  # of the column that this run has made
+        self._is_checked = True  # whether the ids that this run writes fit into the column
         self._locked_in: sa.RootTransaction | sa.NestedTransaction | None = None
 
     def before_configure(self, scope: Scope) -> None:
@@ -81,7 +84,7 @@ class VersionTable(Guard):
             return
         written = {found for step in steps for found in step.to_revisions}
         if scope.dialect != "sqlite" and not self._surely_takes(scope, written):  # which doesn't mind lengths
-            _refuse_long(scope, written)
+            self._make_room(scope, steps, written)
         if scope.dialect in MYSQL:
             known = {found.revision for found in steps[0].info.revision_map.iterate_revisions("heads", "base")}
             _refuse_alike(scope, written, known | set(scope.heads or ()))
@@ -93,8 +96,23 @@ class VersionTable(Guard):
         fits = max((self._width or 0, *map(len, scope.heads or ())))
         return max(map(len, written), default=0) <= fits
 
+    def _make_room(self, scope: Scope, steps: t.Sequence[t.Any], written: t.Collection[str]) -> None:
+        """Widen the column if this run has made it, else refuse an id that it can't hold.
+
+        A revision may widen the column itself, so the ids from there on are checked when it has run.
+        """
+        width, longest = _width(scope), max(written, key=len)
+        if self._made and width is not None and len(longest) > width:
+            execute_beneath(scope.connection, _widening(scope, longest))
+            return
+        before = list(itertools.takewhile(lambda step: not _names_table(step, scope.version_table), steps))
+        self._is_checked = len(before) == len(steps)
+        _refuse_long(scope, width, {found for step in before for found in step.to_revisions})
+
     def begin_step(self, scope: Scope, step: t.Any) -> None:
-        """Check the rows before the code runs."""
+        """Check the rows, and an id that wasn't checked yet, before the code runs."""
+        if not self._is_checked and not _names_table(step, scope.version_table):
+            _refuse_long(scope, _width(scope), step.to_revisions)
         self._check(scope, "before this run did anything more")
 
     @contextlib.contextmanager
@@ -219,21 +237,35 @@ def _makes_table(call: Call) -> bool:
     )
 
 
-def _refuse_long(scope: Scope, written: t.Collection[str]) -> None:
-    width = _width(scope)
+def _names_table(step: t.Any, table: str) -> bool:
+    """Return whether a revision's file names the version table, which it may be about to widen."""
+    if is_stamp(step):
+        return False
+    try:
+        return table in pathlib.Path(step.revision.path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True  # then the database says whether the id fits
+
+
+def _refuse_long(scope: Scope, width: int | None, written: t.Collection[str]) -> None:
     longest = max(written, key=len, default="")
     if width is None or len(longest) <= width:
         return
+    raise errors.RevisionIdTooLong(
+        f"The revision id {longest} has {len(longest)} characters; the version table of the "
+        f"{scope.bind or 'default'} database takes {width}.",
+        hint=f"Widen its column:\n    {_widening(scope, longest)};\n"
+        "or give the revision a shorter id, in its file and where others name it.",
+    )
+
+
+def _widening(scope: Scope, longest: str) -> str:
+    """Return the statement after which the column holds an id."""
     wide = 2 ** len(longest).bit_length()
     change = f"ALTER COLUMN version_num TYPE VARCHAR({wide})"
     if scope.dialect in MYSQL:
         change = f"MODIFY version_num VARCHAR({wide}) NOT NULL"
-    raise errors.RevisionIdTooLong(
-        f"The revision id {longest} has {len(longest)} characters; the version table of the "
-        f"{scope.bind or 'default'} database takes {width}.",
-        hint=f"Widen its column:\n    ALTER TABLE {table_name(scope)} {change};\n"
-        "or give the revision a shorter id, in its file and where others name it.",
-    )
+    return f"ALTER TABLE {table_name(scope)} {change}"
 
 
 def _width(scope: Scope) -> int | None:

@@ -84,6 +84,8 @@ def test_an_id_that_does_not_fit_is_refused_first(
 ) -> None:
     """Not one revision runs; the statement of the hint, run as it stands, lets the next upgrade through."""
     made = shop(make_database(kind))
+    with made.app().app_context():
+        flask_schemaflow.ensure_version()
     made.write_revision("aaa1", None, TABLE)
     made.write_revision(LONG, "aaa1")
     error = refused(made, RevisionIdTooLong)
@@ -94,11 +96,50 @@ def test_an_id_that_does_not_fit_is_refused_first(
         f"Widen its column:\n    ALTER TABLE alembic_version {change};\n"
         "or give the revision a shorter id, in its file and where others name it."
     )
-    with made.app().app_context():
-        flask_schemaflow.ensure_version()
     made.execute(f"ALTER TABLE alembic_version {change}")
     assert upgrade(made).revisions == ("aaa1", LONG)
     assert made.execute("SELECT version_num FROM alembic_version") == [(LONG,)]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_version_table_of_this_run_has_room(shop: MakeShop, make_database: MakeDatabase, kind: Kind) -> None:
+    """The run that has Alembic make the table widens its column, so that a new database takes any history."""
+    made = shop(make_database(kind))
+    made.write_revision("aaa1", None, TABLE)
+    made.write_revision(LONG, "aaa1")
+    assert upgrade(made).revisions == ("aaa1", LONG)
+    assert made.execute("SELECT version_num FROM alembic_version") == [(LONG,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("postgresql", "op.execute('ALTER TABLE alembic_version ALTER COLUMN version_num TYPE VARCHAR(64)')"),
+        (
+            "mariadb",
+            "op.alter_column('alembic_version', 'version_num', existing_type=sa.String(32), type_=sa.String(64), "
+            "existing_nullable=False)",
+        ),
+    ],
+)
+def test_a_revision_that_widens_the_column_itself_is_trusted(
+    shop: MakeShop, make_database: MakeDatabase, kind: Kind, change: str
+) -> None:
+    """Its own id and those after it may be longer, as with Flask-Migrate; what is too long even then is refused."""
+    made = shop(make_database(kind))
+    made.write_revision("aaa1", None, TABLE)
+    assert upgrade(made).revisions == ("aaa1",)
+    made.write_revision(LONG, "aaa1", change)
+    made.write_revision(f"{LONG}_2", LONG)
+    longest = "b" * 65
+    made.write_revision(longest, f"{LONG}_2", "op.create_table('never', sa.Column('id', sa.Integer))")
+    with pytest.raises(RevisionIdTooLong, match="takes 64"):
+        upgrade(made)
+    assert "never" not in sa.inspect(made.engine()).get_table_names()
+    with made.app().app_context():
+        report = flask_schemaflow.upgrade(revision=f"{LONG}_2")
+    assert f"{LONG}_2" in report.revisions or kind == "mariadb"  # which had committed it before the refusal
+    assert made.execute("SELECT version_num FROM alembic_version") == [(f"{LONG}_2",)]
 
 
 def test_the_columns_own_length_counts(shop: MakeShop, postgres_url: str) -> None:

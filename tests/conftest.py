@@ -75,15 +75,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") or item.get_closest_marker("exhaustive"):
             continue
-        if item.nodeid.startswith(FAST):
-            item.add_marker(pytest.mark.fast)
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()
         case = (item.nodeid.partition("[")[0], frozenset(v for v in given if isinstance(v, str) and v in kinds))
         if case not in seen:
             item.add_marker(pytest.mark.one_case)
         elif item.nodeid.startswith(DEAR):
             item.add_marker(pytest.mark.exhaustive)
+            continue
         seen.add(case)
+        if item.nodeid.startswith(FAST):
+            item.add_marker(pytest.mark.fast)
 
 
 def pytest_configure(config: pytest.Config) -> None:

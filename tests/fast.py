@@ -39,7 +39,6 @@ FAST = (
     "tests/runtime/guards/test_version_table.py",
     "tests/runtime/test_guards.py",
     "tests/tenants/test_listing.py",
-    "tests/test_errors_page.py",
     "tests/test_extension.py",
     "tests/test_lazy.py",
     "tests/test_project.py",

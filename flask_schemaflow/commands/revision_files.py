@@ -51,8 +51,8 @@ from ..revisions.scripts import locations_of
 from ..revisions.scripts import script_directory
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
-from ..runtime.errors.loading import place_below
-from ..runtime.errors.loading import words_of
+from ..runtime.errors.lines import place_below
+from ..runtime.errors.lines import words_of
 from . import amend
 from .alembic_answers import record_of
 

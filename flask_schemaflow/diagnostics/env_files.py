@@ -16,8 +16,8 @@ import tokenize
 import typing as t
 
 from ..records import Finding
+from ..runtime.errors.lines import place
 from ..runtime.errors.loading import broken_environment
-from ..runtime.errors.loading import place
 from .subject import Subject
 
 # What the env.py files of Flask-Migrate and Alembic define and pass, whoever edits them.

@@ -233,7 +233,7 @@ def translated(repository: Environment | None = None) -> t.Iterator[Failure]:
             if failure.run is not None:
                 failure.require_work()
     except errors.NestedRun as error:
-        from .loading import place_below
+        from .lines import place_below
 
         place = place_below(error, failure.version_folders)
         if place is not None and not error.details:

@@ -24,12 +24,12 @@ from .database import is_connecting
 from .database import Where
 from .drivers import kind_of
 from .drivers import words_of_database
-from .loading import advice_on_line
-from .loading import arose_in
+from .lines import advice_on_line
+from .lines import arose_in
+from .lines import own_line
+from .lines import Place
+from .lines import words_of
 from .loading import ENTRANCES
-from .loading import own_line
-from .loading import Place
-from .loading import words_of
 
 _MOST = 3
 _TRACEBACK = "`flask db --traceback ...` shows the call stack."

@@ -16,11 +16,11 @@ from ..planning import is_in_migration
 from .database import database_error
 from .database import is_connecting
 from .heads import asserted
+from .lines import own_line
+from .lines import Place
+from .lines import place_below
 from .loading import file_refused
 from .loading import loading_error
-from .loading import own_line
-from .loading import Place
-from .loading import place_below
 from .loading import unusable_option
 from .migration import revision_failed
 from .revisions import graph_error

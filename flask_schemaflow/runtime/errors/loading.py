@@ -1,25 +1,18 @@
-"""Explain files of the migrations folder that can't be loaded: revision files, env.py, the template, alembic.ini.
-
-Also finds the line of the project's own files in which an error arose, and the operation on it.
-"""
+"""Explain files of the migrations folder that can't be loaded: revision files, env.py, the template, alembic.ini."""
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import dataclasses
 import errno
 import linecache
 import os
 import pathlib
 import re
-import sysconfig
 import tokenize
 import traceback
 import typing as t
 
 from mako.exceptions import MakoException
-from sqlalchemy import exc
 
 from ...errors import folder as errors
 from ...errors import SchemaflowError
@@ -28,138 +21,14 @@ from ...errors.folder import NEEDS_PERMISSION
 from ...errors.revisions import IdentifiersMissing
 from ...errors.revisions import RevisionFileBroken
 from ...redaction import scrub
+from .lines import advice_on_line
+from .lines import arose_in
+from .lines import Place
+from .lines import place_below
+from .lines import words_of
 
 if t.TYPE_CHECKING:
     from . import Failure
-
-
-_LONGEST = 100
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """One line of a file.
-
-    :param code: the operation on that line, shortened to one line; empty if the file can't be read.
-    """
-
-    path: str
-    line: int
-    code: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}, line {self.line}"
-
-
-def place_below(error: BaseException, folders: t.Iterable[str | os.PathLike[str]]) -> Place | None:
-    """Return the innermost line below one of ``folders`` that was running when ``error`` arose.
-
-    A syntax error has no running line, so the line that it names counts.
-    """
-    roots = [os.path.realpath(folder) for folder in folders]
-    if isinstance(error, SyntaxError) and error.filename and _is_below(error.filename, roots):
-        return place(error.filename, error.lineno or 1)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.lineno and _is_below(frame.filename, roots):
-            return place(frame.filename, frame.lineno)
-    return None
-
-
-def own_line(error: BaseException) -> Place | None:
-    """Return the innermost line that belongs neither to the standard library nor to an installed package."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return place(error.filename, error.lineno or 1)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno and _is_own(frame.filename)]
-    return place(frames[-1].filename, frames[-1].lineno or 1) if frames else None
-
-
-def _is_own(filename: str) -> bool:
-    path = os.path.realpath(filename)
-    package = str(pathlib.Path(__file__).parents[2]) + os.sep
-    return os.path.isfile(path) and not path.startswith((*_LIBRARIES, package))
-
-
-_LIBRARIES = tuple(
-    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-
-
-def place(path: str, line: int) -> Place:
-    """Return a line with the operation on it."""
-    return Place(path, line, _operation(path, line))
-
-
-def arose_in(error: BaseException, path: str | os.PathLike[str]) -> bool:
-    """Return true if the file itself failed, rather than something that it called."""
-    if isinstance(error, SyntaxError):
-        return True
-    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and os.path.realpath(frames[-1]) == os.path.realpath(path)
-
-
-def advice_on_line(error: BaseException, place: Place, again: str) -> str:
-    """Return the advice for an error in a line of the project's own code.
-
-    :param again: the command to run afterwards, as a clause.
-    """
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"Run `pip install {error.name.partition('.')[0]}`, if that is the package's name, or fix the import."
-    if isinstance(error, NameError) and error.name and _is_generated(place.path):
-        return (
-            f"Import {error.name} in that file, and in script.py.mako if new revisions need it too. Then {again}."
-        )
-    if isinstance(error, _NOT_THE_LINE):
-        return f"If the line is right, the cause is the driver or the server: check the server's log. Then {again}."
-    return f"Fix that line and {again}."
-
-
-# What a driver raises for reasons of its own: not the statement, nor its values.
-_NOT_THE_LINE = (exc.InterfaceError, exc.InternalError, exc.NotSupportedError, exc.OperationalError)
-
-
-def _is_generated(path: str) -> bool:
-    try:
-        text = pathlib.Path(path).read_text("utf-8", "replace")
-        return "\nCreate Date: " in text and "\nRevision ID: " in text
-    except OSError:
-        return False
-
-
-def words_of(error: BaseException) -> str:
-    """Return an error on one line, without passwords: ``KeyError: 'x'``."""
-    if isinstance(error, SyntaxError):
-        return scrub(f"{type(error).__name__}: {error.msg}")
-    text = " ".join(str(error).split())
-    return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)
-
-
-def _is_below(filename: str, roots: list[str]) -> bool:
-    path = os.path.realpath(filename)
-    return any(path == root or path.startswith(root + os.sep) for root in roots)
-
-
-def _operation(path: str, line: int) -> str:
-    """Return the call in the statement at ``line``, or the line unchanged."""
-    try:
-        tree = ast.parse(pathlib.Path(path).read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError):
-        return on_one_line(linecache.getline(path, line))
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
-    if not statements:
-        return on_one_line(linecache.getline(path, line))
-    innermost = max(statements, key=lambda node: (node.lineno, node.col_offset))
-    calls = [node for node in ast.walk(innermost) if isinstance(node, ast.Call) and _spans(node, line)]
-    return on_one_line(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
-
-
-def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
-    return node.lineno <= line <= (node.end_lineno or node.lineno)
-
-
-def on_one_line(code: str, longest: int = _LONGEST) -> str:
-    """Return code or SQL on one line, shortened, without passwords."""
-    text = scrub(" ".join(code.split()))
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 # Calls in env.py that start the work, whose errors arise elsewhere.

@@ -32,11 +32,11 @@ from .database import database_error
 from .drivers import is_cut_off
 from .drivers import kind_of
 from .drivers import words_of_database
-from .loading import advice_on_line
-from .loading import on_one_line
-from .loading import Place
-from .loading import words_of
-from .old_forms import advice_on_old_form
+from .lines import advice_on_line
+from .lines import advice_on_old_form
+from .lines import on_one_line
+from .lines import Place
+from .lines import words_of
 from .schema import calls_of_revision
 from .schema import created_before
 from .schema import Creation

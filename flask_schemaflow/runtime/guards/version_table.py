@@ -201,7 +201,7 @@ def _tables_made(steps: t.Iterable[t.Any], bind: str | None) -> t.Iterator[tuple
     """Yield what is certainly made, up to the first step whose effect on tables can't be told."""
     from ...revisions.calls import calls_of
     from ...revisions.calls import UNSEEN
-    from ..errors.loading import place
+    from ..errors.lines import place
     from ..planning import function_for
 
     moved: set[str] = set()  # dropped or renamed on the way, so that the name says nothing any more

@@ -15,7 +15,7 @@ from ....errors.database import TableLocked
 from ....records import duration
 from ....redaction import scrub
 from ...connections import run_apart
-from ...errors.loading import place_below
+from ...errors.lines import place_below
 from ...guard import Scope
 from . import mysql
 from . import postgresql

@@ -80,7 +80,7 @@ class SqliteBatch(Guard):
         if not isinstance(error, SchemaflowError) or error.details or not self._path:
             return
         from ....errors.running import RunError
-        from ...errors.loading import place_below
+        from ...errors.lines import place_below
 
         if isinstance(error, RunError):
             place = place_below(error, [self._path])

@@ -1,0 +1,194 @@
+"""The line of the project's own files in which an error arose, the operation on it, and what to write in its place.
+
+Old histories have lines that an older SQLAlchemy took, and operations that SQLite has in batch mode only: they ran
+years ago, and fail when a new database gets the whole history.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import linecache
+import os
+import pathlib
+import re
+import sysconfig
+import traceback
+import typing as t
+
+from sqlalchemy import exc
+
+from ...redaction import scrub
+
+_LONGEST = 100
+_LIBRARIES = tuple(
+    os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+# What a driver raises for reasons of its own: not the statement, nor its values.
+_NOT_THE_LINE = (exc.InterfaceError, exc.InternalError, exc.NotSupportedError, exc.OperationalError)
+
+_TEXT = "write `op.get_bind().execute(sa.text(...))`"
+_TABLES = "write `sa.inspect(op.get_bind()).get_table_names()`"
+# Words of SQLAlchemy 2 and Alembic, and what takes the place of the line.
+_FORMS = (
+    (
+        r"^Not an executable object|should be explicitly declared as text\(",
+        f"SQLAlchemy 2 executes no strings: {_TEXT}.",
+    ),
+    (r"'Engine' object has no attribute '(execute|scalar)'", f"SQLAlchemy 2 executes on connections: {_TEXT}."),
+    (
+        r"'(Select|CompoundSelect|Insert|Update|Delete|TextClause)' object has no attribute '(execute|scalar)'",
+        "SQLAlchemy 2 executes on connections: write `op.get_bind().execute(statement)`.",
+    ),
+    (
+        r"^Column expression, FROM clause, or other columns clause element expected, got \[",
+        "`sa.select()` takes no list in SQLAlchemy 2: write `sa.select(a, b)`.",
+    ),
+    (
+        r"MetaData\.__init__\(\) got an unexpected keyword argument 'bind'",
+        "SQLAlchemy 2's MetaData has no bind: write `sa.MetaData()`, and in its tables `autoload_with=op.get_bind()`.",
+    ),
+    (r"<dialectname>_<argument>, got 'autoload'", "Write `autoload_with=op.get_bind()` instead of `autoload=True`."),
+    (
+        r"'(Engine|Connection)' object has no attribute '(table_names|has_table)'",
+        f"SQLAlchemy 2 has an inspector: {_TABLES}.",
+    ),
+    (
+        r"Connection\.(execute|scalar)\(\) got an unexpected keyword argument",
+        "SQLAlchemy 2 takes values as a dictionary: write `execute(statement, {...})`.",
+    ),
+    (
+        r"^tuple indices must be integers or slices, not str",
+        "A row of SQLAlchemy 2 is a tuple: write `row.name`, or call `.mappings()` on the result.",
+    ),
+    (
+        r"^No support for ALTER of constraints in SQLite",
+        "SQLite changes constraints by rebuilding the table: call the operation of `batch_op` in "
+        "`with op.batch_alter_table(...) as batch_op:`.",
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One line of a file.
+
+    :param code: the operation on that line, shortened to one line; empty if the file can't be read.
+    """
+
+    path: str
+    line: int
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}"
+
+
+def place_below(error: BaseException, folders: t.Iterable[str | os.PathLike[str]]) -> Place | None:
+    """Return the innermost line below one of ``folders`` that was running when ``error`` arose.
+
+    A syntax error has no running line, so the line that it names counts.
+    """
+    roots = [os.path.realpath(folder) for folder in folders]
+    if isinstance(error, SyntaxError) and error.filename and _is_below(error.filename, roots):
+        return place(error.filename, error.lineno or 1)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.lineno and _is_below(frame.filename, roots):
+            return place(frame.filename, frame.lineno)
+    return None
+
+
+def own_line(error: BaseException) -> Place | None:
+    """Return the innermost line that belongs neither to the standard library nor to an installed package."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return place(error.filename, error.lineno or 1)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno and _is_own(frame.filename)]
+    return place(frames[-1].filename, frames[-1].lineno or 1) if frames else None
+
+
+def _is_own(filename: str) -> bool:
+    path = os.path.realpath(filename)
+    package = str(pathlib.Path(__file__).parents[2]) + os.sep
+    return os.path.isfile(path) and not path.startswith((*_LIBRARIES, package))
+
+
+def place(path: str, line: int) -> Place:
+    """Return a line with the operation on it."""
+    return Place(path, line, _operation(path, line))
+
+
+def arose_in(error: BaseException, path: str | os.PathLike[str]) -> bool:
+    """Return true if the file itself failed, rather than something that it called."""
+    if isinstance(error, SyntaxError):
+        return True
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and os.path.realpath(frames[-1]) == os.path.realpath(path)
+
+
+def advice_on_line(error: BaseException, place: Place, again: str) -> str:
+    """Return the advice for an error in a line of the project's own code.
+
+    :param again: the command to run afterwards, as a clause.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"Run `pip install {error.name.partition('.')[0]}`, if that is the package's name, or fix the import."
+    if isinstance(error, NameError) and error.name and _is_generated(place.path):
+        return (
+            f"Import {error.name} in that file, and in script.py.mako if new revisions need it too. Then {again}."
+        )
+    if isinstance(error, _NOT_THE_LINE):
+        return f"If the line is right, the cause is the driver or the server: check the server's log. Then {again}."
+    return f"Fix that line and {again}."
+
+
+def _is_generated(path: str) -> bool:
+    try:
+        text = pathlib.Path(path).read_text("utf-8", "replace")
+        return "\nCreate Date: " in text and "\nRevision ID: " in text
+    except OSError:
+        return False
+
+
+def words_of(error: BaseException) -> str:
+    """Return an error on one line, without passwords: ``KeyError: 'x'``."""
+    if isinstance(error, SyntaxError):
+        return scrub(f"{type(error).__name__}: {error.msg}")
+    text = " ".join(str(error).split())
+    return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _is_below(filename: str, roots: list[str]) -> bool:
+    path = os.path.realpath(filename)
+    return any(path == root or path.startswith(root + os.sep) for root in roots)
+
+
+def _operation(path: str, line: int) -> str:
+    """Return the call in the statement at ``line``, or the line unchanged."""
+    try:
+        tree = ast.parse(pathlib.Path(path).read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return on_one_line(linecache.getline(path, line))
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
+    if not statements:
+        return on_one_line(linecache.getline(path, line))
+    innermost = max(statements, key=lambda node: (node.lineno, node.col_offset))
+    calls = [node for node in ast.walk(innermost) if isinstance(node, ast.Call) and _spans(node, line)]
+    return on_one_line(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
+
+
+def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def on_one_line(code: str, longest: int = _LONGEST) -> str:
+    """Return code or SQL on one line, shortened, without passwords."""
+    text = scrub(" ".join(code.split()))
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def advice_on_old_form(error: BaseException) -> str | None:
+    """Return what to write in place of a line, or ``None`` if no such form is known to raise this error."""
+    if isinstance(error, exc.DBAPIError):
+        return None
+    words = str(error)
+    return next((advice for pattern, advice in _FORMS if re.search(pattern, words)), None)

@@ -11,11 +11,11 @@ import typing as t
 import urllib.parse
 
 from .. import __version__
-from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import as_json
 from ..linting.records import CheckedRevision
 from ..linting.records import Finding
 from ..linting.records import LintReport
+from ..linting.reports import SEVERAL_HEADS
 from ..linting.rulebook import RULES
 from ..revisions.files import shown_path
 from .output import flat

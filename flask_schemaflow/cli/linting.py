@@ -13,14 +13,14 @@ from ..errors import SchemaflowError
 from ..errors.linting import NotMeasured
 from ..errors.revisions import SeveralHeads
 from ..errors.revisions import StepAmbiguous
-from ..linting.improving import suggested
-from ..linting.plan_words import effects
 from ..linting.records import as_json as json_document
 from ..linting.records import CheckedRevision
 from ..linting.records import LEVELS
 from ..linting.records import LintReport
 from ..linting.records import Plan
+from ..linting.reports import effects
 from ..linting.rulebook import RULES
+from ..linting.safer import suggested
 from . import completion
 from .group import bind_option
 from .group import flag

@@ -7,12 +7,12 @@ import typing as t
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
-from ..linting.deployment import deployment_order
-from ..linting.heads import with_several_heads
 from ..linting.lint import lint_databases
 from ..linting.lint import Request
 from ..linting.records import LintReport
 from ..linting.records import Plan
+from ..linting.reports import deployment_order
+from ..linting.reports import with_several_heads
 from ..linting.sizes import read_sizes
 from ..linting.sizes import Sizes
 from ..runtime.environment import Environment

@@ -42,7 +42,7 @@ from ..errors.arguments import InvalidLabel
 from ..errors.arguments import InvalidRevisionId
 from ..errors.folder import DraftUnloadable
 from ..errors.folder import FolderNotWritable
-from ..linting.drafts import Drafts
+from ..linting.measure import Drafts
 from ..linting.records import LintReport
 from ..records import Written
 from ..revisions.edit import read_source

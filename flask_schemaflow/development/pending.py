@@ -86,7 +86,7 @@ class Pending:
         """
         if Settings.from_config(self.app.config).lint == "off":
             return {}
-        from ..linting.plan_words import effects  # loads Alembic, which the development server needs for nothing else
+        from ..linting.reports import effects  # loads Alembic, which the development server needs for nothing else
 
         now = fingerprint(self.standings())
         if self._effects[0] != now:

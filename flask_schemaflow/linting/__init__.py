@@ -12,7 +12,7 @@ The way of a revision through the package:
    statement, made by the recorder of the kind of database (:mod:`.recorders`), and what of the running code fails
    afterwards (:mod:`.running_code`).
 3. ``Measurement.check()`` applies the rules (:mod:`.rules`), each a function from observations to findings, and takes
-   the comments that allow one into account (:mod:`.allowing`).
+   the comments that allow one into account (:mod:`.source`).
 
 What comes out are the records of :mod:`.records`: a ``LintReport`` for each database, in it a ``CheckedRevision`` for
 each revision with its ``Transaction`` and ``Statement`` records (locks and work by table), its ``Finding`` records,

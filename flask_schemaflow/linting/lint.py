@@ -35,8 +35,6 @@ from ..targets import choose
 from ..targets import instead_of_databases
 from ..targets import Target
 from ..targets import TenantTarget
-from .improving import Copies
-from .improving import with_safer_code
 from .measure import copy_rows
 from .measure import Measurement
 from .raw import kind_of
@@ -44,6 +42,8 @@ from .raw import reading
 from .recorders import RECORDERS
 from .records import CheckedRevision
 from .records import LintReport
+from .safer import Copies
+from .safer import with_safer_code
 from .sizes import load_sizes
 from .sizes import read_sizes
 from .sizes import Sizes

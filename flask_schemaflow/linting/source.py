@@ -12,6 +12,10 @@ import pathlib
 import re
 import sys
 import tokenize
+import typing as t
+
+from .records import Finding
+from .rulebook import RULES
 
 _ALLOW = re.compile(r"#\s*allow\s+(?P<code>[\w-]+)\s*(?::\s*(?P<reason>\S.*?)?)?\s*$")
 
@@ -112,3 +116,39 @@ def _allowances(text: str) -> list[Allowance]:
     except (tokenize.TokenError, SyntaxError):
         pass
     return found
+
+
+def with_allowances(
+    findings: t.Sequence[Finding],
+    lines: t.Sequence[tuple[int, ...]],
+    file: SourceFile,
+    direction: str = "upgrade",
+) -> list[Finding]:
+    """Return findings with the reasons that allow them, and one for each comment that allows nothing.
+
+    :param lines: those that sent each statement, by its number.
+    :param direction: comments outside of the function that ran are left alone.
+    """
+    used: set[Allowance] = set()
+    result = []
+    for finding in findings:
+        allowance = file.allowance(finding.code, lines[finding.number - 1] if finding.number else ())
+        if allowance is not None and allowance.reason:
+            used.add(allowance)
+            finding = finding.changed(allowed=allowance.reason)
+        result.append(finding)
+    first, last = file.function(direction)
+    for allowance in file.allowances:
+        if allowance not in used and first <= allowance.line <= last:
+            result.append(_unused(allowance))
+    return result
+
+
+def _unused(allowance: Allowance) -> Finding:
+    if allowance.code not in RULES:
+        why = f"There is no rule {allowance.code}; `flask db lint --explain` lists them."
+    elif not allowance.reason:
+        why = f"The comment has no reason, so it allows nothing: write `# allow {allowance.code}: why it is all right`."
+    else:
+        why = f"Nothing here is found by {allowance.code}, so the comment can go."
+    return Finding("unused-allow", RULES["unused-allow"].level, allowance.line, "", message=why)

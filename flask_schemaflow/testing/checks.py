@@ -21,8 +21,8 @@ from ..commands.alembic_answers import check as compare
 from ..commands.linting import lint
 from ..errors import SchemaflowError
 from ..errors.testing import UnknownCheck
-from ..linting.heads import CODE as SEVERAL_HEADS
 from ..linting.records import CheckedRevision
+from ..linting.reports import SEVERAL_HEADS
 from ..records import Step
 from ..revisions import git
 from ..revisions.files import shown_path

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from flask_schemaflow.linting.improving import suggested
 from flask_schemaflow.linting.safer import proposals
+from flask_schemaflow.linting.safer import suggested
 from flask_schemaflow.linting.safer import with_proposals
 from flask_schemaflow.linting.source import SourceFile
 from tests.linting.application import run

@@ -252,59 +252,92 @@ def _measure(
 
     :param has_rows: whether the copy is one of a database in use, whose tables are all there are.
     """
-    notices = [*report.notices]
     if sizes is None:
         known = read_sizes(source) if source is not None and (has_rows or request.data) else {}
         sizes = Sizes(known, "database" if known else "unknown")
+    report = _described(report, scratch, sizes)
+    if request.sample and source is not None:
+        report = _with_rows(report, source, scratch, request.sample)
+    if source is not None and report.measured_on != "history":
+        report = _with_notices(report, _triggers_left_out(source, scratch))
+    limit = scratch.state.settings.lint_seconds
+    measurement = Measurement(scratch, source, sizes, limit, bind=report.bind, check_rows=request.data)
+    measurement.settings["has_rows"] = report.measured_on == "sample"
+    if request.reverting:
+        report = report.changed(revisions=tuple(_downgrades(measurement, chosen)))
+    else:
+        report = _with_upgrades(report, measurement, path, chosen, request.down, has_rows)
+    if not report.unmeasured:
+        report = _with_notices(report, _limits(report, scratch, request))
+    return report, measurement.sizes
+
+
+def _described(report: LintReport, scratch: ScratchEnvironment, sizes: Sizes) -> LintReport:
+    """Return a report that says on which server it was measured, and by which sizes."""
     with scratch.connect():  # which asks for the version
         pass
     version = ".".join(map(str, scratch.engine.dialect.server_version_info or ()))
-    report = report.changed(dialect=kind_of(scratch.engine), server=version, rows_from=sizes.source)
-    if request.sample and source is not None:
-        version_table = scratch.options.get("version_table") or "alembic_version"
-        left_out = copy_rows(source, scratch.engine, request.sample, OWN_TABLES | {version_table})
-        report = report.changed(measured_on="sample")
-        notices += [f"The rows of {name} can't be copied." for name in left_out]
-    if source is not None and report.measured_on != "history":
-        notices += _triggers_left_out(source, scratch)
-    limit = scratch.state.settings.lint_seconds
-    measurement = Measurement(
-        scratch, source, sizes, limit, bind=report.bind, check_rows=request.data
-    )
-    measurement.settings["has_rows"] = report.measured_on == "sample"
+    return report.changed(dialect=kind_of(scratch.engine), server=version, rows_from=sizes.source)
+
+
+def _with_rows(report: LintReport, source: sa.Engine, scratch: ScratchEnvironment, rows: int) -> LintReport:
+    """Copy some rows of each table, and return a report that says so."""
+    version_table = scratch.options.get("version_table") or "alembic_version"
+    left_out = copy_rows(source, scratch.engine, rows, OWN_TABLES | {version_table})
+    notices = [f"The rows of {name} can't be copied." for name in left_out]
+    return _with_notices(report.changed(measured_on="sample"), notices)
+
+
+def _with_notices(report: LintReport, notices: t.Iterable[str]) -> LintReport:
+    return report.changed(notices=(*report.notices, *notices))
+
+
+def _with_upgrades(
+    report: LintReport,
+    measurement: Measurement,
+    path: t.Sequence[Script],
+    chosen: t.Sequence[Script],
+    down: bool,
+    has_rows: bool,
+) -> LintReport:
+    """Run the revisions of ``path`` up to the last chosen one, and return a report with what was found in these.
+
+    :param down: revert the chosen ones afterwards.
+    """
     wanted = {item.revision for item in chosen}
-    checked: list[CheckedRevision] = []
     last = max(number for number, item in enumerate(path) if item.revision in wanted)
+    checked: list[CheckedRevision] = []
     done: list[Script] = []
-    if request.reverting:
-        checked += _downgrades(measurement, chosen)
-        path = ()
     for script in path[: last + 1]:
         if script.revision not in wanted:
-            scratch.upgrade(script.revision)
+            measurement.scratch.upgrade(script.revision)
             continue
         measured = measurement.run(script)
         if measured.error:
             reason = f"{script.revision} fails on the copy: {measured.error.rstrip('.')}"
-            return report.changed(revisions=tuple(checked), unmeasured=reason), sizes
+            return report.changed(revisions=tuple(checked), unmeasured=reason)
         checked.append(measurement.check(script, measured))
         if measured.has_failed:
-            notices.append(f"Nothing after {script.revision} was measured, because it fails.")
+            report = _with_notices(report, [f"Nothing after {script.revision} was measured, because it fails."])
             break
         done.append(script)
         if has_rows:
             measurement.made.update(measured.made)
             measurement.sizes = measurement.sizes.with_new(measured.made)
-    checked += _downgrades(measurement, reversed(done)) if request.down else []
+    checked += _downgrades(measurement, reversed(done)) if down else []
+    return report.changed(revisions=tuple(checked))
+
+
+def _limits(report: LintReport, scratch: ScratchEnvironment, request: Request) -> t.Iterator[str]:
+    """Yield what a reader has to know about the database that was measured on."""
     if report.dialect == "sqlite" and request.on is None:
-        notices.append("Measured on SQLite; if production is another kind of database, name one with --on URL.")
+        yield "Measured on SQLite; if production is another kind of database, name one with --on URL."
     with scratch.connect() as connection:
         if is_own_schema(connection):
-            notices.append(
+            yield (
                 f"Measured in a schema of its own, because {scratch.engine.url.username} may not create databases. It "
                 "has the tables, without views, functions and triggers."
             )
-    return report.changed(revisions=tuple(checked), notices=tuple(notices)), measurement.sizes
 
 
 def _triggers_left_out(source: sa.Engine, scratch: ScratchEnvironment) -> list[str]:

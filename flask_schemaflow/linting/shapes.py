@@ -105,18 +105,8 @@ def shape_of(connection: sa.Connection, table: str) -> Shape | None:
         foreign_keys = inspector.get_foreign_keys(name, **where)
         checks = inspector.get_check_constraints(name, **where)
         options = inspector.get_table_options(name, **where) if is_mysql else {}
-    written = {str(item["name"]): item["sqltext"] for item in checks}
-    if getattr(connection.dialect, "is_mariadb", False):
-        written |= {column: text for column, text in query(connection, _COLUMN_CHECKS, (name,))}
     compiler = connection.dialect.type_compiler_instance
     keys = [tuple(t.cast("list[str]", item["column_names"])) for item in uniques]
-    key_columns = {
-        tuple(item["constrained_columns"]): (
-            label(item.get("referred_schema"), item["referred_table"]),
-            tuple(item["referred_columns"]),
-        )
-        for item in foreign_keys
-    }
     return Shape(
         name,
         schema,
@@ -124,10 +114,24 @@ def shape_of(connection: sa.Connection, table: str) -> Shape | None:
         frozenset(item["name"] for item in columns if item.get("computed")),
         primary,
         frozenset(names for names in keys if all(names)),
-        key_columns,
-        written,
+        dict(map(_foreign_key, foreign_keys)),
+        _texts_of_checks(connection, name, checks),
         str(next((value for key, value in options.items() if key.endswith("default charset")), "")),
     )
+
+
+def _foreign_key(item: t.Any) -> tuple[tuple[str, ...], tuple[str, tuple[str, ...]]]:
+    """Return the columns of a foreign key, and the table and columns that they refer to."""
+    referred = label(item.get("referred_schema"), item["referred_table"]), tuple(item["referred_columns"])
+    return tuple(item["constrained_columns"]), referred
+
+
+def _texts_of_checks(connection: sa.Connection, table: str, checks: t.Iterable[t.Any]) -> dict[str, str]:
+    """Return the conditions of a table by the names of the checks; on MariaDB also those of columns."""
+    texts = {str(item["name"]): item["sqltext"] for item in checks}
+    if getattr(connection.dialect, "is_mariadb", False):
+        texts |= {column: text for column, text in query(connection, _COLUMN_CHECKS, (table,))}
+    return texts
 
 
 def _column(item: t.Any, compiler: t.Any, primary: tuple[str, ...], dialect: str) -> Column:

@@ -54,6 +54,7 @@ from alembic.runtime.migration import MigrationContext
 from ..errors import SchemaflowError
 from ..revisions.calls import CreatedTables
 from ..runtime.environment import Environment
+from ..runtime.guard import MYSQL
 from ..settings import Settings
 from .operations import Key
 from .operations import label
@@ -230,7 +231,7 @@ def passes_hook(
             )
             # Alembic appends a pair of operations for each database.
             up, down = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]
-            if context.dialect not in ("mysql", "mariadb"):
+            if context.dialect not in MYSQL:
                 _forget_autoincrement(up)
             _note_differing(context, up)
             if _run(steps, context, up):
@@ -336,6 +337,6 @@ def _compared_again(context: PassContext) -> ops.UpgradeOps:
     again = AutogenContext(context.migration)
     again.inspector = context.inspector
     again.comparators.dispatch("autogenerate", qualifier=again.dialect.name)(again, up)
-    if context.dialect not in ("mysql", "mariadb"):
+    if context.dialect not in MYSQL:
         _forget_autoincrement(up)
     return up

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
 
+from ..runtime.guard import MYSQL
 from ..runtime.guards.sqlite.tokens import text_of
 from ..runtime.guards.sqlite.tokens import tokens
 from ..runtime.guards.sqlite.tokens import with_depth
@@ -109,7 +110,7 @@ def complete_table(connection: sa.Connection, table: sa.Table, renames: Renames 
             # SQLAlchemy finds the expression by a pattern, which stops where a line does.
             found = stored_expression(connection, column, renames)
             column.computed.sqltext = column.computed.sqltext if found is None else clause(found.text)
-        elif isinstance(column.server_default, sa.DefaultClause) and connection.dialect.name in ("mysql", "mariadb"):
+        elif isinstance(column.server_default, sa.DefaultClause) and connection.dialect.name in MYSQL:
             if str(column.server_default.arg).startswith("'") and "?" in str(column.server_default.arg):
                 exact = _default_of_row(connection, column, renames)
                 column.server_default.arg = column.server_default.arg if exact is None else exact

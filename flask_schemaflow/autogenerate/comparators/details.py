@@ -17,6 +17,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 
 from ...alembic_private import sqlite_definition
+from ...runtime.guard import MYSQL
 from ...runtime.guards.sqlite.tokens import significant
 from ...runtime.guards.sqlite.tokens import tokens
 from .. import names
@@ -34,7 +35,6 @@ UNWRITTEN = "schemaflow_unwritten"
 """The key in Alembic's memo of a comparison for sentences about what is seen and not written."""
 
 _DIGITS = re.compile(r"\((\d+)\)")
-_MYSQL = ("mysql", "mariadb")
 _DETAILS = ("unsigned", "zerofill", "fsp", "collation", "charset")
 _COLLATIONS = """
 SELECT n.nspname, c.relname, a.attname, co.collname
@@ -51,7 +51,7 @@ def differs_in_detail(context: AutogenContext, found: Column, model: Column) -> 
     wanted = model.type.dialect_impl(context.dialect)
     if context.dialect.name == "postgresql":
         return _differs_in_precision(context, found, model) or _differs_in_collation(context, found, wanted)
-    if context.dialect.name not in _MYSQL or _details(found.type) == _details(wanted):
+    if context.dialect.name not in MYSQL or _details(found.type) == _details(wanted):
         return False
     seen = mirror_of(context).column(model)
     return seen is not None and _details(found.type) != _details(seen.type)
@@ -124,7 +124,7 @@ def _wanted(context: AutogenContext, model: sa.Table, stored: t.Mapping[str, t.A
     """Return the options that the models set; on SQLite also those that they don't, which are the other way then."""
     dialect = context.dialect.name
     given = _options(dialect, model)
-    if dialect in _MYSQL:
+    if dialect in MYSQL:
         return {name: value for name, value in given.items() if name in stored}
     defaults = {"with_rowid": True}
     return {name: given.get(name, defaults.get(name)) for name in stored}
@@ -179,7 +179,7 @@ def compare_primary_keys(
         return PriorityDispatchResult.CONTINUE
     old, new = _columns(found.primary_key), _columns(model.primary_key)
     if set(old) == set(new):  # another order is the same key
-        if context.dialect.name in ("mysql", "mariadb"):
+        if context.dialect.name in MYSQL:
             said = _said(context.dialect, schema, found, model)
             starting = {item.column_name for item in said if item.starts}
             for item in change.ops:
@@ -193,7 +193,7 @@ def compare_primary_keys(
         change.ops.append(DropPrimaryKey(old_name, name, old, schema))
     if new:
         change.ops.append(AddPrimaryKey(new_name, name, new, schema))
-    if context.dialect.name in ("mysql", "mariadb"):
+    if context.dialect.name in MYSQL:
         change.ops += _automatic(schema, found, model)
     return PriorityDispatchResult.CONTINUE
 

@@ -17,6 +17,7 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateIndex
 
+from ...runtime.guard import MYSQL
 from .. import names
 from ..operations import label
 from ..operations.enums import Direction
@@ -66,7 +67,7 @@ def compare_indexes(
     if context.dialect.name == "postgresql":
         _compare_postgresql_indexes(context, change, found, model)
         _compare_postgresql_constraints(context, change, found, model)
-    elif context.dialect.name in ("mysql", "mariadb"):
+    elif context.dialect.name in MYSQL:
         _compare_mysql_indexes(context, change, found, model)
     return _CONTINUE
 

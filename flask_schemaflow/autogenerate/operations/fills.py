@@ -22,6 +22,7 @@ from alembic.operations import ops
 
 from ...errors.autogenerate import InvalidAnswer
 from ...records import Record
+from ...runtime.guard import MYSQL
 from ..sql_text import compiled
 from ..sql_text import escaped
 from ..sql_text import is_plain
@@ -119,7 +120,7 @@ def constant(value: Value, column_type: t.Any, dialect: sa.Dialect) -> str | Non
     if found["number"]:
         return found["number"]
     text = found["text"].replace("''", "'")
-    return text.replace("\\\\", "\\") if dialect.name in ("mysql", "mariadb") else text
+    return text.replace("\\\\", "\\") if dialect.name in MYSQL else text
 
 
 def _constant_text(value: t.Any) -> str | None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ...records import Record
+from ...runtime.guard import MYSQL
 from ..pipeline import PassContext
 from ..reflection.renamed_inspector import Renames
 from ..sql_text import clause
@@ -154,7 +155,6 @@ def _signature(operation: ops.MigrateOperation) -> t.Any:
     return None
 
 
-_MYSQL = ("mysql", "mariadb")
 _ASIDE = "__aside"
 Name = t.TypeVar("Name", bound=t.Hashable)
 
@@ -217,7 +217,7 @@ def _table(context: PassContext, old: Key, new: Key) -> list[ops.MigrateOperatio
         return [RenameTable(old[1], new[1], new[0])]
     words = f"move table {label(old)} to {label(new)}", f"move table {label(new)} to {label(old)}"
     preparer = context.connection.dialect.identifier_preparer
-    if context.dialect in _MYSQL:
+    if context.dialect in MYSQL:
         one, other = (_qualified(context, key) for key in (old, new))
         up, down = f"RENAME TABLE {one} TO {other}", f"RENAME TABLE {other} TO {one}"
         return [Statement(up, down, words, new[1], new[0])]
@@ -237,7 +237,7 @@ def _table(context: PassContext, old: Key, new: Key) -> list[ops.MigrateOperatio
 
 
 def _qualified(context: PassContext, key: Key) -> str:
-    schema = key[0] or (context.connection.dialect.default_schema_name if context.dialect in _MYSQL else None)
+    schema = key[0] or (context.connection.dialect.default_schema_name if context.dialect in MYSQL else None)
     preparer = context.connection.dialect.identifier_preparer
     return ".".join(preparer.quote(part) for part in (schema, key[1]) if part)
 
@@ -245,7 +245,7 @@ def _qualified(context: PassContext, key: Key) -> str:
 def _known_columns(context: PassContext, table: Key) -> dict[str, t.Any]:
     columns = context.inspector.get_columns(table[1], schema=table[0])
     checks: list[t.Any] = []
-    if context.dialect in _MYSQL:
+    if context.dialect in MYSQL:
         checks = context.inspector.get_check_constraints(table[1], schema=table[0])
     texts = " ".join(str(check["sqltext"]) for check in checks)
     return {column["name"]: {**column, "checked": _names(texts, column["name"])} for column in columns}
@@ -256,7 +256,7 @@ def _names(expression: str, column: str) -> bool:
 
 
 def _column(context: PassContext, table: Key, column: t.Mapping[str, t.Any], new: str) -> ops.MigrateOperation:
-    if context.dialect in _MYSQL and _more_than_alembic_says(column):
+    if context.dialect in MYSQL and _more_than_alembic_says(column):
         return _column_statement(context, table, column["now"], new)
     default = column.get("default")
     if column.get("computed") or column.get("identity") or str(default or "").startswith("nextval("):
@@ -320,7 +320,7 @@ def name_statement(context: PassContext, change: NameChange) -> Statement:
         "type": "ALTER TYPE {qualified} RENAME TO {name}",
         "constraint": "ALTER TABLE {table} RENAME CONSTRAINT {name_before} TO {name}",
     }
-    form = "ALTER TABLE {table} RENAME INDEX {name_before} TO {name}" if context.dialect in _MYSQL else ""
+    form = "ALTER TABLE {table} RENAME INDEX {name_before} TO {name}" if context.dialect in MYSQL else ""
 
     def written(before: str, after: str) -> str:
         qualified = _qualified_as_given(context, (change.table[0], before))

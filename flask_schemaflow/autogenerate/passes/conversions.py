@@ -17,6 +17,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ...records import Record
+from ...runtime.guard import MYSQL
 from ..operations.fills import stored_type
 
 Kind = t.Literal[
@@ -128,7 +129,7 @@ def _parsed(ddl: str, dialect: sa.Dialect) -> ColumnType:
     kind = _KINDS.get(name, "other")
     if name == "TINYINT" and found == (1,):
         kind = "boolean"
-    if dialect.name in ("mysql", "mariadb"):
+    if dialect.name in MYSQL:
         # Two names that mean less there than elsewhere.
         name = {"FLOAT": "REAL", "REAL": "DOUBLE"}.get(name, name)
         found = (2**16 - 1,) if name == "TEXT" and not found else found

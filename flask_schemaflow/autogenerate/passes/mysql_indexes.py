@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import render_op_text
 from alembic.operations import ops
 
+from ...runtime.guard import MYSQL
 from ..operations import as_kind
 from ..operations import OwnOperation
 from ..operations.tables import foreign_key
 from ..pipeline import PassContext
 
-_DIALECTS = ("mysql", "mariadb")
 Columns = tuple[str, ...]
 
 
@@ -29,7 +29,7 @@ class ForeignKeyIndexesPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Complete the changes of tables that exist."""
-        if context.dialect not in _DIALECTS:
+        if context.dialect not in MYSQL:
             return
         containers = [
             operation

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ...errors.autogenerate import InvalidAnswer
+from ...runtime.guard import MYSQL
 from ..operations import Key
 from ..operations import label
 from ..operations import notes
@@ -90,7 +91,7 @@ def _return_not_null(context: PassContext, container: ops.MigrateOperation) -> l
         name = f"{label(key)}.{operation.column_name}"
         context.decisions.know([name])
         answer = context.fill(name)
-        if answer is None and context.dialect not in ("mysql", "mariadb"):
+        if answer is None and context.dialect not in MYSQL:
             continue
         column = operation.to_column()
         value = None if answer is None else read_fill(name, answer, column.type, context.connection.dialect)

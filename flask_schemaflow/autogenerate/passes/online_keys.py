@@ -12,6 +12,7 @@ import typing as t
 
 from alembic.operations import ops
 
+from ...runtime.guard import MYSQL
 from ..operations import Key
 from ..operations import OneWay
 from ..operations import OnlyBack
@@ -161,7 +162,7 @@ def doubled(
 def _named(context: PassContext, table: Key, item: ColumnKey, here: t.Any, there: t.Any) -> list[ops.MigrateOperation]:
     """Return what gives a key its name: a statement, or where there is none, a new one in its place."""
     before, after = (getattr(operation, "index_name", None) or operation.constraint_name for operation in (here, there))
-    is_mysql = context.dialect in ("mysql", "mariadb")
+    is_mysql = context.dialect in MYSQL
     if context.dialect == "postgresql" or (is_mysql and item.kind != "foreign key"):
         kind: t.Literal["index", "constraint"] = "index" if item.kind == "index" else "constraint"
         return [name_statement(context, NameChange(table, kind, before, after))]

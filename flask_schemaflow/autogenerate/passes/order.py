@@ -19,6 +19,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ...runtime.guard import MYSQL
 from ..names import referred
 from ..operations import as_kind
 from ..operations import Key
@@ -213,7 +214,7 @@ class _Order:
                 key = set(moved.get(self.normal(reported["referred_schema"], reported["referred_table"]), ()))
                 referred = set(reported["referred_columns"])
                 # MariaDB and MySQL let a foreign key refer to the first columns of a key.
-                needs_key = referred == key or (context.dialect in ("mysql", "mariadb") and referred <= key)
+                needs_key = referred == key or (context.dialect in MYSQL and referred <= key)
                 if needs_key and reported["name"] not in dropped:
                     self._take_off(owner, foreign_key(owner, reported))
 

@@ -14,6 +14,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from ....runtime.guard import MYSQL
 from ...operations import Key
 from ...operations import OnlyBack
 from ...operations.enums import Direction
@@ -303,7 +304,7 @@ def invalid_values(context: PassContext, place: EnumColumn, labels: t.Collection
     if key is None:
         return []
     quote = context.connection.dialect.identifier_preparer.quote
-    text = "CHAR" if context.dialect in ("mysql", "mariadb") else "TEXT"
+    text = "CHAR" if context.dialect in MYSQL else "TEXT"
     column: sa.ColumnElement[str] = sa.literal_column(
         f"CAST({quote(context.stored_column(*place.table, place.column))} AS {text})", sa.String()
     )

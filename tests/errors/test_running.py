@@ -75,8 +75,9 @@ def test_a_revision_that_fails(broken: Project) -> None:
               Rolled back: abcd0001, abcd0002
               Current revision: none
 
-            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
-                line or the schema, then run `flask db upgrade` again.
+            No revision up to abcd0002 creates the table prices; where this one was written, db.create_all() may
+                have. Fix the name in that line, or create the table in an earlier revision, then run `flask db
+                upgrade` again.
             """
         )
     elif kind_of(broken) == "postgresql":
@@ -90,8 +91,9 @@ def test_a_revision_that_fails(broken: Project) -> None:
               Rolled back: abcd0001, abcd0002
               Current revision: none
 
-            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
-                line or the schema, then run `flask db upgrade` again.
+            No revision up to abcd0002 creates the table prices; where this one was written, db.create_all() may
+                have. Fix the name in that line, or create the table in an earlier revision, then run `flask db
+                upgrade` again.
             """
         )
     else:
@@ -107,8 +109,9 @@ def test_a_revision_that_fails(broken: Project) -> None:
                   it.
               Current revision: abcd0001
 
-            The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
-                line or the schema, then run `flask db upgrade` again.
+            No revision up to abcd0002 creates the table prices; where this one was written, db.create_all() may
+                have. Fix the name in that line, or create the table in an earlier revision, then run `flask db
+                upgrade` again.
             """
         )
 
@@ -188,8 +191,9 @@ def test_a_failure_in_one_of_several_databases(
           log: Rolled back: abcd0001
           log: Current revision: none
 
-        The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
-            line or the schema, then run `flask db upgrade` again.
+        No revision up to abcd0001 creates the table entries; where this one was written, db.create_all() may
+            have. Fix the name in that line, or create the table in an earlier revision, then run `flask db
+            upgrade` again.
         """
     )
 
@@ -212,8 +216,9 @@ def test_each_revision_in_a_transaction_of_its_own(shop: Project) -> None:
           Rolled back: abcd0002
           Current revision: abcd0001
 
-        The database is not as this revision expects it. `flask db status` shows the applied revisions; fix that
-            line or the schema, then run `flask db upgrade` again.
+        No revision up to abcd0002 creates the table prices; where this one was written, db.create_all() may
+            have. Fix the name in that line, or create the table in an earlier revision, then run `flask db
+            upgrade` again.
         """
     )
 

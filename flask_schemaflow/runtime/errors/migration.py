@@ -43,6 +43,7 @@ from .schema import Creation
 from .schema import Existing
 from .schema import existing
 from .schema import names_hint
+from .schema import never_created
 from .schema import newest_present
 from .schema import stamp_advice
 
@@ -218,6 +219,12 @@ def _next_step(
     step = failure.running
     assert step is not None
     again = _again(step)
+    table = never_created(words, failure.script, step.revision) if step.direction == "upgrade" else ""
+    if table:
+        return (
+            f"No revision up to {step.revision} creates the table {table}; where this one was written, db.create_all() "
+            f"may have. Fix the name in that line, or create the table in an earlier revision, then {again}."
+        )
     if reason is not None and type(reason) is not DatabaseError and reason.hint:
         return reason.hint.replace("run the command again", again)
     if reason is not None:

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 from ...revisions.calls import Call
 from ...revisions.calls import calls_of
+from ...revisions.calls import CreatedTables
 from ...revisions.scripts import parents
 from ..planning import function_for
 
@@ -300,6 +301,24 @@ def _existing_table(name: str, call: Call, connection: sa.Connection) -> Existin
 
 
 # -- names that are missing or wrong --------------------------------------------------------------
+
+_NO_TABLE = re.compile(
+    r"""(?:no such table: |relation "|Table '|NoSuchTableError: `?)(?P<name>[\w.]+)["'`]?"""
+    r"(?: does not exist| doesn't exist|$)"
+)
+
+
+def never_created(words: str, script: ScriptDirectory, revision: str) -> str:
+    """Return the name of a table that the database lacks and that no revision up to this one creates; or an empty text.
+
+    :param words: those of the database or of SQLAlchemy.
+    """
+    found = _NO_TABLE.search(words)
+    if found is None:
+        return ""
+    name = found["name"].rpartition(".")[2]
+    paths = (earlier.path for earlier in script.iterate_revisions(revision, "base"))
+    return "" if name in CreatedTables(paths) else name
 
 
 def names_hint(call: Call, connection: sa.Connection) -> str:

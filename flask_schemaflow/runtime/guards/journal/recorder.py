@@ -229,8 +229,8 @@ class Recorder:
 
     @property
     def has_nothing(self) -> bool:
-        """Whether it is certain that nothing took effect: the first change was one of the schema, and was refused."""
-        return not self.count and self._doing is None and self._refused
+        """Whether certainly nothing took effect: no change was sent, or the first was one of the schema and refused."""
+        return not self.count and self._doing is None and (self._refused or not self._log.wrote)
 
     def before(self, statement: str, parameters: t.Any, context: t.Any) -> tuple[str, t.Any]:
         """Return what to send in place of a statement that is about to run."""

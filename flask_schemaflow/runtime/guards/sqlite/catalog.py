@@ -197,10 +197,11 @@ def require_table(catalog: SqliteCatalog, name: str, scope: Scope) -> CatalogEnt
         return entry
     if entry is not None:
         raise RebuildRefused(f"{entry.name} is a view, which can't be altered.", hint="Drop it and create it again.")
-    names = [entry.name for entry in catalog.entries() if entry.kind == "table" and not is_own_table(entry.name)]
+    tables = (entry.name for entry in catalog.entries() if entry.kind == "table")
+    names = sorted(table for table in tables if not is_own_table(table) and table != scope.version_table)
     raise RebuildRefused(
         f"The {scope.bind or 'default'} database has no table {name}.",
-        hint="Its tables are: " + ", ".join(sorted(names)) + ".",
+        hint=f"Its tables are: {', '.join(names)}." if names else "It has no tables: create it in an earlier revision.",
     )
 
 

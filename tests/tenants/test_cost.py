@@ -55,7 +55,7 @@ def sent(trace: pathlib.Path) -> list[str]:
 def test_a_pending_revision_takes_few_statements_on_one_connection(
     schema_project: TenantProject, traces: list[pathlib.Path]
 ) -> None:
-    """Nine for the first, which makes the table of applied revisions, and one more afterwards, which reads it."""
+    """Nine, whether the table of applied revisions is there or has to be made."""
     schema_project.history(("a1", None, CREATE))
     schema_project.schemas("one", "two")
     schema_project.db("upgrade", "--all-tenants")
@@ -70,7 +70,7 @@ def test_a_pending_revision_takes_few_statements_on_one_connection(
             per_tenant = [found for found in map(sent, traces) if "search_path" in found[0]]
             assert len(per_tenant) == 2  # a connection each
             counts.append(len(per_tenant[1]))
-    assert counts[0] <= 9 and counts[1] <= 10, sent(traces[-1])
+    assert max(counts) <= 9, (counts, sent(traces[-1]))
 
 
 def test_the_revision_files_are_read_once_for_all_tenants(

@@ -120,7 +120,8 @@ def test_a_dask_cluster_migrates_each_tenant_once(fleet: TenantProject, tmp_path
     scheduler = [*dask[:2], dask[2] + "dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(found)]
     worker = [*dask[:2], dask[2] + "dask_worker", "--scheduler-file", str(found), "--no-dashboard", "--nthreads", "1"]
     with running(scheduler, root), running([*worker, "--nworkers", "2"], root):
-        processes.wait_until(found.exists, "the scheduler's start")
+        written = lambda: found.exists() and found.read_text().rstrip().endswith("}")  # noqa: E731
+        processes.wait_until(written, "the scheduler's start")
         import json
 
         address = json.loads(found.read_text())["address"]

@@ -79,7 +79,9 @@ class AppliedRevisions(Guard):
         self._started = 0.0
         self._rows: dict[str, dict[str, t.Any] | None] = {}  # by revision; None after a downgrade
         self._transactional = False
-        self._apart = self._is_missing = False
+        self._apart = self._is_missing = self._is_unread = False
+        self._heads: tuple[str, ...] = ()
+        self._revision_map: t.Any = None
         self._digests: dict[str, str] = {}  # of tables, by the id of their row
         self._has_digests = False  # whether this run has taken them
         self._known: set[str] = set()  # the revisions that have a row, without their case
@@ -102,11 +104,13 @@ class AppliedRevisions(Guard):
         transactional = context.impl.transactional_ddl and not commits_each_statement(scope.connection)
         self._together, self._transactional = self._together and transactional, transactional
         self._apart = scope.dialect == "postgresql" and transactional and can_execute_apart(scope.connection)
-        self._scope = scope
+        self._scope, self._heads, self._revision_map = scope, tuple(scope.heads or ()), steps[0].info.revision_map
         try:
             with scope.connection.begin_nested() if transactional and not self._apart else contextlib.nullcontext():
-                if is_there:
-                    self._tell_of_edited(scope, steps[0].info.revision_map)
+                if is_there and self._apart and self._together:
+                    self._is_unread = True  # until the digests are read, which is one statement then
+                elif is_there:
+                    self._take_applied((_read_apart if self._apart else _read)(scope.connection, *self._names()))
                 elif self._apart:
                     self._is_missing = True  # until there is something to write
                 else:
@@ -123,22 +127,33 @@ class AppliedRevisions(Guard):
         reason = f"{APPLIED_TABLE} can't be {what} ({scrub(str(error.orig)).strip()})"
         self._scope.tell("notice", f"The {self._scope.database} database keeps no times of revisions: {reason}.")
 
-    def _tell_of_edited(self, scope: Scope, revision_map: t.Any) -> None:
-        read = _read_apart if self._apart else _read
-        applied = read(scope.connection, scope.version_table, scope.version_table_schema)
+    def _names(self) -> tuple[str, str | None]:
+        return self._scope.version_table, self._scope.version_table_schema
+
+    def _take_applied(self, applied: list[AppliedRevision]) -> None:
+        """Note which rows there are, and tell of files that were edited after they were applied."""
+        self._is_unread = False
         self._known = {record.revision.casefold() for record in applied}
         self._digests = {record.revision: record.digest for record in applied if record.revision.startswith(_TABLE)}
         applied = [record for record in applied if record.revision not in self._digests]
         if not self._together:
             self._forget_digests()
-        below = revision_map.iterate_revisions(tuple(scope.heads or ()), "base") if applied and scope.heads else ()
+        below = self._revision_map.iterate_revisions(self._heads, "base") if applied and self._heads else ()
         paths = {revision.revision: revision.path for revision in below}
         tenant = current_tenant()
         look = functools.partial(_is_edited, tenant.fleet) if tenant is not None and tenant.fleet else is_edited
         for record in applied:
             path = paths.get(record.revision)
             if path is not None and look(path, record.digest) and _moved(record, paths, applied) is None:
-                scope.tell("notice", edited_sentence(record, path))
+                self._scope.tell("notice", edited_sentence(record, path))
+
+    def _read_late(self) -> None:
+        """Read the rows by themselves, where they couldn't be read with the digests."""
+        try:
+            self._take_applied(_read_apart(self._scope.connection, *self._names()))
+        except sa.exc.DBAPIError as error:
+            self._is_unread = False
+            self._tell_of_none("read", error)
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Start the clock."""
@@ -178,14 +193,18 @@ class AppliedRevisions(Guard):
         if not self._apart or query is None:
             with connection.begin_nested() if self._transactional else contextlib.nullcontext():
                 return read_digests(connection, *names)
-        creating = [_text_of_create(connection, self._table)] if self._is_missing and self._table is not None else []
+        first = [_text_of_create(connection, self._table)] if self._is_missing and self._table is not None else []
+        if self._is_unread:
+            first = [_query(connection, *names)]
         try:
-            *_, rows = execute_apart_from_errors(connection, *creating, query)
+            *found, rows = execute_apart_from_errors(connection, *first, query)
         except sa.exc.DBAPIError:
-            if not creating:
+            if not first:
                 raise
-            self._create(connection)
+            self._read_late() if self._is_unread else self._create(connection)
             return self._read_digests(scope) if self._table is not None else {}
+        if self._is_unread:
+            self._take_applied(_applied(found[0]))
         self._is_missing = False
         return digests_of(rows, scope.version_table)
 
@@ -205,6 +224,8 @@ class AppliedRevisions(Guard):
         self._digests = {}
 
     def _committing(self, connection: sa.Connection, version_table: str) -> None:
+        if self._is_unread:
+            self._read_late()
         if not self._has_digests:
             self._forget_digests()
         self._write(connection, version_table)
@@ -430,10 +451,18 @@ def _read_if_there(connection: sa.Connection, version_table: str, schema: str | 
 
 def _read_apart(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
     """Read the rows in the transaction of a run on PostgreSQL, which goes on if they can't be read."""
+    (rows,) = execute_apart_from_errors(connection, _query(connection, version_table, schema))
+    return _applied(rows)
+
+
+def _query(connection: sa.Connection, version_table: str, schema: str | None) -> str:
+    """Return the statement that reads the rows, for PostgreSQL."""
     table = connection.dialect.identifier_preparer.format_table(applied_table(schema)).replace("%%", "%")
-    query = f"SELECT revision, applied_at, seconds, applied_by, digest FROM {table} WHERE version_table = "
-    ordered = f"{query}{_literal(version_table)} ORDER BY applied_at"
-    (rows,) = execute_apart_from_errors(connection, ordered)
+    columns = "revision, applied_at, seconds, applied_by, digest"
+    return f"SELECT {columns} FROM {table} WHERE version_table = {_literal(version_table)} ORDER BY applied_at"
+
+
+def _applied(rows: t.Iterable[tuple[t.Any, ...]]) -> list[AppliedRevision]:
     return [AppliedRevision(name, at, seconds or 0.0, by or "", digest or "") for name, at, seconds, by, digest in rows]
 
 

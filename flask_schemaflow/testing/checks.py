@@ -25,10 +25,10 @@ from ..linting.records import CheckedRevision
 from ..linting.reports import SEVERAL_HEADS
 from ..records import Step
 from ..revisions import git
+from ..revisions.digests import digest_of
+from ..revisions.digests import is_edited
 from ..revisions.files import shown_path
 from ..runtime.environment import Environment
-from ..runtime.guards.applied import digest_of
-from ..runtime.guards.applied import is_edited
 from ..targets import DEFAULT
 from .databases import copied
 from .databases import Databases

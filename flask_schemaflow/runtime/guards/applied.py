@@ -10,9 +10,6 @@ import contextlib
 import datetime
 import functools
 import getpass
-import hashlib
-import pathlib
-import re
 import socket
 import time
 import typing as t
@@ -26,6 +23,10 @@ from ...records import AppliedRevision
 from ...records import Moved
 from ...records import Standing
 from ...redaction import scrub
+from ...revisions.digests import digest_of
+from ...revisions.digests import does_the_same
+from ...revisions.digests import is_edited
+from ...revisions.digests import text_of
 from ...revisions.edit import moved
 from ...targets import current_tenant
 from ..connections import can_execute_apart
@@ -49,15 +50,6 @@ _TABLE = ":"
 """Begins the rows that have the digest of a table instead of a revision; no id may have it in it."""
 _WIDTH = 191
 """Characters of a text that MariaDB's oldest row formats can index in utf8mb4."""
-
-_STRING = (
-    r'"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|'
-    r"'''(?:[^\\]|\\.)*?'''|'(?:[^'\\\n]|\\.)*'"
-)
-_REPLACES = re.compile(r"^replaces\b[^=\n]*=", re.M)
-_COMMENT = re.compile(rf"({_STRING})|#[^\n]*", re.S)
-_DOCSTRING = re.compile(rf"\s*[rRuU]?(?:{_STRING})", re.S)
-_LAST_COMMA = re.compile(r",(?=[)\]}])")
 
 
 class AppliedRevisions(Guard):
@@ -273,8 +265,7 @@ def _replace_together(connection: sa.Connection, table: sa.Table, rows: t.Sequen
         execute_beneath(connection, f"{into} {', '.join([line] * len(part))} {replacing} {set_all}", values)
 
 
-def _text_of_create(connection: sa.Connection, table: sa.Table | None) -> str:
-    assert table is not None
+def _text_of_create(connection: sa.Connection, table: sa.Table) -> str:
     text = str(sa.schema.CreateTable(table, if_not_exists=True).compile(dialect=connection.dialect))
     return text.replace("%%", "%").strip()
 
@@ -308,9 +299,9 @@ def _moved(
     record: AppliedRevision, paths: t.Mapping[str, str], history: t.Sequence[AppliedRevision]
 ) -> Moved | None:
     """Return where an edited revision was before, if nothing else in its file is different."""
-    text, essence = _text(paths[record.revision]), record.digest.partition("-")[2]
+    text = text_of(paths[record.revision]) or ""
     recorded = {item.revision for item in history}
-    return moved(record.revision, text or "", lambda other: _hash(_essential(other)) == essence, paths, recorded)
+    return moved(record.revision, text, lambda other: does_the_same(other, record.digest), paths, recorded)
 
 
 def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
@@ -386,57 +377,10 @@ def _person() -> str:
     return "@".join(part for part in (user, socket.gethostname()) if part)[:255]
 
 
-def digest_of(path: str | pathlib.Path) -> str:
-    """Return a digest of a revision file; :func:`is_edited` compares it with the file of another day.
-
-    :returns: a digest of the text and one of what it does, or nothing if the file can't be read.
-    """
-    text = _text(path)
-    return "" if text is None else f"{_hash(text)}-{_hash(_essential(text))}"
-
-
-def is_edited(path: str | pathlib.Path, digest: str) -> bool:
-    """Return whether a file does something else now; formatting, comments and the docstring don't matter.
-
-    :param digest: what :func:`digest_of` returned when the revision was applied.
-    """
-    text = _text(path)
-    before, _, essence = digest.partition("-")
-    if text is None or not essence or _hash(text) == before:  # which spares a thousand files the parser
-        return False
-    if _REPLACES.search(text):
-        return False  # a squash, which has the id of a file that ran before it was written
-    return _hash(_essential(text)) != essence
-
-
 @functools.lru_cache(maxsize=10_000)
 def _is_edited(fleet: str, path: str, digest: str) -> bool:
     """Ask :func:`is_edited` once for all tenants of a fleet, most of which ran the same files."""
     return is_edited(path, digest)
-
-
-def _text(path: str | pathlib.Path) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _essential(text: str) -> str:
-    """Return a text without comments, its docstring, and what a formatter changes.
-
-    Regular expressions do it, because each revision that is applied pays for it: a parser takes a hundred times longer.
-    """
-    text = "".join(part for part in _COMMENT.split(text) if part)
-    docstring = _DOCSTRING.match(text)
-    if docstring is not None:
-        text = text[docstring.end() :]
-    return _LAST_COMMA.sub("", "".join(text.split()).replace('"', "'"))
 
 
 def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:

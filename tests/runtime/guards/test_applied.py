@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 import flask_schemaflow
 from flask_schemaflow.records import AppliedRevision
-from flask_schemaflow.runtime.guards.applied import digest_of
-from flask_schemaflow.runtime.guards.applied import is_edited
+from flask_schemaflow.revisions.digests import digest_of
+from flask_schemaflow.revisions.digests import is_edited
 from flask_schemaflow.runtime.guards.applied import read_applied
 from tests.conftest import FlaskDb
 from tests.conftest import MakeDatabase

@@ -93,11 +93,12 @@ def _query_of_postgresql(version_table: str, schema: str | None) -> str:
     if tenant is not None and tenant.tenant.schema is not None:
         which = _ONE_SCHEMA
     else:
-        which = _OWN_HISTORY.format(schema=_literal(schema), version_table=_literal(version_table))
+        which = _OWN_HISTORY.format(schema=literal(schema), version_table=literal(version_table))
     return _POSTGRESQL.format(name=_NAME, tables=_TABLES + which)
 
 
-def _literal(text: str | None) -> str:
+def literal(text: str | None) -> str:
+    """Return a text as a statement for PostgreSQL has it; ``NULL`` for none."""
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 

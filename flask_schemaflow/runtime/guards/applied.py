@@ -44,6 +44,7 @@ from ..schema_digests import changed_tables
 from ..schema_digests import digest_query
 from ..schema_digests import Digests
 from ..schema_digests import digests_of
+from ..schema_digests import literal
 from ..schema_digests import read_digests
 
 _TABLE = ":"
@@ -180,7 +181,7 @@ class AppliedRevisions(Guard):
         self._has_digests = True
 
     def _read_digests(self, scope: Scope) -> Digests:
-        connection, names = scope.connection, (scope.version_table, scope.version_table_schema)
+        connection, names = scope.connection, self._names()
         query = digest_query(scope.dialect, *names)
         if not self._apart or query is None:
             with connection.begin_nested() if self._transactional else contextlib.nullcontext():
@@ -403,27 +404,14 @@ def _query(connection: sa.Connection, version_table: str, schema: str | None) ->
     """Return the statement that reads the rows, for PostgreSQL."""
     table = connection.dialect.identifier_preparer.format_table(applied_table(schema)).replace("%%", "%")
     columns = "revision, applied_at, seconds, applied_by, digest"
-    return f"SELECT {columns} FROM {table} WHERE version_table = {_literal(version_table)} ORDER BY applied_at"
+    return f"SELECT {columns} FROM {table} WHERE version_table = {literal(version_table)} ORDER BY applied_at"
 
 
-def _applied(rows: t.Iterable[tuple[t.Any, ...]]) -> list[AppliedRevision]:
+def _applied(rows: t.Iterable[t.Iterable[t.Any]]) -> list[AppliedRevision]:
     return [AppliedRevision(name, at, seconds or 0.0, by or "", digest or "") for name, at, seconds, by, digest in rows]
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    table = applied_table(schema)
-    query = sa.select(table).where(table.c.version_table == version_table).order_by(table.c.applied_at)
-    return [
-        AppliedRevision(
-            revision=row.revision,
-            applied_at=row.applied_at,
-            seconds=row.seconds or 0.0,
-            applied_by=row.applied_by or "",
-            digest=row.digest or "",
-        )
-        for row in connection.execute(query)
-    ]
+    of = applied_table(schema).c
+    query = sa.select(of.revision, of.applied_at, of.seconds, of.applied_by, of.digest)
+    return _applied(connection.execute(query.where(of.version_table == version_table).order_by(of.applied_at)))

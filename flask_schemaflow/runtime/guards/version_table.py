@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import pathlib
 import re
 import typing as t
 
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from ... import errors
+from ...revisions.digests import text_of
 from ...targets import current_tenant
 from ..connections import execute_beneath
 from ..guard import Guard
@@ -241,10 +241,8 @@ def _names_table(step: t.Any, table: str) -> bool:
     """Return whether a revision's file names the version table, which it may be about to widen."""
     if is_stamp(step):
         return False
-    try:
-        return table in pathlib.Path(step.revision.path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return True  # then the database says whether the id fits
+    text = text_of(step.revision.path)
+    return text is None or table in text  # if it can't be read, the database says whether the id fits
 
 
 def _refuse_long(scope: Scope, width: int | None, written: t.Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -63,10 +64,19 @@ class Shop(Project):
 
     server: DevelopmentServer
 
-    def expect(self, count: int) -> None:
-        """Wait until the server knows that so many revisions are pending; it asks about once a second."""
-        message = f"Migrations are pending: {count} on default, {count} on audit."
-        processes.wait_until(lambda: message in self.server.send("/items").text, message)
+    def expect(self, *revisions: str) -> None:
+        """Wait until the server knows that these are pending on both databases; it asks about once a second.
+
+        Their number alone would not tell whether it still means those of the test before.
+        """
+        expected = {"default": sorted(revisions), "audit": sorted(revisions)}
+        processes.wait_until(lambda: self._pending() == expected, f"the pending revisions {expected}")
+
+    def _pending(self) -> dict[str, list[str]]:
+        """Return the pending revisions of each database, as the server says them."""
+        answer = self.server.send("/items")
+        databases = json.loads(answer.text)["databases"] if answer.status == 503 else []
+        return {entry["database"]: sorted(item["id"] for item in entry["pending"]) for entry in databases}
 
 
 def make_shop(root: Path, **config: t.Any) -> Shop:
@@ -131,5 +141,5 @@ def shop(served: Shop) -> Shop:
     for bind in (None, "audit"):
         for (name,) in served.execute("SELECT name FROM sqlite_master WHERE type = 'table'", bind):
             served.execute(f"DROP TABLE {name}", bind)
-    served.expect(1)
+    served.expect("a1")
     return served

@@ -26,10 +26,10 @@ from ..runtime.connections import run_apart
 from ..runtime.create_database import create_missing as create_databases
 from ..runtime.create_database import run_beside
 from ..runtime.guards.backup.savers import PostgresSaver
-from ..runtime.tenancy import base_engine
 from ..runtime.tenancy import exists
 from ..runtime.tenancy import missing
 from ..runtime.tenancy import working_on
+from ..runtime.tenant_engines import base_engine
 from ..targets import Target
 from ..targets import Tenant
 from .listing import find_tenants

@@ -19,8 +19,8 @@ from ..redaction import scrub
 from ..runtime.connections import run_apart
 from ..runtime.fast_path import lightly
 from ..runtime.own_tables import journal_name
-from ..runtime.tenancy import base_engine
 from ..runtime.tenancy import working_on
+from ..runtime.tenant_engines import base_engine
 from ..targets import Tenant
 from .records import TenantStatus
 from .records import Versions

@@ -29,7 +29,7 @@ from ...errors.autogenerate import VerificationFailed
 from ...runtime.connections import keep_transactions
 from ...runtime.environment import Environment
 from ...runtime.own_tables import OWN_TABLES
-from ...runtime.tenancy import in_schema_of
+from ...runtime.tenant_engines import in_schema_of
 from ...settings import Settings
 from ...targets import instead_of_databases
 from ...targets import Target

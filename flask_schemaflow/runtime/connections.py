@@ -24,6 +24,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import SingletonThreadPool
 from sqlalchemy.pool import StaticPool
 
+from ..targets import Target
+from ..targets import TenantTarget
+
 if t.TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -348,14 +351,17 @@ def _invalidate(dbapi_connection: t.Any, entry: ConnectionPoolEntry) -> None:
 
 
 @contextlib.contextmanager
-def pool_left_empty(engine: sa.Engine) -> t.Iterator[None]:
+def pool_left_empty(target: Target) -> t.Iterator[None]:
     """Close the connection that the block leaves in a server's pool that was empty before.
 
-    A process that migrates at start-up and forks workers afterwards would share that connection with them.
+    A process that migrates at start-up and forks workers afterwards would share that connection with them. A tenant's
+    is closed by the code that lends it the engine.
     """
+    engine = target.sync_engine
     pool: t.Any = engine.pool
     counts = hasattr(pool, "checkedin") and engine.dialect.name != "sqlite" and not engine.dialect.is_async
-    is_empty = counts and pool.checkedin() + pool.checkedout() == 0
+    is_lent = isinstance(target, TenantTarget)
+    is_empty = not is_lent and counts and pool.checkedin() + pool.checkedout() == 0
     try:
         yield
     finally:

@@ -249,7 +249,7 @@ class LightFolder:
             raise NotCertain("Alembic says what is wrong with several heads")
         with contextlib.ExitStack() as stack:
             for target in self.state.targets():
-                stack.enter_context(pool_left_empty(target.sync_engine))
+                stack.enter_context(pool_left_empty(target))
             return all(
                 versions and not self.index.unknown(versions) and not self._pending(versions)
                 for _, versions in self.versions(binds)

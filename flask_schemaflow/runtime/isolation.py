@@ -165,18 +165,24 @@ def _same_globals() -> t.Iterator[None]:
             setattr(g, name, value)
 
 
+_ENGINES = ("engine", "engines", "async_engine", "async_engines")
+
+
 class CompatibleDatabase:
-    """The application's db, with the methods that older env.py files call."""
+    """The application's db, with the methods that older env.py files call.
+
+    To code that works on a tenant it has the tenant's engine. Other threads find the application's own meanwhile.
+    """
 
     def __init__(self, state: State) -> None:
         self.__wrapped__ = state.db
         self._engines = {target.bind: target.engine for target in state.targets()}
-        if current_tenant() is not None:
-            self.engine, self.engines = self._engines[None], self._engines
-            self.async_engine, self.async_engines = self._engines[None], self._engines
 
     def __getattr__(self, name: str) -> t.Any:
-        return getattr(self.__wrapped__, name)
+        tenant = current_tenant() if name in _ENGINES else None
+        if tenant is None:
+            return getattr(self.__wrapped__, name)
+        return {None: tenant.engine} if name.endswith("s") else tenant.engine
 
     def get_engine(self, app: t.Any = None, bind: str | None = None, bind_key: str | None = None) -> t.Any:
         """Return the engine of a bind, by any of the signatures that ``get_engine`` has had."""

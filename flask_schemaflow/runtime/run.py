@@ -110,7 +110,7 @@ class Run:
         setattr(env, "configure", self.configure)  # noqa: B010 - an instance attribute that shadows the method
         self.cleanup = contextlib.ExitStack()
         for target in self.targets if self.options.mode == "write" else ():
-            self.cleanup.enter_context(pool_left_empty(target.sync_engine))
+            self.cleanup.enter_context(pool_left_empty(target))
 
         def opened(connection: sa.Connection) -> None:
             self._opened.add(id(connection))

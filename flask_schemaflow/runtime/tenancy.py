@@ -34,16 +34,19 @@ if t.TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def working_on(tenant: Tenant, is_behind: bool = False, fleet: str = "") -> t.Iterator[TenantTarget]:
+def working_on(
+    tenant: Tenant, is_behind: bool = False, fleet: str = "", keeps_connection: bool = False
+) -> t.Iterator[TenantTarget]:
     """Have commands in the block work on a tenant; its connections are closed at the end.
 
     :param is_behind: whether it is known that an upgrade has something to do.
     :param fleet: see :class:`.TenantTarget`.
+    :param keeps_connection: see :func:`.lent_engine`.
     :raises InvalidTenant: when the database has no schemas.
     """
     state = current_state()
     default = find_targets(state.db, state.models)[0]
-    with lent_engine(default, tenant) as engine:
+    with lent_engine(default, tenant, keeps_connection) as engine:
         target = tenant_target(tenant, engine).changed(is_behind=is_behind, fleet=fleet)
         with instead_of_databases(target):
             yield target

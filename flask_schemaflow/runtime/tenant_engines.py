@@ -6,14 +6,19 @@ SQLAlchemy's ``schema_translate_map`` reaches none of these.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import copy
+import itertools
+import threading
 import typing as t
 import weakref
 
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy import event
+from sqlalchemy import exc
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..extension import current_state
 from ..targets import find_targets
@@ -22,26 +27,137 @@ from ..targets import Tenant
 from ..targets import TenantTarget
 from .connections import run_apart
 
-_spare: weakref.WeakKeyDictionary[sa.Engine, list[sa.Engine]] = weakref.WeakKeyDictionary()
-"""By the application's engine, those made from it that no tenant uses; an engine keeps its compiled statements."""
+_BATCH = 50
+"""Tenants that one connection serves: its session keeps what it has read of each schema's catalog."""
 
-_paths: weakref.WeakKeyDictionary[sa.Engine, str] = weakref.WeakKeyDictionary()
-"""By engine, the statement that sets the search path of its connections."""
+_PLAIN = """SELECT current_setting('role') = 'none' AND pg_my_temp_schema() = 0
+    AND (SELECT usename FROM pg_stat_activity WHERE pid = pg_backend_pid()) = session_user
+    AND NOT EXISTS (SELECT FROM pg_settings WHERE source = 'session' AND name <> 'search_path')
+    AND NOT EXISTS (SELECT FROM pg_listening_channels()) AND NOT EXISTS (SELECT FROM pg_prepared_statements)"""
+"""Asks a new session whether a reset takes nothing from it: the application may set things when it connects."""
+
+_RESET = (
+    "BEGIN; ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; "
+)
+"""Does what ``DISCARD ALL`` does, which PostgreSQL takes in a message of its own only; psycopg forgets its prepared
+statements when it sees a ROLLBACK."""
+
+_RESETTABLE = ("psycopg", "psycopg2")
+"""Drivers that send several statements in a message, and keep no plans that a reset takes away."""
+
+
+class _Sessions:
+    """The sessions of an engine: each looks into the schema of the tenant that has the engine.
+
+    :ivar path: the statement that sets their search path.
+    :ivar served: how many tenants they have had.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.path = ""
+        self.served = 0
+        self._is_resettable: bool | None = None if engine.dialect.driver in _RESETTABLE else False
+        event.listen(engine.pool, "connect", self._connected)
+        event.listen(engine.pool, "checkout", self._checked_out)
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether another tenant can have them as if they were new."""
+        return bool(self._is_resettable) and self.served < _BATCH
+
+    def _connected(self, connection: t.Any, record: ConnectionPoolEntry) -> None:
+        record.info["schemaflow"] = (self.path, connection.autocommit)
+        with _autocommitting(connection) as cursor:
+            cursor.execute(self.path)
+            if self._is_resettable is None:
+                cursor.execute(_PLAIN)
+                self._is_resettable = bool(cursor.fetchone()[0])
+
+    def _checked_out(self, connection: t.Any, record: ConnectionPoolEntry, proxy: t.Any) -> None:
+        path, autocommit = record.info["schemaflow"]
+        if path == self.path:
+            return
+        try:
+            with _autocommitting(connection) as cursor:
+                cursor.execute(_RESET + self.path)
+            connection.autocommit = autocommit
+        except Exception as error:  # the server went away, or can't reset a session: the pool connects anew
+            self._is_resettable = False
+            raise exc.DisconnectionError(str(error)) from error
+        record.info["schemaflow"] = (self.path, autocommit)
 
 
 @contextlib.contextmanager
-def lent_engine(default: Target, tenant: Tenant) -> t.Iterator[sa.Engine]:
-    """Yield an engine for the tenant alone, and close its connections afterwards."""
-    own = default.sync_engine
-    spare = _spare.setdefault(own, []) if tenant.url is None else []
-    engine = spare.pop() if spare else make_engine(default, tenant)
-    if tenant.url is None:
+def _autocommitting(connection: t.Any) -> t.Iterator[t.Any]:
+    """Yield a cursor whose statements are committed at once; a rollback would take a setting back."""
+    before, connection.autocommit = connection.autocommit, True
+    try:
+        with contextlib.closing(connection.cursor()) as cursor:
+            yield cursor
+    finally:
+        connection.autocommit = before
+
+
+_sessions: weakref.WeakKeyDictionary[sa.Engine, _Sessions] = weakref.WeakKeyDictionary()
+
+_spare: weakref.WeakKeyDictionary[sa.Engine, list[tuple[str | None, sa.Engine]]] = weakref.WeakKeyDictionary()
+"""By the application's engine, those of schemas that no tenant has, with their URL; each keeps compiled statements."""
+
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def lent_engine(default: Target, tenant: Tenant, keeps_connection: bool = False) -> t.Iterator[sa.Engine]:
+    """Yield an engine for the tenant alone, and close its connections afterwards.
+
+    :param keeps_connection: leave them open for the next tenant of the same database if the block succeeds. A new
+        connection costs PostgreSQL more than a small migration, and the tenant gets a session without any trace of the
+        one before. The caller calls :func:`close_spare_connections` at the end.
+    """
+    engine = _take_spare(default, tenant) or make_engine(default, tenant)
+    if tenant.schema is not None:
         engine.dialect.default_schema_name = tenant.schema
+    stays = False
     try:
         yield engine
+        stays = keeps_connection and engine in _sessions and _sessions[engine].may_stay
     finally:
-        engine.dispose()
-        spare.append(engine)
+        if not stays:
+            _close(engine)
+        if tenant.schema is not None:
+            with _lock:
+                _spare.setdefault(default.sync_engine, []).append((tenant.url, engine))
+
+
+def _take_spare(default: Target, tenant: Tenant) -> sa.Engine | None:
+    """Return an engine of the tenant's database that no tenant has, if there is one.
+
+    Those of another database are closed instead, so that there are never more connections than tenants at work.
+    """
+    with _lock:
+        spare = _spare.get(default.sync_engine, [])
+        for entry in spare:
+            if entry[0] == tenant.url:
+                spare.remove(entry)
+                return entry[1]
+        while spare:
+            _close(spare.pop()[1])
+    return None
+
+
+@atexit.register
+def close_spare_connections() -> None:
+    """Close the connections that wait for another tenant."""
+    with _lock:
+        for entry in itertools.chain.from_iterable(_spare.values()):
+            _close(entry[1])
+
+
+def _close(engine: sa.Engine) -> None:
+    engine.dispose()
+    if engine in _sessions:
+        _sessions[engine].served = 0
 
 
 def base_engine(tenant: Tenant) -> sa.Engine:
@@ -84,20 +200,12 @@ def in_schema_of(target: Target, engine: sa.Engine) -> sa.Engine:
 
 
 def look_into(engine: sa.Engine, tenant: Tenant) -> None:
-    """Set the search path of every connection that the engine, or a second one made from it, opens."""
-    is_known, _paths[engine] = engine in _paths, search_path_statement(engine.dialect, tenant)
-    if is_known:
-        return
-
-    def connected(connection: t.Any, record: t.Any) -> None:
-        before, connection.autocommit = connection.autocommit, True  # or a rollback would take it back
-        try:
-            with contextlib.closing(connection.cursor()) as cursor:
-                cursor.execute(_paths[engine])
-        finally:
-            connection.autocommit = before
-
-    event.listen(engine.pool, "connect", connected)
+    """Have every connection that the engine, or a second one made from it, gives out look into the tenant's schema."""
+    sessions = _sessions.get(engine)
+    if sessions is None:
+        sessions = _sessions[engine] = _Sessions(engine)
+    sessions.path = search_path_statement(engine.dialect, tenant)
+    sessions.served += 1
 
 
 def search_path_statement(dialect: sa.Dialect, tenant: Tenant) -> str:

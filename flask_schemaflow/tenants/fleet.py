@@ -19,6 +19,7 @@ import uuid
 from ..errors.arguments import InvalidArgument
 from ..errors.running import WorkerLost
 from ..runtime.tenancy import missing
+from ..runtime.tenant_engines import close_spare_connections
 from ..targets import Tenant
 from . import executors
 from .listing import find_tenants
@@ -70,12 +71,14 @@ def migrate_tenants(
     :returns: a result for each tenant, including failures, which are not raised.
     :raises UnknownTenant: if no tenant has one of the names.
     """
-    action = (action or Action()).changed(fleet=uuid.uuid4().hex)
+    ends_with_fleet = executor in (executors.PROCESSES, executors.THREADS)  # no connection of a worker outlives it
+    action = (action or Action()).changed(fleet=uuid.uuid4().hex, keeps_connection=ends_with_fleet)
     _check_arguments(app, executor, jobs, canary, stop_after)
     inline = executor == executors.PROCESSES and jobs == 1
     fleet = Fleet(action, find_tenants(names, order), _source(app, executor, inline), notify, stop_after, inline)
     fleet.skip_those_at_head()
-    with fleet.heeding_signals():
+    with fleet.heeding_signals(), contextlib.ExitStack() as stack:
+        stack.callback(close_spare_connections)
         first = min(canary, len(fleet.waiting))
         if first:
             fleet.work_on(first, executor, jobs)

@@ -25,6 +25,7 @@ class Action(Record):
     :param is_behind: whether a revision was pending when the versions were last read; saves reading them again.
     :param fleet: an identifier that the tenants of one command share: each process reads the revision files once for
         it. Empty if they are to be read for each tenant.
+    :param keeps_connection: whether the process goes on with the connection for the next tenant's schema.
     """
 
     command: Command = "upgrade"
@@ -37,6 +38,7 @@ class Action(Record):
     create: bool = False
     is_behind: bool = False
     fleet: str = ""
+    keeps_connection: bool = False
 
     @property
     def goes_to_heads(self) -> bool:

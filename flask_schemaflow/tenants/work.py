@@ -65,7 +65,7 @@ def _run(app: Flask, tenant: Tenant, action: Action, notify: t.Callable[[Event],
                 from .lifecycle import create_missing
 
                 create_missing(tenant)
-            with working_on(tenant, action.is_behind, action.fleet):
+            with working_on(tenant, action.is_behind, action.fleet, action.keeps_connection):
                 report = _COMMANDS[action.command](action, notify)
         except Exception as error:
             from ..runtime.errors.application import unforeseen

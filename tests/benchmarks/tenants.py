@@ -144,10 +144,11 @@ def _measure(root: pathlib.Path, server: PrivateServer, count: int, changed: int
 
 
 def _statements(log: pathlib.Path, schema: str) -> int:
-    """Return how many statements the sessions of a tenant have sent."""
+    """Return how many statements were sent for a tenant, the last one in its session."""
     lines = re.findall(r"^(\d+) LOG: +(?:statement|execute [^:]+): (.*)", log.read_text(), re.M)
-    sessions = {session for session, text in lines if f'search_path TO "{schema}"' in text}
-    return sum(session in sessions for session, _ in lines)
+    (first,) = [number for number, (_, text) in enumerate(lines) if f'search_path TO "{schema}"' in text]
+    session, _ = lines[first]
+    return sum(session == other for other, _ in lines[first:])
 
 
 def _show(title: str, tenants: int, found: processes.Measured) -> None:

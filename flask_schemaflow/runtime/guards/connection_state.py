@@ -18,6 +18,7 @@ from ..guard import Guard
 from ..guard import is_stamp
 from ..guard import MYSQL
 from ..guard import Scope
+from ..tenancy import replaced_engine
 
 MODES = ("STRICT_ALL_TABLES", "NO_ZERO_DATE", "NO_ZERO_IN_DATE", "ERROR_FOR_DIVISION_BY_ZERO")
 _CACHED = 0.12
@@ -43,8 +44,11 @@ class FreshPool(Guard):
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
-        """Return whether the pool is to be looked after; an asyncio engine's env.py closes it itself."""
-        usual = scope.dialect != "sqlite" and not scope.connection.dialect.is_async
+        """Return whether the pool is to be looked after.
+
+        An asyncio engine's env.py closes it itself, and a tenant's is closed, or reset, after the run.
+        """
+        usual = scope.dialect != "sqlite" and not scope.connection.dialect.is_async and replaced_engine(scope) is None
         return super().applies(scope) and usual and not isinstance(scope.engine.pool, cls._ONLY_ONE)
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import MakeDatabase
 from .support import processes
+from .support.servers import Kind
 
 # Standard-library modules that a Flask application may not have loaded by itself.
 ALLOWED_OUTSIDE: frozenset[str] = frozenset()
@@ -82,6 +84,24 @@ assert CliRunner().invoke(group, ["routes"]).exit_code == 0
 """
     loaded = loaded_by(program, tmp_path)
     assert not [name for name in loaded if name.startswith(HEAVY)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_upgrade_loads_no_dialect_of_mysql(kind: Kind, tmp_path: Path, make_database: MakeDatabase) -> None:
+    """Nor its forty modules; those of the other two are Alembic's own."""
+    program = f"""
+app = Flask("shop"); app.config["SQLALCHEMY_DATABASE_URI"] = {make_database(kind)!r}; db.init_app(app)
+import flask_schemaflow
+flask_schemaflow.Migrate(app, db)
+with app.app_context():
+    flask_schemaflow.init()
+    flask_schemaflow.revision(message="first")
+    assert len(flask_schemaflow.upgrade().steps) == 1
+    flask_schemaflow.upgrade()
+"""
+    loaded = loaded_by(program, tmp_path)
+    assert "alembic" in loaded
+    assert [name for name in loaded if "mysql" in name and not name.startswith(("flask_schemaflow", "alembic"))] == []
 
 
 def test_a_function_is_loaded_when_it_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..backfills.table import BACKFILL_TABLE
 from ..backfills.table import WRITES_TABLE
+from .guard import MYSQL
 
 if t.TYPE_CHECKING:
     from .guard import Scope
@@ -38,6 +39,17 @@ def journal_name(version_table: str) -> str:
 def is_own_table(name: str) -> bool:
     """Return whether a table is one that Flask-SchemaFlow keeps in a migrated database."""
     return name in OWN_TABLES or name.startswith(f"{JOURNAL_TABLE}_")
+
+
+def table_options(dialect: str) -> dict[str, t.Any]:
+    """Return the options of this package's tables, which don't follow the defaults of a MariaDB or MySQL server.
+
+    On another database they would only load the dialect of MySQL.
+    """
+    if dialect not in MYSQL:
+        return {}
+    # Ids may differ by case only.
+    return {f"{dialect}_engine": "InnoDB", f"{dialect}_charset": "utf8mb4", f"{dialect}_collate": "utf8mb4_bin"}
 
 
 def without_history(database: str, tables: t.Sequence[str]) -> str:

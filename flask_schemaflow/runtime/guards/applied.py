@@ -40,6 +40,7 @@ from ..guard import Scope
 from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
 from ..own_tables import is_there
+from ..own_tables import table_options
 from ..schema_digests import changed_tables
 from ..schema_digests import digest_query
 from ..schema_digests import Digests
@@ -92,7 +93,7 @@ class AppliedRevisions(Guard):
         assert context is not None
         self._last = steps[-1]
         self._together = context.impl.transactional_ddl and not scope.options.get("transaction_per_migration")
-        table = applied_table(scope.version_table_schema)
+        table = applied_table(scope.dialect, scope.version_table_schema)
         is_there = has_own_table(scope, APPLIED_TABLE, table.schema)
         transactional = context.impl.transactional_ddl and not commits_each_statement(scope.connection)
         self._together, self._transactional = self._together and transactional, transactional
@@ -319,7 +320,7 @@ def renew_digests(connection: sa.Connection, version_table: str, schema: str | N
     """Keep the digests of the tables as they are now, if the database keeps any."""
     if not is_there(connection, APPLIED_TABLE, schema):
         return
-    table = applied_table(schema)
+    table = applied_table(connection.dialect.name, schema)
     here = (table.c.version_table == version_table, table.c.revision.startswith(_TABLE))
     connection.execute(table.delete().where(*here))
     rows = _digest_rows(version_table, read_digests(connection, version_table, schema))
@@ -338,7 +339,7 @@ def _now() -> datetime.datetime:
 
 
 @functools.lru_cache(maxsize=4)
-def applied_table(schema: str | None) -> sa.Table:
+def applied_table(dialect: str, schema: str | None) -> sa.Table:
     """Return the table; several version tables of one schema share it."""
     return sa.Table(
         APPLIED_TABLE,
@@ -350,10 +351,7 @@ def applied_table(schema: str | None) -> sa.Table:
         sa.Column("applied_by", sa.String(255)),
         sa.Column("digest", sa.String(64)),
         schema=schema,
-        mysql_charset="utf8mb4",
-        mariadb_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",  # ids may differ by case only
-        mariadb_collate="utf8mb4_bin",
+        **table_options(dialect),
     )
 
 
@@ -402,9 +400,10 @@ def _read_apart(connection: sa.Connection, version_table: str, schema: str | Non
 
 def _query(connection: sa.Connection, version_table: str, schema: str | None) -> str:
     """Return the statement that reads the rows, for PostgreSQL."""
-    table = connection.dialect.identifier_preparer.format_table(applied_table(schema)).replace("%%", "%")
+    table = applied_table(connection.dialect.name, schema)
+    name = connection.dialect.identifier_preparer.format_table(table).replace("%%", "%")
     columns = "revision, applied_at, seconds, applied_by, digest"
-    return f"SELECT {columns} FROM {table} WHERE version_table = {literal(version_table)} ORDER BY applied_at"
+    return f"SELECT {columns} FROM {name} WHERE version_table = {literal(version_table)} ORDER BY applied_at"
 
 
 def _applied(rows: t.Iterable[t.Iterable[t.Any]]) -> list[AppliedRevision]:
@@ -412,6 +411,6 @@ def _applied(rows: t.Iterable[t.Iterable[t.Any]]) -> list[AppliedRevision]:
 
 
 def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    of = applied_table(schema).c
+    of = applied_table(connection.dialect.name, schema).c
     query = sa.select(of.revision, of.applied_at, of.seconds, of.applied_by, of.digest)
     return _applied(connection.execute(query.where(of.version_table == version_table).order_by(of.applied_at)))

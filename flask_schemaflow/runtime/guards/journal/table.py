@@ -20,6 +20,7 @@ from ...connections import execute_beneath
 from ...guard import MYSQL
 from ...own_tables import is_there
 from ...own_tables import journal_name
+from ...own_tables import table_options
 from . import entries
 from .entries import Entry
 
@@ -81,12 +82,7 @@ def journal_table(dialect: str, version_table: str, schema: str | None) -> sa.Ta
         sa.Column("line", sa.Integer, nullable=False),
         sa.Column("started", sa.String(32), nullable=False),
         schema=schema,
-        mysql_engine="InnoDB",
-        mariadb_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mariadb_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mariadb_collate="utf8mb4_bin",
+        **table_options(dialect),
     )
 
 

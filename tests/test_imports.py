@@ -89,19 +89,18 @@ assert CliRunner().invoke(group, ["routes"]).exit_code == 0
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_an_upgrade_loads_no_dialect_of_mysql(kind: Kind, tmp_path: Path, make_database: MakeDatabase) -> None:
     """Nor its forty modules; those of the other two are Alembic's own."""
-    program = f"""
-app = Flask("shop"); app.config["SQLALCHEMY_DATABASE_URI"] = {make_database(kind)!r}; db.init_app(app)
+    migrated = f"""
+app = Flask("shop")
+app.config["SQLALCHEMY_DATABASE_URI"] = {make_database(kind)!r}
+db.init_app(app)
 import flask_schemaflow
 flask_schemaflow.Migrate(app, db)
 with app.app_context():
-    flask_schemaflow.init()
-    flask_schemaflow.revision(message="first")
-    assert len(flask_schemaflow.upgrade().steps) == 1
-    flask_schemaflow.upgrade()
-"""
-    loaded = loaded_by(program, tmp_path)
+    """
+    loaded_by(f'{migrated}flask_schemaflow.init(); flask_schemaflow.revision(message="first")', tmp_path)
+    loaded = loaded_by(f"{migrated}assert len(flask_schemaflow.upgrade().steps) == 1", tmp_path)
     assert "alembic" in loaded
-    assert [name for name in loaded if "mysql" in name and not name.startswith(("flask_schemaflow", "alembic"))] == []
+    assert [name for name in loaded if name.startswith("sqlalchemy.dialects.mysql")] == []
 
 
 def test_a_function_is_loaded_when_it_is_named(tmp_path: Path) -> None:

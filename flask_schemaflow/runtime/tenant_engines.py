@@ -51,7 +51,7 @@ class _Sessions:
     """The sessions of an engine: each looks into the schema of the tenant that has the engine.
 
     :ivar path: the statement that sets their search path.
-    :ivar served: how many tenants they have had.
+    :ivar served: how many tenants the engine has had since its connections were closed.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -67,16 +67,15 @@ class _Sessions:
         return bool(self._is_resettable) and self.served < _BATCH
 
     def _connected(self, connection: t.Any, record: ConnectionPoolEntry) -> None:
-        record.info["schemaflow"] = (self.path, connection.autocommit)
+        record.info["schemaflow"] = (self.served, connection.autocommit)
         with _autocommitting(connection) as cursor:
             cursor.execute(self.path)
             if self._is_resettable is None:
-                cursor.execute(_PLAIN)
-                self._is_resettable = bool(cursor.fetchone()[0])
+                self._is_resettable = _is_plain(cursor)
 
     def _checked_out(self, connection: t.Any, record: ConnectionPoolEntry, proxy: t.Any) -> None:
-        path, autocommit = record.info["schemaflow"]
-        if path == self.path:
+        number, autocommit = record.info["schemaflow"]
+        if number == self.served:
             return
         try:
             with _autocommitting(connection) as cursor:
@@ -85,7 +84,15 @@ class _Sessions:
         except Exception as error:  # the server went away, or can't reset a session: the pool connects anew
             self._is_resettable = False
             raise exc.DisconnectionError(str(error)) from error
-        record.info["schemaflow"] = (self.path, autocommit)
+        record.info["schemaflow"] = (self.served, autocommit)
+
+
+def _is_plain(cursor: t.Any) -> bool:
+    try:
+        cursor.execute(_PLAIN)
+        return bool(cursor.fetchone()[0])
+    except Exception:  # a server that speaks PostgreSQL's protocol need not have all of its catalog
+        return False
 
 
 @contextlib.contextmanager

@@ -121,7 +121,7 @@ _FIX = "Run `flask db doctor --fix` to update the folder. It keeps a copy."
 
 def not_compared(environment: Environment) -> list[str]:
     """Return a sentence for each database that has models and that env.py left out, and for mappers with a mistake."""
-    run = environment.config.attributes["schemaflow"]
+    run = environment.last_run
     mistake = mapper_mistake()
     return [mistake] * bool(mistake) + [
         f"The models of the database {target.name!r} were not compared: {environment.folder / 'env.py'} runs other "

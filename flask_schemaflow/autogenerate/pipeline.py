@@ -222,12 +222,12 @@ def passes_hook(
     steps = [cls() for cls in passes]
 
     def process(migration: MigrationContext, revision: t.Any, directives: list[ops.MigrationScript]) -> None:
-        run = environment.config.attributes["schemaflow"]
+        scope = environment.scope
         no_renames = Renames(default_schema=migration.dialect.default_schema_name)
         for script in directives:
             script.imports = set(script.imports)  # Alembic's own is one for all scripts of the process
             context = PassContext(
-                migration, decisions, run.state.settings, run.scope.bind, script.imports, no_renames
+                migration, decisions, scope.settings, scope.bind, script.imports, no_renames
             )
             # Alembic appends a pair of operations for each database.
             up, down = script.upgrade_ops_list[-1], script.downgrade_ops_list[-1]

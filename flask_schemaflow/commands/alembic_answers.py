@@ -37,6 +37,7 @@ from ..runtime.database_status import status_of
 from ..runtime.database_status import unknown_revisions
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
+from ..runtime.guard import Scope
 from ..runtime.run import Options
 
 
@@ -122,15 +123,12 @@ def current(
     environment = Environment.open(directory, x_arg, light=True)
     records: list[Current] = []
 
-    def look(at: t.Any, context: t.Any) -> list[t.Any]:
-        run = environment.config.attributes["schemaflow"]
-        url = safe_url(context.connection.engine.url)
-        records.append(Current(run.scope.database, url, tuple(_current_records(environment, at))))
+    def look(scope: Scope, at: tuple[str, ...]) -> None:
+        records.append(Current(scope.database, safe_url(scope.engine.url), tuple(_current_records(environment, at))))
         if check_heads and set(at) != set(_heads(environment, at)):
-            raise errors.NotAtHead.of(run.scope.database, at)
-        return []
+            raise errors.NotAtHead.of(scope.database, at)
 
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    environment.read(look, binds)
     return records
 
 
@@ -158,12 +156,10 @@ def status(
     environment = Environment.open(directory, x_arg)
     records: list[Standing] = []
 
-    def look(at: t.Any, context: t.Any) -> list[t.Any]:
-        bind = environment.config.attributes["schemaflow"].scope.bind
-        records.append(status_of(environment.script_for(at), bind, context, at, record_of))
-        return []
+    def look(scope: Scope, at: tuple[str, ...]) -> None:
+        records.append(status_of(environment.script_for(at), scope.bind, scope.context, at, record_of))
 
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    environment.read(look, binds)
     return records
 
 
@@ -249,9 +245,8 @@ def losses_of_downgrade(
 
     def look(heads: t.Any, context: t.Any) -> list[t.Any]:
         steps = planning.downgrade_steps(environment.script_for([*heads, revision]), revision, heads)
-        bind = environment.config.attributes["schemaflow"].scope.bind
         if steps:
-            losses.append(_loss(steps, bind, context.connection))
+            losses.append(_loss(steps, environment.scope.bind, context.connection))
         return []
 
     environment.run(look, Options("read", binds=tuple(binds)), destination_rev=revision)

@@ -29,7 +29,7 @@ from ..runtime.connections import run_coroutine
 from ..runtime.connections import second_engine
 from ..runtime.connections import visit_async
 from ..runtime.environment import Environment
-from ..runtime.run import Options
+from ..runtime.guard import Scope
 from ..targets import DEFAULT
 
 Action = t.Literal["pause", "resume", "cancel"]
@@ -177,10 +177,9 @@ def _find(environment: Environment, binds: t.Sequence[str]) -> list[_Found]:
     """Return the backfills of the applied revisions of each database."""
     found: list[_Found] = []
 
-    def look(heads: t.Any, context: t.Any) -> list[t.Any]:
-        scope = environment.config.attributes["schemaflow"].scope
-        store = Store(context.version_table, context.version_table_schema)
-        rows = {(row.revision, row.name): row for row in store.rows(context.connection)}
+    def look(scope: Scope, heads: tuple[str, ...]) -> None:
+        store = Store(scope.version_table, scope.version_table_schema)
+        rows = {(row.revision, row.name): row for row in store.rows(scope.connection)}
         for script in _applied(environment, heads):
             for work in backfills_of(script.module, scope.bind):
                 row = rows.get((script.revision, work.name))
@@ -188,9 +187,8 @@ def _find(environment: Environment, binds: t.Sequence[str]) -> list[_Found]:
                 new = BackfillStatus(database, script.revision, work.name, work.table)
                 status = new if row is None else status_of(row, database)
                 found.append(_Found(scope.engine, store, work, script.revision, database, status))
-        return []
 
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    environment.read(look, binds)
     return found
 
 

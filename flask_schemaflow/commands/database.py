@@ -107,7 +107,7 @@ class _Upgrade:
         environment = self._environment
         if not self._sql and (unknown := _ahead_of_code(environment, self._revision, heads)):
             if context is not None:  # the precheck asks without one
-                self.ahead[environment.config.attributes["schemaflow"].scope.database] = unknown
+                self.ahead[environment.scope.database] = unknown
             return []
         return _upgrade_steps(environment, self._revision, heads)
 

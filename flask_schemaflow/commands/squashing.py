@@ -264,8 +264,7 @@ def prune(
     environment = Environment.open(directory, x_arg)
     heads = heads_of_databases(environment)
     at = {f"the {bind or 'default'} database": names for bind, names in heads.items()}
-    configured = environment.config.attributes["schemaflow"].configured
-    table = version_table_of(next(iter(configured.values()), {}))
+    table = version_table_of(next(iter(environment.last_run.configured.values()), {}))
     at |= dict(_asked(url, *table) for url in urls)
     for squash_id, files in archives(environment.folder).items():
         inside = set(replaced_ids(environment.script, files)) - {squash_id}

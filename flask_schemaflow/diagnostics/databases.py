@@ -27,6 +27,7 @@ from ..runtime.errors.database import Where
 from ..runtime.errors.heads import stamped_revision_missing
 from ..runtime.errors.schema import newest_present
 from ..runtime.errors.schema import stamp_advice
+from ..runtime.guard import Scope
 from ..runtime.guards.applied import edited_sentence
 from ..runtime.guards.journal.status import interrupted
 from ..runtime.guards.sqlite.catalog import find_leftovers
@@ -36,7 +37,6 @@ from ..runtime.guards.version_table import foreign_start
 from ..runtime.own_tables import modelled_tables
 from ..runtime.own_tables import without_history
 from ..runtime.planning import upgrade_steps
-from ..runtime.run import Options
 from ..targets import Target
 from .subject import as_finding
 from .subject import Subject
@@ -103,16 +103,14 @@ def revisions(subject: Subject) -> t.Iterator[Finding]:
         return
     script = subject.environment.script  # raises what the check of the history has said already
 
-    def note(at: t.Any, context: t.Any) -> list[t.Any]:
-        bind = subject.config.attributes["schemaflow"].scope.bind
-        record = status_of(script, bind, context, at, _described)
+    def note(scope: Scope, at: tuple[str, ...]) -> None:
+        record = status_of(script, scope.bind, scope.context, at, _described)
         seen[record.database] = record
-        return []
 
     try:
         if subject.reached:
             binds = tuple(target.name for target in subject.reached)
-            subject.environment.run(note, Options("read", binds=binds), dont_mutate=True)
+            subject.environment.read(note, binds)
     except Exception as error:
         yield as_finding(error)
     for target in subject.reached:

@@ -30,11 +30,11 @@ from ..runtime.environment import Environment
 from ..runtime.errors import translated
 from ..runtime.errors.drivers import words_of_database
 from ..runtime.own_tables import OWN_TABLES
-from ..runtime.run import Options
 from ..targets import choose
 from ..targets import instead_of_databases
 from ..targets import Target
 from ..targets import TenantTarget
+from ..upkeep.scratch import heads_of_databases
 from .measure import copy_rows
 from .measure import Measurement
 from .raw import kind_of
@@ -90,13 +90,7 @@ def lint_databases(environment: Environment, request: Request, binds: t.Sequence
     :raises InvalidArgument: if the revisions, the file with sizes or the URL can't be used.
     """
     sizes = load_sizes(request.sizes) if request.sizes else None
-    heads: dict[str | None, tuple[str, ...]] = {}
-
-    def look(at: t.Any, context: t.Any) -> list[t.Any]:
-        heads[environment.config.attributes["schemaflow"].scope.bind] = tuple(at)
-        return []
-
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    heads = heads_of_databases(environment, binds)
     reports = []
     for target in choose(environment.state.targets(), binds):
         options = configured_options(environment, target.bind)

@@ -136,7 +136,7 @@ def _compare(environment: Environment, drafts: dict[str, Draft]) -> None:
     def work(heads: t.Any, context: t.Any) -> list[t.Any]:
         script = produce_migrations(context, context.opts["target_metadata"])
         hook(context, heads, [script])
-        database = environment.config.attributes["schemaflow"].scope.database
+        database = environment.scope.database
         for operation in leaves(script.upgrade_ops_list[-1]):
             drafts[database].apply(operation)
         return []

@@ -31,6 +31,7 @@ from ..targets import current_tenant
 from .connections import keep_transactions
 from .errors import translated
 from .guard import pause_before
+from .guard import Scope
 from .guard import StartOver
 from .isolation import compatible
 from .isolation import isolated
@@ -187,6 +188,30 @@ class Environment:
             files=tuple(run.files),
             backups=tuple(options.backups or ()),
         )
+
+    def read(self, look: t.Callable[[Scope, tuple[str, ...]], None], binds: t.Sequence[str] = ()) -> None:
+        """Run env.py, and call ``look`` with each database that it configures and its current revisions.
+
+        :param binds: the names of the databases; all by default.
+        """
+
+        def work(heads: t.Any, context: t.Any) -> list[t.Any]:
+            look(self.scope, tuple(heads))
+            return []
+
+        self.run(work, Options("read", binds=tuple(binds)), dont_mutate=True)
+
+    @property
+    def last_run(self) -> Run:
+        """The run of env.py that was begun last."""
+        return t.cast(Run, self.config.attributes["schemaflow"])
+
+    @property
+    def scope(self) -> Scope:
+        """The database that env.py configured last; a run that prints SQL has none."""
+        scope = self.last_run.scope
+        assert scope is not None
+        return scope
 
     def _run_env(self, run: Run, context_options: dict[str, t.Any]) -> None:
         self.config.attributes["schemaflow"] = run

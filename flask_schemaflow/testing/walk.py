@@ -93,7 +93,8 @@ class Walk:
 
         def tell(event: Event) -> None:
             if event.kind == "begin" and event.step is not None and self.watch is not None:
-                scope = environment.config.attributes["schemaflow"].scope
+                scope = environment.scope
+                assert scope.context is not None
                 scope.context.impl.memo.clear()  # of the types that it takes for created, though they may be dropped
                 self.watch(scope, event.step)
 

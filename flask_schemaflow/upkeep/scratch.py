@@ -27,8 +27,8 @@ from ..revisions.scripts import script_directory
 from ..revisions.validation import validated
 from ..runtime.connections import keep_transactions
 from ..runtime.environment import Environment
+from ..runtime.guard import Scope
 from ..runtime.own_tables import is_own_table
-from ..runtime.run import Options
 from ..targets import Target
 
 __all__ = ["ScratchEnvironment", "Unverifiable"]
@@ -50,11 +50,10 @@ def heads_of_databases(environment: Environment, binds: t.Sequence[str] = ()) ->
     """Run env.py, and return the current revisions of each database that it configures."""
     found: Heads = {}
 
-    def look(heads: t.Any, context: t.Any) -> list[t.Any]:
-        found[environment.config.attributes["schemaflow"].scope.bind] = tuple(heads)
-        return []
+    def look(scope: Scope, heads: tuple[str, ...]) -> None:
+        found[scope.bind] = heads
 
-    environment.run(look, Options("read", binds=tuple(binds)), dont_mutate=True)
+    environment.read(look, binds)
     return found
 
 

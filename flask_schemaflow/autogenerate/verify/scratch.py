@@ -149,7 +149,7 @@ def write_heads(connection: sa.Connection, options: t.Mapping[str, t.Any], heads
 
 def configured_options(environment: Environment, bind: str | None) -> dict[str, t.Any] | None:
     """Return the options that env.py passed to ``context.configure()``; ``None`` if it configured no such bind."""
-    options = environment.config.attributes["schemaflow"].configured.get(bind)
+    options = environment.last_run.configured.get(bind)
     return None if options is None else dict(options)
 
 

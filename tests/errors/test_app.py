@@ -83,6 +83,33 @@ def test_an_import_that_fails(flask: Flasks, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("imports", "advice"),
+    [
+        (
+            "from shop.models.prices import Price",
+            "Fix the import: shop is a part of your project, and has no module models.prices.",
+        ),
+        (
+            "from werkzeug.contrib.fixers import ProxyFix",
+            "Fix the import, or install a version of werkzeug that has the module werkzeug.contrib.",
+        ),
+        (
+            "import prices",
+            "Fix the import, or set PYTHONPATH=PROJECT/shop: PROJECT/shop/prices.py is a part of your project, but not "
+            "on Python's path.",
+        ),
+    ],
+)
+def test_an_import_that_no_package_mends(flask: Flasks, tmp_path: Path, imports: str, advice: str) -> None:
+    """The project has the module, or lacks it; or a package is installed, without that part."""
+    write(tmp_path, "shop/__init__.py", f"from flask import Flask\n{imports}\n")
+    write(tmp_path, "shop/models/__init__.py", "")
+    write(tmp_path, "shop/prices.py", "")
+    told = " ".join(flask("--app", "shop", "db", "upgrade").split())
+    assert told.endswith(f"{imports} {advice} Then run the command again.")
+
+
 def test_code_that_fails(flask: Flasks, tmp_path: Path) -> None:
     """A syntax error, a name, a missing key in the environment."""
     write(tmp_path, "shop.py", "from flask import Flask\n\ndef create_app(:\n")
@@ -102,7 +129,7 @@ def test_code_that_fails(flask: Flasks, tmp_path: Path) -> None:
 
           return os.environ['SHOP_SECRET_KEY']
 
-        Fix that line and run the command again.
+        Set the environment variable SHOP_SECRET_KEY and run the command again.
         """
     )
 

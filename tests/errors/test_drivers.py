@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 import flask_schemaflow
 from flask_schemaflow import Migrate
+from flask_schemaflow.errors import ConnectionFailed
 from flask_schemaflow.errors import SchemaflowError
 from flask_schemaflow.records import Report
 from flask_schemaflow.records import Step
@@ -92,6 +94,44 @@ def test_what_sqlalchemy_does_not_wrap(
             flask_schemaflow.upgrade()
     assert raised.value.code == "SF420"
     assert message in raised.value.message and hint in raised.value.hint
+
+
+def _no_method(connection: t.Any, record: t.Any) -> None:
+    connection.enable_everything(True)
+
+
+def _no_pragma(connection: t.Any, record: t.Any) -> None:
+    connection.execute("PRAGMA ripe = on off")
+
+
+@pytest.mark.parametrize(
+    ("listener", "words"),
+    [
+        (_no_method, "AttributeError: 'sqlite3.Connection' object has no attribute 'enable_everything'"),
+        (_no_pragma, 'near "off": syntax error'),
+    ],
+)
+def test_a_listener_that_fails(
+    listener: t.Callable[..., None], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is the application's, so neither the driver nor the URL is blamed."""
+    monkeypatch.chdir(tmp_path)
+    app = Flask("plums", root_path=str(tmp_path))
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/plums.db"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_events": [(listener, "connect")]}
+    db = SQLAlchemy()
+    Migrate(app, db)
+    db.init_app(app)
+    with app.app_context():
+        flask_schemaflow.init()
+        flask_schemaflow.revision(message="plums")
+        with pytest.raises(ConnectionFailed) as raised:
+            flask_schemaflow.upgrade()
+    line = f"{__file__}, line {listener.__code__.co_firstlineno + 1}"
+    assert raised.value.message == (
+        f"The application's own code fails while it connects to sqlite:///{tmp_path}/plums.db: {words} ({line})."
+    )
+    assert raised.value.hint == "Fix that line and run the command again."
 
 
 @pytest.mark.parametrize("text", ["sqlite://plums.db", "sqlite://srv/plums.db"])

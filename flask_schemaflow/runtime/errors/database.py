@@ -29,6 +29,9 @@ from .drivers import kind_of
 from .drivers import NAMES
 from .drivers import too_old
 from .drivers import words_of_database
+from .lines import advice_on_line
+from .lines import own_line
+from .lines import Place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +124,9 @@ def database_error(error: BaseException, where: Where) -> DatabaseError:
     return explanation
 
 
+_CONNECT = sa.Engine.raw_connection.__code__
+
+
 def is_connecting(error: BaseException) -> bool:
     """Return true if the error arose while SQLAlchemy opened a connection or created an engine's dialect.
 
@@ -128,8 +134,7 @@ def is_connecting(error: BaseException) -> bool:
     """
     if isinstance(error, (exc.SQLAlchemyError, ImportError)):
         return False
-    codes = {sa.Engine.raw_connection.__code__}
-    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_code is _CONNECT for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _explained(error: BaseException, where: Where) -> DatabaseError:
@@ -144,6 +149,9 @@ def _explained(error: BaseException, where: Where) -> DatabaseError:
     for rule in _RULES:
         if rule.kind == kind and rule.applies(where, words):
             return _from_rule(rule, where, words)
+    line = own_line(error, _CONNECT)
+    if line is not None and not network:
+        return _of_application(error, where, line, words)
     if is_connecting(error) or (isinstance(error, exc.OperationalError) and error.statement is None):
         return _from_rule(_UNKNOWN, where, words)
     rejected = f"{where.server} rejected the statement"
@@ -189,14 +197,26 @@ _DRIVERS = (
 def _of_driver(error: BaseException, where: Where, words: str) -> DatabaseError:
     """Return the error for a driver that failed before it could ask the server."""
     text = f"{type(error).__name__}: {words}"
-    advice = next((advice for regex, advice in _DRIVERS if re.search(regex, text)), _UNKNOWN.hint)
-    hint = advice.format(where=where)
+    advice = next((advice for regex, advice in _DRIVERS if re.search(regex, text)), "")
+    line = None if advice else own_line(error, _CONNECT)
+    if line is not None:
+        return _of_application(error, where, line, text)
+    hint = (advice or _UNKNOWN.hint).format(where=where)
     driver = f"The driver {where.engine.driver}" if where.engine is not None else "The driver"
     if isinstance(error, UnicodeEncodeError):
         return errors.LoginRefused(
             f"{driver} can't encode the user or password in {where.setting} ({where.url}).", hint=hint
         )
     return errors.ConnectionFailed(f"{driver} can't connect to {where.url}: {text}", hint=hint)
+
+
+def _of_application(error: BaseException, where: Where, line: Place, words: str) -> DatabaseError:
+    """Return the error for a function of the project, a listener or a creator, that failed in a new connection."""
+    return errors.ConnectionFailed(
+        f"The application's own code fails while it connects to {where.url}: {words.rstrip('.')} ({line}).",
+        details=f"  {line.code}" if line.code else "",
+        hint=advice_on_line(error, line, "run the command again"),
+    )
 
 
 # -- what a server or a file refuses --------------------------------------------------------------

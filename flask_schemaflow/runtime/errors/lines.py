@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.machinery
+import importlib.util
 import linecache
 import os
 import pathlib
 import re
 import sysconfig
 import traceback
+import types
 import typing as t
 
 from sqlalchemy import exc
@@ -98,18 +101,27 @@ def place_below(error: BaseException, folders: t.Iterable[str | os.PathLike[str]
     return None
 
 
-def own_line(error: BaseException) -> Place | None:
-    """Return the innermost line that belongs neither to the standard library nor to an installed package."""
+def own_line(error: BaseException, below: types.CodeType | None = None) -> Place | None:
+    """Return the innermost line that belongs neither to the standard library nor to an installed package.
+
+    :param below: the function that called the line, directly or not; ``None`` for any.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return place(error.filename, error.lineno or 1)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno and _is_own(frame.filename)]
-    return place(frames[-1].filename, frames[-1].lineno or 1) if frames else None
+    lines = [(frame.f_code, number) for frame, number in traceback.walk_tb(error.__traceback__)]
+    codes = [code for code, _ in lines]
+    first = codes.index(below) if below in codes else len(lines) if below is not None else 0
+    own = [(code.co_filename, number) for code, number in lines[first:] if number and _is_own(code.co_filename)]
+    return place(*own[-1]) if own else None
 
 
 def _is_own(filename: str) -> bool:
-    path = os.path.realpath(filename)
+    return os.path.isfile(filename) and _is_own_path(filename)
+
+
+def _is_own_path(filename: str) -> bool:
     package = str(pathlib.Path(__file__).parents[2]) + os.sep
-    return os.path.isfile(path) and not path.startswith((*_LIBRARIES, package))
+    return not os.path.realpath(filename).startswith((*_LIBRARIES, package))
 
 
 def place(path: str, line: int) -> Place:
@@ -131,7 +143,10 @@ def advice_on_line(error: BaseException, place: Place, again: str) -> str:
     :param again: the command to run afterwards, as a clause.
     """
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"Run `pip install {error.name.partition('.')[0]}`, if that is the package's name, or fix the import."
+        return _advice_on_import(error.name, place, again)
+    variable = _unset_variable(error)
+    if variable:
+        return f"Set the environment variable {variable} and {again}."
     if isinstance(error, NameError) and error.name and _is_generated(place.path):
         return (
             f"Import {error.name} in that file, and in script.py.mako if new revisions need it too. Then {again}."
@@ -139,6 +154,51 @@ def advice_on_line(error: BaseException, place: Place, again: str) -> str:
     if isinstance(error, _NOT_THE_LINE):
         return f"If the line is right, the cause is the driver or the server: check the server's log. Then {again}."
     return f"Fix that line and {again}."
+
+
+def _advice_on_import(name: str, place: Place, again: str) -> str:
+    """Return the advice for a module that is missing: the project's own, a part of a package, or a whole package."""
+    top, _, inner = name.partition(".")
+    spec = _spec_of(top) if inner else None
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec is not None else []
+    if any(os.path.exists(found) and _is_own_path(found) for found in places):
+        return f"Fix the import: {top} is a part of your project, and has no module {inner}. Then {again}."
+    if spec is not None:
+        return f"Fix the import, or install a version of {top} that has the module {name}. Then {again}."
+    lost = _lost_module(top, place)
+    if lost is not None:
+        return (
+            f"Fix the import, or set PYTHONPATH={lost.parent}: {lost} is a part of your project, but not on Python's "
+            f"path. Then {again}."
+        )
+    return f"Run `pip install {top}`, if that is the package's name, or fix the import."
+
+
+def _spec_of(module: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def _lost_module(name: str, place: Place) -> pathlib.Path | None:
+    """Return a module of that name beside the line's file or in a folder above it, as far as the working directory."""
+    folders = list(pathlib.Path(place.path).absolute().parents) if place.path else []
+    here = pathlib.Path.cwd()
+    for folder in folders[: folders.index(here) + 1 if here in folders else 2]:
+        if (folder / f"{name}.py").is_file():
+            return folder / f"{name}.py"
+        if (folder / name / "__init__.py").is_file():
+            return folder / name
+    return None
+
+
+def _unset_variable(error: BaseException) -> str:
+    """Return the environment variable that ``os.environ[...]`` did not find."""
+    if not isinstance(error, KeyError) or not error.args:
+        return ""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(error.args[0]) if frames and frames[-1] is type(os.environ).__getitem__.__code__ else ""
 
 
 def _is_generated(path: str) -> bool:

@@ -72,17 +72,11 @@ def upgrade(
     from ..runtime.run import Options
 
     environment = Environment.open(directory, x_arg, light=True)
-    start, revision = _range(revision, sql)
+    start, target = _range(revision, sql)
     options = Options(
         "write", sql, tuple(binds), keep_logging, notify, backup=backup, from_current=sql and start is None
     )
-    work = _Upgrade(environment, revision, sql)
-    run = functools.partial(environment.run, work.plan, options, starting_rev=start, destination_rev=revision, tag=tag)
-    try:
-        report = run()
-    except errors.BackfillUnfinished as error:
-        report = _run_backfill_first(environment, error, options, run, x_arg)
-    return work.with_databases_ahead(report, notify)
+    return _Upgrade(environment, options, target, x_arg).run(starting_rev=start, tag=tag)
 
 
 def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence[str]) -> bool:
@@ -93,66 +87,66 @@ def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence
 
 
 class _Upgrade:
-    """The steps of an upgrade for each database; one that is ahead of this code has none.
+    """An upgrade of all databases; one that is ahead of this code has no steps.
 
     :ivar ahead: by database, its revisions that no file has.
     """
 
-    def __init__(self, environment: Environment, revision: str, sql: bool) -> None:
+    def __init__(self, environment: Environment, options: Options, revision: str, x_arg: XArg) -> None:
         self.ahead: dict[str, tuple[str, ...]] = {}
-        self._environment, self._revision, self._sql = environment, revision, sql
+        self._environment, self._options, self._revision, self._x_arg = environment, options, revision, x_arg
 
-    def plan(self, heads: t.Any, context: t.Any) -> list[t.Any]:
+    def run(self, **context_options: t.Any) -> Report:
+        """Run it, and the backfills on the way if the settings say so."""
+        options = {**context_options, "destination_rev": self._revision}
+        run = functools.partial(self._environment.run, self._plan, self._options, **options)
+        try:
+            report = run()
+        except errors.BackfillUnfinished as error:
+            if self._environment.state.settings.backfills != "run":
+                raise
+            report = self._run_backfills_first(error.revision, run)
+        self._tell_ahead()
+        return report.changed(ahead=tuple(self.ahead)) if self.ahead else report
+
+    def _plan(self, heads: t.Any, context: t.Any) -> list[t.Any]:
         """Return the steps from ``heads``."""
         environment = self._environment
-        if not self._sql and (unknown := _ahead_of_code(environment, self._revision, heads)):
+        if not self._options.sql and (unknown := _ahead_of_code(environment, self._revision, heads)):
             if context is not None:  # the precheck asks without one
                 self.ahead[environment.scope.database] = unknown
             return []
         return _upgrade_steps(environment, self._revision, heads)
 
-    def with_databases_ahead(self, report: Report, notify: Notify) -> Report:
-        """Add to a report which databases are ahead, and say of each what it has."""
+    def _run_backfills_first(self, revision: str, run: t.Callable[[], Report]) -> Report:
+        """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several."""
+        from .backfills import run_backfills
+
+        environment, options = self._environment, self._options
+        done: list[str] = []
+        steps: tuple[t.Any, ...] = ()
+        while True:
+            plan = functools.partial(_steps_to, environment, revision)
+            steps += environment.run(plan, options, destination_rev=revision).steps
+            options.notify(Event("notice", f"Running the backfill of revision {revision}."))
+            run_backfills(str(environment.folder), revision, x_arg=self._x_arg, binds=options.binds)
+            done.append(revision)
+            try:
+                report = run()
+                return report.changed(steps=(*steps, *report.steps))
+            except errors.BackfillUnfinished as error:
+                if error.revision in done:
+                    raise
+                revision = error.revision
+
+    def _tell_ahead(self) -> None:
+        """Say of each database that is ahead what it has."""
         for database, unknown in self.ahead.items():
             text = (
                 f"The {database} database is ahead of this code: no file in {self._environment.folder} has its current "
                 f"revision {', '.join(unknown)}. Nothing was changed."
             )
-            notify(Event("notice", text))
-        return report.changed(ahead=tuple(self.ahead)) if self.ahead else report
-
-
-def _run_backfill_first(
-    environment: Environment,
-    unfinished: errors.BackfillUnfinished,
-    options: Options,
-    run: t.Callable[[], Report],
-    x_arg: XArg,
-) -> Report:
-    """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several.
-
-    :raises BackfillUnfinished: if the settings don't say that an upgrade runs backfills.
-    """
-    if environment.state.settings.backfills != "run":
-        raise unfinished
-    from .backfills import run_backfills
-
-    revision = unfinished.revision
-    done: list[str] = []
-    steps: tuple[t.Any, ...] = ()
-    while True:
-        plan = functools.partial(_steps_to, environment, revision)
-        steps += environment.run(plan, options, destination_rev=revision).steps
-        options.notify(Event("notice", f"Running the backfill of revision {revision}."))
-        run_backfills(str(environment.folder), revision, x_arg=x_arg, binds=options.binds)
-        done.append(revision)
-        try:
-            report = run()
-            return report.changed(steps=(*steps, *report.steps))
-        except errors.BackfillUnfinished as error:
-            if error.revision in done:
-                raise
-            revision = error.revision
+            self._options.notify(Event("notice", text))
 
 
 def _steps_to(environment: Environment, revision: str, heads: t.Any, context: t.Any) -> list[t.Any]:

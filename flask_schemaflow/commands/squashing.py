@@ -85,11 +85,7 @@ def squash(
     ranges = find_ranges(environment, rev_range, choices.left)
     kept = choices.kept(data_steps([item for found in ranges for item in found.scripts], targets))
     drafts = [_draft(environment, found, message, kept) for found in ranges]
-    changes: dict[str, str | None] = {item.path: None for found in ranges for item in found.scripts}
-    with changed_history(environment, {**changes, **{draft.path: draft.text for draft in drafts}}) as history:
-        for draft in drafts:
-            _refuse_missing_names(history, draft)
-            draft.work.prove(history)
+    _prove(environment, drafts)
     others = _other_dialects(ranges, {target.sync_engine.dialect.name for target in targets})
     if dry_run:
         notices = [_moved(environment, found, "would move to") for found in ranges] + others
@@ -102,6 +98,15 @@ def squash(
         revisions=tuple(record_of(script) for script in written),
         notices=(*(_moved(environment, found, "are in") for found in ranges), *others),
     )
+
+
+def _prove(environment: Environment, drafts: t.Sequence[_Draft]) -> None:
+    """Test the history with all new files in place of the old ones."""
+    changes: dict[str, str | None] = {item.path: None for draft in drafts for item in draft.work.found.scripts}
+    with changed_history(environment, {**changes, **{draft.path: draft.text for draft in drafts}}) as history:
+        for draft in drafts:
+            _refuse_missing_names(history, draft)
+            draft.work.prove(history)
 
 
 def _refuse_missing_names(history: Environment, draft: _Draft) -> None:

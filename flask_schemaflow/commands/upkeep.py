@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import typing as t
 
+from alembic.autogenerate import RevisionContext
 from flask import current_app
 
 from ..autogenerate.missing_models import create_all_notices
@@ -17,6 +18,7 @@ from ..errors.upkeep import RebaseApplied
 from ..extension import Directory
 from ..extension import XArg
 from ..questions import Answers
+from ..records import Drift
 from ..records import Drifted
 from ..records import Notify
 from ..records import silent
@@ -76,19 +78,25 @@ def baseline(
     if dry_run:
         return written.changed(notices=tuple(found.explain()))
     fresh = Environment.open(directory, x_arg, ["autogenerate"])
-    try:
+    with _removed_on_failure(written):
         script = fresh.script.get_revision(written.revisions[0].id)
         refuse_missing_names([script])
         found.prove(script, verify)
         notices = found.explain() + create_all_notices(current_app)
         stamp(directory, written.revisions[0].id, x_arg=x_arg, notify=notify)
+    modelled = {name for target in environment.state.targets() for models in target.metadatas for name in models.tables}
+    named = Answers(keeps=frozenset(tables) - modelled)
+    return _with_models(written.changed(notices=tuple(notices)), directory, x_arg, named)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(written: Written) -> t.Iterator[None]:
+    try:
+        yield
     except BaseException:
         for path in written.paths:
             pathlib.Path(path).unlink(missing_ok=True)
         raise
-    modelled = {name for target in environment.state.targets() for models in target.metadatas for name in models.tables}
-    named = Answers(keeps=frozenset(tables) - modelled)
-    return _with_models(written.changed(notices=tuple(notices)), directory, x_arg, named)
 
 
 def _with_models(written: Written, directory: Directory | None, x_arg: XArg, answers: Answers) -> Written:
@@ -211,16 +219,11 @@ def drift(
     _refuse_behind(environment, finder)
     said = message or ("accept" if accept else "repair") + " drift"
     revisions = (finder.accepting if accept else finder.repairing)(message=said, rev_id=rev_id)
-    written, path = drafted(environment, revisions)
-    if not written:
-        raise DriftUnknown("Autogenerate writes no operation for what differs.", hint="Write it by hand.")
-    text = only_where_drifted(written.source, found) if repair else written.source
-    new = str(revisions.generated_revisions[0].rev_id)
-    with changed_history(environment, {path: text}) as history:
-        finder.prove(history, new, repair=repair)
+    written, path = _proven(finder, revisions, found, repair)
     if dry_run:
-        return Drifted(tuple(found), written.changed(source=text))
-    with _written(environment, path, text):
+        return Drifted(tuple(found), written)
+    new = str(revisions.generated_revisions[0].rev_id)
+    with _written(environment, path, written.source):
         if accept:
             stamp(directory, new, x_arg=x_arg, binds=binds, notify=notify)
             finder.keep_digests()
@@ -243,6 +246,20 @@ def _refuse_behind(environment: Environment, finder: DriftFinder) -> None:
             "A database is not at the head, so the new revision couldn't follow what it has.",
             hint="Upgrade it first: `flask db upgrade`.",
         )
+
+
+def _proven(
+    finder: DriftFinder, revisions: RevisionContext, found: t.Sequence[Drift], repair: bool
+) -> tuple[Written, str]:
+    """Return the revision, tested on scratch databases, with its text as ``source``, and the path for its file."""
+    environment = finder.environment
+    written, path = drafted(environment, revisions)
+    if not written:
+        raise DriftUnknown("Autogenerate writes no operation for what differs.", hint="Write it by hand.")
+    text = only_where_drifted(written.source, found) if repair else written.source
+    with changed_history(environment, {path: text}) as history:
+        finder.prove(history, str(revisions.generated_revisions[0].rev_id), repair=repair)
+    return written.changed(source=text), path
 
 
 @contextlib.contextmanager

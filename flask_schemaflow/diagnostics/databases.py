@@ -18,6 +18,7 @@ from ..records import Finding
 from ..records import Revision
 from ..records import Standing
 from ..redaction import safe_url
+from ..runtime.applied_table import edited_sentence
 from ..runtime.connections import keep_transactions
 from ..runtime.connections import run_coroutine
 from ..runtime.connections import visit_async
@@ -28,7 +29,6 @@ from ..runtime.errors.heads import stamped_revision_missing
 from ..runtime.errors.schema import newest_present
 from ..runtime.errors.schema import stamp_advice
 from ..runtime.guard import Scope
-from ..runtime.guards.applied import edited_sentence
 from ..runtime.guards.journal.status import interrupted
 from ..runtime.guards.sqlite.catalog import find_leftovers
 from ..runtime.guards.sqlite.catalog import PREFIX

@@ -15,7 +15,7 @@ from ..records import Revision
 from ..records import Standing
 from ..redaction import safe_url
 from ..revisions.scripts import ids
-from .guards.applied import with_history
+from .applied_table import with_history
 from .own_tables import modelled_tables
 
 if t.TYPE_CHECKING:

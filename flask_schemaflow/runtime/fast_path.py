@@ -211,7 +211,7 @@ class LightFolder:
         return [self._standing(target, versions) for target, versions in self.versions(binds)]
 
     def _standing(self, target: Target, versions: tuple[str, ...]) -> Standing:
-        from .guards.applied import with_history
+        from .applied_table import with_history
 
         unknown = self.index.unknown(versions)
         applied = self.index.applied(set(versions).difference(unknown))

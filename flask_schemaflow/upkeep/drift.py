@@ -45,12 +45,12 @@ from ..errors.arguments import InvalidArgument
 from ..errors.upkeep import DriftUnknown
 from ..errors.upkeep import StampRefused
 from ..records import Drift
+from ..runtime.applied_table import changed_since_upgrade
+from ..runtime.applied_table import renew_digests
 from ..runtime.database_status import unknown_revisions
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
 from ..runtime.guard import Scope
-from ..runtime.guards.applied import changed_since_upgrade
-from ..runtime.guards.applied import renew_digests
 from ..runtime.own_tables import is_own_table
 from ..targets import choose
 from ..targets import Target

@@ -1,34 +1,26 @@
-"""A record of the applied revisions, kept beside the versions: when, by whom, how long, and the file's digest.
-
-The version table holds only the heads. The table of this module has a row for each applied revision, so that ``status``
-can tell when it was applied and whether its file was edited afterwards.
-"""
+"""Record the revisions that a run applies: when, by whom and from which text."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
-import getpass
-import socket
 import time
 import typing as t
 
 import sqlalchemy as sa
 
-from ...backfills.table import OVER
-from ...backfills.table import status_of
-from ...backfills.table import Store
 from ...records import AppliedRevision
-from ...records import Moved
-from ...records import Standing
 from ...redaction import scrub
-from ...revisions.digests import digest_of
-from ...revisions.digests import does_the_same
 from ...revisions.digests import is_edited
-from ...revisions.digests import text_of
-from ...revisions.edit import moved
 from ...targets import current_tenant
+from ..applied_table import applied_row
+from ..applied_table import applied_table
+from ..applied_table import digest_rows
+from ..applied_table import edited_sentence
+from ..applied_table import moved_revision
+from ..applied_table import read_rows
+from ..applied_table import records_of
+from ..applied_table import TABLE_ROW
 from ..connections import can_execute_apart
 from ..connections import commits_each_statement
 from ..connections import execute_apart_from_errors
@@ -39,19 +31,11 @@ from ..guard import is_stamp
 from ..guard import Scope
 from ..own_tables import APPLIED_TABLE
 from ..own_tables import has_own_table
-from ..own_tables import is_there
-from ..own_tables import table_options
-from ..schema_digests import changed_tables
 from ..schema_digests import digest_query
 from ..schema_digests import Digests
 from ..schema_digests import digests_of
 from ..schema_digests import literal
 from ..schema_digests import read_digests
-
-_TABLE = ":"
-"""Begins the rows that have the digest of a table instead of a revision; no id may have it in it."""
-_WIDTH = 191
-"""Characters of a text that MariaDB's oldest row formats can index in utf8mb4."""
 
 
 class AppliedRevisions(Guard):
@@ -104,7 +88,7 @@ class AppliedRevisions(Guard):
                 if is_there and self._apart and self._together:
                     self._is_unread = True  # until the digests are read, which is one statement then
                 elif is_there:
-                    self._take_applied((_read_apart if self._apart else _read)(scope.connection, *self._names()))
+                    self._take_applied((_read_apart if self._apart else read_rows)(scope.connection, *self._names()))
                 elif self._apart:
                     self._is_missing = True  # until there is something to write
                 else:
@@ -128,7 +112,7 @@ class AppliedRevisions(Guard):
         """Note which rows there are, and tell of files that were edited after they were applied."""
         self._is_unread = False
         self._known = {record.revision.casefold() for record in applied}
-        self._digests = {record.revision: record.digest for record in applied if record.revision.startswith(_TABLE)}
+        self._digests = {record.revision: record.digest for record in applied if record.revision.startswith(TABLE_ROW)}
         applied = [record for record in applied if record.revision not in self._digests]
         if not self._together:
             self._forget_digests()
@@ -138,7 +122,7 @@ class AppliedRevisions(Guard):
         look = functools.partial(_is_edited, tenant.fleet) if tenant is not None and tenant.fleet else is_edited
         for record in applied:
             path = paths.get(record.revision)
-            if path is not None and look(path, record.digest) and _moved(record, paths, applied) is None:
+            if path is not None and look(path, record.digest) and moved_revision(record, paths, applied) is None:
                 self._scope.tell("notice", edited_sentence(record, path))
 
     def _read_late(self) -> None:
@@ -160,7 +144,7 @@ class AppliedRevisions(Guard):
             return
         revision = running.revision.revision
         seconds = time.perf_counter() - self._started
-        row = _row(scope.version_table, revision, running.revision.path, seconds) if running.is_upgrade else None
+        row = applied_row(scope.version_table, revision, running.revision.path, seconds) if running.is_upgrade else None
         self._rows[revision] = row
         if running is self._last:
             self._take_digests(scope)
@@ -174,7 +158,7 @@ class AppliedRevisions(Guard):
         except sa.exc.DBAPIError:
             digests = {}  # a catalog that can't be read; nothing is told then
         rows: dict[str, dict[str, t.Any] | None] = {
-            row["revision"]: row for row in _digest_rows(scope.version_table, digests)
+            row["revision"]: row for row in digest_rows(scope.version_table, digests)
         }
         same = {name for name, row in rows.items() if row is not None and row["digest"] == self._digests.get(name)}
         changes = {name: row for name, row in {**dict.fromkeys(self._digests), **rows}.items() if name not in same}
@@ -198,7 +182,7 @@ class AppliedRevisions(Guard):
             self._read_late() if self._is_unread else self._create(connection)
             return self._read_digests(scope) if self._table is not None else {}
         if self._is_unread:
-            self._take_applied(_applied(found[0]))
+            self._take_applied(records_of(found[0]))
         self._is_missing = False
         return digests_of(rows, scope.version_table)
 
@@ -272,130 +256,16 @@ def _text_of_create(connection: sa.Connection, table: sa.Table) -> str:
     return text.replace("%%", "%").strip()
 
 
-def edited_sentence(record: AppliedRevision, path: str) -> str:
-    """Return what to say of a file that was edited after its revision was applied."""
-    when = f"{record.applied_at:%Y-%m-%d %H:%M} UTC"
-    return (
-        f"{path} was edited after revision {record.revision} was applied on {when}. The database keeps what it did "
-        "then: write a new revision for the change, or downgrade and upgrade again."
-    )
-
-
-def with_history(standing: Standing, connection: sa.Connection, version_table: str, schema: str | None) -> Standing:
-    """Return the status of a database, completed by what it records of its revisions and their backfills."""
-    rows = Store(version_table, schema).rows(connection)
-    backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
-    history = tuple(_read_if_there(connection, version_table, schema))
-    kept = _kept_digests(history)
-    drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
-    paths = {revision.id: revision.path for revision in standing.applied}
-    edited = [item for item in history if is_edited(paths.get(item.revision, ""), item.digest)]
-    moves = {item.revision: _moved(item, paths, history) for item in edited}
-    skipping = tuple(found for found in moves.values() if found is not None and found.missing)
-    changed = tuple(revision for revision, found in moves.items() if found is None)
-    recorded = tuple(item for item in history if item.revision in paths or item.revision in standing.unknown)
-    return standing.changed(history=recorded, edited=changed, moved=skipping, drifted=drifted, backfills=backfills)
-
-
-def _moved(
-    record: AppliedRevision, paths: t.Mapping[str, str], history: t.Sequence[AppliedRevision]
-) -> Moved | None:
-    """Return where an edited revision was before, if nothing else in its file is different."""
-    text = text_of(paths[record.revision]) or ""
-    recorded = {item.revision for item in history}
-    return moved(record.revision, text, lambda other: does_the_same(other, record.digest), paths, recorded)
-
-
-def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
-    """Return the tables that changed since the last upgrade; ``None`` if the database keeps no digests of them."""
-    kept = _kept_digests(_read_if_there(connection, version_table, schema))
-    return changed_tables(kept, read_digests(connection, version_table, schema)) if kept else None
-
-
-def _kept_digests(rows: t.Iterable[AppliedRevision]) -> Digests:
-    return {item.revision[len(_TABLE) :]: item.digest for item in rows if item.revision.startswith(_TABLE)}
-
-
-def renew_digests(connection: sa.Connection, version_table: str, schema: str | None) -> None:
-    """Keep the digests of the tables as they are now, if the database keeps any."""
-    if not is_there(connection, APPLIED_TABLE, schema):
-        return
-    table = applied_table(connection.dialect.name, schema)
-    here = (table.c.version_table == version_table, table.c.revision.startswith(_TABLE))
-    connection.execute(table.delete().where(*here))
-    rows = _digest_rows(version_table, read_digests(connection, version_table, schema))
-    if rows:
-        connection.execute(table.insert(), rows)
-
-
-def _digest_rows(version_table: str, digests: Digests) -> list[dict[str, t.Any]]:
-    rest = {"version_table": version_table, "applied_at": _now(), "seconds": None, "applied_by": None}
-    names = {_TABLE + name: digest for name, digest in digests.items()}
-    return [{**rest, "revision": name, "digest": digest} for name, digest in names.items() if len(name) <= _WIDTH]
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
-
-
-@functools.lru_cache(maxsize=4)
-def applied_table(dialect: str, schema: str | None) -> sa.Table:
-    """Return the table; several version tables of one schema share it."""
-    return sa.Table(
-        APPLIED_TABLE,
-        sa.MetaData(),
-        sa.Column("version_table", sa.String(_WIDTH), primary_key=True),
-        sa.Column("revision", sa.String(_WIDTH), primary_key=True),
-        sa.Column("applied_at", sa.DateTime(), nullable=False),
-        sa.Column("seconds", sa.Float()),
-        sa.Column("applied_by", sa.String(255)),
-        sa.Column("digest", sa.String(64)),
-        schema=schema,
-        **table_options(dialect),
-    )
-
-
-def _row(version_table: str, revision: str, path: str, seconds: float) -> dict[str, t.Any]:
-    return {
-        "version_table": version_table,
-        "revision": revision,
-        "applied_at": _now(),
-        "seconds": round(seconds, 3),
-        "applied_by": _person(),
-        "digest": digest_of(path),
-    }
-
-
-@functools.lru_cache(maxsize=1)
-def _person() -> str:
-    """Return ``user@host`` as far as the system knows them."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user that has no name
-        user = ""
-    return "@".join(part for part in (user, socket.gethostname()) if part)[:255]
-
-
 @functools.lru_cache(maxsize=10_000)
 def _is_edited(fleet: str, path: str, digest: str) -> bool:
     """Ask :func:`is_edited` once for all tenants of a fleet, most of which ran the same files."""
     return is_edited(path, digest)
 
 
-def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    """Return what is recorded of the revisions of one version table; empty if there is no record."""
-    rows = _read_if_there(connection, version_table, schema)
-    return [record for record in rows if not record.revision.startswith(_TABLE)]
-
-
-def _read_if_there(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    return _read(connection, version_table, schema) if is_there(connection, APPLIED_TABLE, schema) else []
-
-
 def _read_apart(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
     """Read the rows in the transaction of a run on PostgreSQL, which goes on if they can't be read."""
     (rows,) = execute_apart_from_errors(connection, _query(connection, version_table, schema))
-    return _applied(rows)
+    return records_of(rows)
 
 
 def _query(connection: sa.Connection, version_table: str, schema: str | None) -> str:
@@ -404,13 +274,3 @@ def _query(connection: sa.Connection, version_table: str, schema: str | None) ->
     name = connection.dialect.identifier_preparer.format_table(table).replace("%%", "%")
     columns = "revision, applied_at, seconds, applied_by, digest"
     return f"SELECT {columns} FROM {name} WHERE version_table = {literal(version_table)} ORDER BY applied_at"
-
-
-def _applied(rows: t.Iterable[t.Iterable[t.Any]]) -> list[AppliedRevision]:
-    return [AppliedRevision(name, at, seconds or 0.0, by or "", digest or "") for name, at, seconds, by, digest in rows]
-
-
-def _read(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    of = applied_table(connection.dialect.name, schema).c
-    query = sa.select(of.revision, of.applied_at, of.seconds, of.applied_by, of.digest)
-    return _applied(connection.execute(query.where(of.version_table == version_table).order_by(of.applied_at)))

@@ -11,7 +11,7 @@ import flask_schemaflow
 from flask_schemaflow.records import AppliedRevision
 from flask_schemaflow.revisions.digests import digest_of
 from flask_schemaflow.revisions.digests import is_edited
-from flask_schemaflow.runtime.guards.applied import read_applied
+from flask_schemaflow.runtime.applied_table import read_applied
 from tests.conftest import FlaskDb
 from tests.conftest import MakeDatabase
 from tests.conftest import MakeProject

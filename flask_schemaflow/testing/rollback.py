@@ -13,6 +13,7 @@ import typing as t
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..errors.testing import NoRollback
 from ..runtime.connections import run_below
@@ -58,13 +59,21 @@ def _one_transaction(engine: sa.Engine) -> t.Iterator[None]:
             run_below(shared.connection, "BEGIN")  # sqlite3 waits for the first INSERT with that
         savepoints: list[str] = []
 
-        def join(connect: t.Callable[[], t.Any]) -> SharedDriver:
-            return SharedDriver(shared, savepoints)
+        def join(connect: t.Callable[[], t.Any]) -> t.Any:
+            # What listens to `connect` may hand the connection to psycopg or psycopg2 (register_uuid, register_vector),
+            # which take their own only. It gets a real one, and a commit there doesn't end the test's transaction.
+            return connect() if engine.dialect.name == "postgresql" else SharedDriver(shared, savepoints)
+
+        def share(connection: t.Any, record: ConnectionPoolEntry) -> None:
+            if not isinstance(connection, SharedDriver):
+                setattr(record, "dbapi_connection", SharedDriver(shared, savepoints))  # noqa: B010 - typed as read-only
+                connection.close()
 
         event.listen(engine, "before_cursor_execute", note_statement)
         event.listen(engine, "before_cursor_execute", _without_begin, retval=True)
         try:
             with engine_redirected(engine, engine.url, join):
+                event.listen(engine.pool, "connect", share)
                 yield
         finally:
             event.remove(engine, "before_cursor_execute", _without_begin)

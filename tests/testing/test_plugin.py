@@ -13,6 +13,7 @@ import pytest
 
 from ..support import processes
 from ..support.application import Project
+from ..support.servers import admin_engine
 from ..support.servers import Kind
 from .conftest import databases_of
 from .conftest import MakeShop
@@ -162,6 +163,10 @@ def test_rows_of_a_revision(at_revision):
     history.downgrade("a1")
     assert [row["name"] for row in history.rows("pet")] == ["Rex", "Tom"]
 """
+LISTENERS = {
+    "psycopg": "from psycopg.types import TypeInfo; assert TypeInfo.fetch(connection, 'int4').name == 'int4'",
+    "psycopg2": "from psycopg2 import extras; extras.register_uuid(None, connection)",
+}
 ADD_AGE = 'op.add_column("pet", sa.Column("age", sa.Integer, server_default="1"))'
 DROP_AGE = 'with op.batch_alter_table("pet") as batch:\n    batch.drop_column("age")'
 
@@ -187,6 +192,27 @@ def test_the_fixtures(kind: Kind, make_shop: MakeShop) -> None:
     done = run_pytest(project)
     assert "7 passed" in done.stdout
     assert not (project.root / "shop.db").exists()
+
+
+@pytest.mark.parametrize("driver", LISTENERS)
+def test_a_listener_gets_a_connection_of_the_driver(driver: str, make_shop: MakeShop) -> None:
+    """As SQLAlchemy's own for psycopg2 does, it may hand it to the driver; its commit ends no test's transaction."""
+    pytest.importorskip(driver)
+    url = admin_engine("postgresql").url.set(drivername=f"postgresql+{driver}", database="shop_test")
+    shop = make_shop(url=url.render_as_string(hide_password=False))
+    shop.revision("a2", "a1", ADD_AGE, DROP_AGE)
+    configure(shop.project)
+    shop.project.write("tests/test_pets.py", TESTS)
+    listener = f"""
+import sqlalchemy as sa
+
+@sa.event.listens_for(sa.Engine, "connect")
+def register(connection, record):
+    {LISTENERS[driver]}
+    connection.commit()
+"""
+    shop.project.write("tests/conftest.py", listener)
+    assert "7 passed" in run_pytest(shop.project).stdout
 
 
 @pytest.mark.slow

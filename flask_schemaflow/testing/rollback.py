@@ -13,12 +13,12 @@ import typing as t
 import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..errors.testing import NoRollback
 from ..runtime.connections import run_below
 from ..runtime.guards.joined_session import JoinedDriver
 from ..runtime.guards.joined_session import note_statement
+from ..runtime.guards.joined_session import share_after_listeners
 from .confinement import engine_redirected
 from .confinement import redirected
 from .confinement import targets_of
@@ -64,16 +64,11 @@ def _one_transaction(engine: sa.Engine) -> t.Iterator[None]:
             # which take their own only. It gets a real one, and a commit there doesn't end the test's transaction.
             return connect() if engine.dialect.name == "postgresql" else SharedDriver(shared, savepoints)
 
-        def share(connection: t.Any, record: ConnectionPoolEntry) -> None:
-            if not isinstance(connection, SharedDriver):
-                setattr(record, "dbapi_connection", SharedDriver(shared, savepoints))  # noqa: B010 - typed as read-only
-                connection.close()
-
         event.listen(engine, "before_cursor_execute", note_statement)
         event.listen(engine, "before_cursor_execute", _without_begin, retval=True)
         try:
             with engine_redirected(engine, engine.url, join):
-                event.listen(engine.pool, "connect", share)
+                share_after_listeners(engine.pool, lambda: SharedDriver(shared, savepoints))
                 yield
         finally:
             event.remove(engine, "before_cursor_execute", _without_begin)

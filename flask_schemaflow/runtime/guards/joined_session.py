@@ -18,6 +18,7 @@ import typing as t
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.pool import NullPool
 
 from ...alembic_private import listen_to
@@ -252,7 +253,13 @@ def engines_joined(migrated: Migrated) -> t.Iterator[None]:
             event.listen(sa.Engine, "before_cursor_execute", note_statement)
             listening.callback(event.remove, sa.Engine, "before_cursor_execute", note_statement)
         driver = t.cast(t.Any, JoinedDriver(connection, lambda: connect(engine)))
-        return NullPool(lambda: driver, dialect=engine.dialect).connect()
+        try:
+            return NullPool(lambda: driver, dialect=engine.dialect).connect()
+        except TypeError:  # a listener of all engines handed it to psycopg (register_vector), which takes its own only
+            other = connect(engine)
+            pool = NullPool(lambda: t.cast(t.Any, other.dbapi_connection), dialect=engine.dialect)
+            share_after_listeners(pool, lambda: driver, other.close)
+            return pool.connect()
 
     setattr(sa.Engine, "raw_connection", raw_connection)  # noqa: B010 - an application may make engines at any time
     try:
@@ -260,6 +267,23 @@ def engines_joined(migrated: Migrated) -> t.Iterator[None]:
     finally:
         listening.close()
         setattr(sa.Engine, "raw_connection", connect)  # noqa: B010
+
+
+def share_after_listeners(
+    pool: sa.Pool, make: t.Callable[[], JoinedDriver], close: t.Callable[[], None] | None = None
+) -> None:
+    """Put a shared connection in place of each that a pool opens, once everybody who listens has had a real one.
+
+    :param make: returns the shared connection.
+    :param close: closes the real one; its own method by default.
+    """
+
+    def share(connection: t.Any, record: ConnectionPoolEntry) -> None:
+        if not isinstance(connection, JoinedDriver):
+            setattr(record, "dbapi_connection", make())  # noqa: B010 - typed as read-only
+            (close or connection.close)()
+
+    event.listen(pool, "connect", share)
 
 
 def note_statement(connection: sa.Connection, cursor: t.Any, statement: str, *rest: t.Any) -> None:

@@ -6,6 +6,7 @@ import typing as t
 
 import pytest
 import sqlalchemy as sa
+from psycopg.types import TypeInfo
 
 import flask_schemaflow
 from flask_schemaflow.errors import MigrationFailed
@@ -96,6 +97,33 @@ def test_connections_that_a_revision_opens(
             rows = connection.execute(sa.text("SELECT id, title, pages FROM book ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [
         (1, "Emma", 8),
+        (2, "Silas", 8),
+        (5, "Romola", 8),
+        (6, "Adam", 8),
+        (7, "Felix", 8),
+    ]
+
+
+def test_a_listener_of_all_engines_gets_a_connection_of_the_driver(
+    library: MakeLibrary,  # noqa: F811
+    postgres_url: str,
+) -> None:
+    """It may hand it to psycopg, as ``register_vector()`` does, and its own commit ends no transaction."""
+    made = library(postgres_url)
+    made.write_revision("bb2", "bb1", CONNECT)
+
+    def register(connection: t.Any, record: t.Any) -> None:
+        info = TypeInfo.fetch(connection, "int4")
+        assert info is not None and info.name == "int4"
+        connection.commit()
+
+    sa.event.listen(sa.Engine, "connect", register)
+    try:
+        with at_work(made):
+            assert flask_schemaflow.upgrade().revisions == ("bb2",)
+    finally:
+        sa.event.remove(sa.Engine, "connect", register)
+    assert made.execute("SELECT id, title, pages FROM book WHERE id > 1 ORDER BY id") == [
         (2, "Silas", 8),
         (5, "Romola", 8),
         (6, "Adam", 8),

@@ -225,7 +225,8 @@ def plan_text(plan: Plan) -> str:
     if plan.order:
         lines.append("order  " + "   ".join(f"{number}. {step}" for number, step in enumerate(plan.order, 1)))
     if plan.why:
-        lines += wrapped(plan.why, "       ")
+        first, *others = wrapped(plan.why, " " * len("order  "))
+        lines += [first if plan.order else f"order  {first.lstrip()}", *others]
     for report in plan.reports:
         lines += _report(report, len(plan.reports) > 1)
     return "\n".join(lines)

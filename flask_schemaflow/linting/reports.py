@@ -23,10 +23,14 @@ def deployment_order(reports: t.Iterable[LintReport]) -> tuple[tuple[str, ...], 
     """Return the steps of a deployment, and what they follow from.
 
     A revision after which the running code fails comes after the new code; one that the new code needs comes before.
+    No order helps against a revision that fails itself.
     """
     revisions = [item for report in reports for item in report.revisions]
     if not revisions:
         return (), ""
+    failing = next((item.id for item in revisions if item.verdict == "fails"), None)
+    if failing is not None:
+        return (), f"`{UPGRADE}` fails at {failing}: fix that revision first."
     neither = [item.id for item in revisions if item.order == "neither"]
     if neither:
         why = (

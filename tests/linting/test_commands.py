@@ -147,6 +147,16 @@ def test_plan_tells_when_to_deploy(app: Flask) -> None:
     assert "The table posts is dropped" not in run(app, "plan", "--json").output
 
 
+def test_plan_has_no_order_for_an_upgrade_that_fails(app: Flask, tmp_path: Path) -> None:
+    """Neither where a statement fails by itself, nor where code and schema fail without each other."""
+    write_all(tmp_path, ("b2", "a1", "op.execute('ALTER TABLE posts DROP COLUMN nothing')", "pass"))
+    output = run(app, "plan").output
+    assert output.startswith("order  `flask db upgrade` fails at b2: fix that revision first.\nb2  ")
+    assert json.loads(run(app, "plan", "--json").stdout)["order"] == []
+    write_all(tmp_path, ("b2", "a1", "op.alter_column('posts', 'body', new_column_name='text')", "pass"))
+    assert run(app, "plan").output.startswith("order  No order works for b2: ")
+
+
 def test_sizes_are_what_lint_takes(app: Flask, tmp_path: Path) -> None:
     """The file of ``sizes`` is read back."""
     path = tmp_path / "sizes.json"

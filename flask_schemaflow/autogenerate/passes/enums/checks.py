@@ -101,7 +101,9 @@ class CheckedEnumsFound:
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Add a description for each."""
         for item in _differences(context, up):
-            words = f"change values of {item.place} to {', '.join(map(repr, item.enum.enums))}"
+            values = tuple(item.enum.enums)
+            change = ValueChange(item.old, values).words() if item.old else f"only {', '.join(map(repr, values))}"
+            words = f"change values of {item.place}: {change}"
             up.ops.append(TypeStatements(Direction((), words), Direction(), item.place.table[1]))
 
 

@@ -98,7 +98,8 @@ class PostgresqlEnumsFound:
             return
         work = _Work(context, up, take_over(context, up))
         for key, labels in work.changed().items():
-            words = f"change values of enum {work.catalog.qualified(key)} to {', '.join(map(repr, labels))}"
+            change = ValueChange(work.catalog.types[key].labels, labels)
+            words = f"change values of enum {work.catalog.qualified(key)}: {change.words()}"
             up.ops.append(TypeStatements(Direction((), words), Direction()))
 
 

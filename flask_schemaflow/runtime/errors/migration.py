@@ -91,8 +91,15 @@ def _state(steps: list[Step], at: tuple[str, ...], failure: Failure, running: St
     return [*lines, f"Current revision: {', '.join(at) or 'none'}"]
 
 
+_MOST = 10
+"""The number of revisions up to which each is named."""
+
+
 def _names(steps: list[Step]) -> str:
-    return ", ".join(step.revision for step in steps)
+    names = [step.revision for step in steps]
+    if len(names) <= _MOST:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]} ... {names[-1]} ({len(names)} revisions)"
 
 
 def _ancestors(at: tuple[str, ...], failure: Failure) -> set[str]:

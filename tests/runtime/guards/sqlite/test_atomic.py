@@ -65,6 +65,17 @@ def test_a_failing_revision_leaves_the_file_as_it_was(repository: str, shop: Mak
     }
 
 
+def test_a_long_history_is_not_listed_whole(shop: MakeShop) -> None:
+    """The first revisions, the last and their number."""
+    made = shop("ours")
+    for number in range(1, 20):
+        upgrade = "pass" if number < 19 else "op.execute('DELETE FROM missing')"
+        made.project.write_revision(f"r{number}", f"r{number - 1}" if number > 1 else None, upgrade=upgrade)
+    with pytest.raises(SchemaflowError, match="no such table: missing") as caught:
+        made.upgrade()
+    assert outcome(caught.value) == ["Rolled back: r1, r2 ... r19 (19 revisions)", "Current revision: none"]
+
+
 def test_one_transaction_for_each_revision(repository: str, shop: MakeShop) -> None:
     """With the setting "revision" what succeeded stays; an env.py that began by itself remains a whole."""
     made = shop(repository, config={"SCHEMAFLOW_TRANSACTION": "revision"})

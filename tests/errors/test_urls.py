@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,17 +34,21 @@ def test_no_uri(flask: Flasks, tmp_path: Path) -> None:
         ("oracle+oracledb://shop:s3cret@db/shop", "oracledb", "oracledb"),
     ],
 )
-def test_no_driver(url: str, module: str, package: str, flask: Flasks, tmp_path: Path) -> None:
+def test_no_driver(
+    url: str, module: str, package: str, flask: Flasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The package to install is named; so is an easier one, where there is one."""
     with_config(tmp_path, SQLALCHEMY_DATABASE_URI=url)
+    monkeypatch.setitem(sys.modules, module, None)  # it may be installed here
     told = flask("--app", "shop", "db", "upgrade")
     assert told.startswith("Error [SF113]: The Python package for SQLALCHEMY_DATABASE_URI is not installed:")
     assert f"needs {module}." in told.replace("\n    ", " ")
     assert f"`pip install {package}`" in told and "s3cret" not in told
 
 
-def test_no_driver_of_a_bind(flask: Flasks, tmp_path: Path) -> None:
+def test_no_driver_of_a_bind(flask: Flasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole message, for a bind."""
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
     with_config(tmp_path, SQLALCHEMY_BINDS={"log": "mysql://shop:s3cret@db/log"})
     assert flask("--app", "shop", "db", "upgrade") == said(
         """

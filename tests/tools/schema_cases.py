@@ -785,7 +785,7 @@ DETAILS = [
         _CITIES,
         _city(mysql_charset="latin1"),
         databases=MARIADB,
-        notice="charset = latin1",
+        notice="charset = latin1, the database has utf8mb4",
         writes=False,
     ),
     Case(

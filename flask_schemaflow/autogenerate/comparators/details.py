@@ -114,8 +114,8 @@ def note_options(
             if str(stored.get(option) or "").lower() != str(value or "").lower():
                 has = f"has {stored[option]}" if stored.get(option) else "has none"
                 context.migration_context.impl.memo.setdefault(UNWRITTEN, []).append(
-                    f"{label((schema, name))}: the models say {option} = {value or None}, the database {has}; "
-                    "this change is not in the file. Add it to the revision with op.execute()."
+                    f"{label((schema, name))}: the models say {option} = {value or None}, the database {has}. "
+                    "migrate writes no change of it: use op.execute() in a revision."
                 )
     return PriorityDispatchResult.CONTINUE
 
@@ -134,7 +134,8 @@ def _options(dialect: str, table: sa.Table) -> dict[str, t.Any]:
     """Return the options of a table for this dialect, by their plain names."""
     begin = f"{dialect}_"
     given = [(str(key), value) for key, value in table.dialect_kwargs.items() if str(key).startswith(begin)]
-    return {key.removeprefix(begin).removeprefix("default_"): value for key, value in given}
+    # A table that was read has "mysql_default charset".
+    return {key.removeprefix(begin).replace(" ", "_").removeprefix("default_"): value for key, value in given}
 
 
 def _mysql_options(context: AutogenContext, found: sa.Table, model: sa.Table) -> dict[str, t.Any]:

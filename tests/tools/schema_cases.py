@@ -74,6 +74,7 @@ def key(name: str = "id", **options: t.Any) -> t.Callable[[], t.Any]:
 
 POSTGRESQL: tuple[Kind, ...] = ("postgresql",)
 MARIADB: tuple[Kind, ...] = ("mariadb",)
+COMMENTS: tuple[Kind, ...] = ("postgresql", "mariadb")
 
 _LINES = ("INSERT INTO line VALUES (1, 10, 'a')", "INSERT INTO line VALUES (2, 20, 'b')")
 _LINE = (column("order_no", sa.Integer, nullable=False), column("note", sa.String(20)))
@@ -695,7 +696,23 @@ DETAILS = [
         table("shelf", key(), _NAME),
         (),
         table("shelf", key(comment="the number: 5%"), _NAME),
-        databases=("postgresql", "mariadb"),
+        databases=COMMENTS,
+    ),
+    Case("a new comment", _shelf(sa.Integer), _SHELF, _shelf(sa.Integer, comment="it's 5%"), databases=COMMENTS),
+    Case(
+        "another comment",
+        _shelf(sa.Integer, comment="it's 5%"),
+        _SHELF,
+        _shelf(sa.Integer, comment="a :number"),
+        databases=COMMENTS,
+    ),
+    Case("no comment any more", _shelf(sa.Integer, comment="old"), _SHELF, _shelf(sa.Integer), databases=COMMENTS),
+    Case(
+        "a comment with another type",
+        _shelf(sa.Integer),
+        _SHELF,
+        _shelf(sa.BigInteger, comment="it's 5%", nullable=False),
+        databases=COMMENTS,
     ),
     Case(
         "UNSIGNED",

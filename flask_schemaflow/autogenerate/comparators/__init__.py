@@ -261,8 +261,8 @@ def compare_comment(
     context: AutogenContext, op: ops.AlterColumnOp, found: Column, model: Column
 ) -> PriorityDispatchResult:
     """Stop a difference of comments where the comment is there and can't be read."""
-    if model.comment == found.comment:
-        return _CONTINUE
+    if model.comment == found.comment or not getattr(context.dialect, "inline_comments", False):
+        return _CONTINUE  # Where comments are statements of their own, the temporary table has none.
     seen = mirror_of(context).column(model)
     # The temporary table has no automatic values, and then no comment of their column.
     if seen is None or seen.comment != found.comment or model is model.table.autoincrement_column:

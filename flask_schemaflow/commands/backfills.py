@@ -43,7 +43,7 @@ _CHANGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
+class _AppliedBackfill:
     """A backfill of a revision that is applied to one database."""
 
     engine: sa.Engine
@@ -145,7 +145,7 @@ def steer_backfills(
     return changed
 
 
-def _steer(engine: sa.Engine, found: _Found, state: str, possible: tuple[str, ...]) -> BackfillStatus | None:
+def _steer(engine: sa.Engine, found: _AppliedBackfill, state: str, possible: tuple[str, ...]) -> BackfillStatus | None:
     store = found.store
     store.add_apart(engine, found.revision, found.work.name, found.work.table)
     with engine.begin() as connection:
@@ -155,7 +155,7 @@ def _steer(engine: sa.Engine, found: _Found, state: str, possible: tuple[str, ..
     return status_of(row, found.database) if is_changed else None
 
 
-def _restart(engine: sa.Engine, found: _Found) -> None:
+def _restart(engine: sa.Engine, found: _AppliedBackfill) -> None:
     store = found.store
     store.add_apart(engine, found.revision, found.work.name, found.work.table)
     values = {"state": PENDING, "position": None, "upto": None, "row_count": 0, "seconds": 0.0, "total": None}
@@ -163,7 +163,7 @@ def _restart(engine: sa.Engine, found: _Found) -> None:
         store.change(connection, found.revision, found.work.name, store.table.c.token == "", **values)
 
 
-def _named(found: list[_Found], name: str | None) -> list[_Found]:
+def _named(found: list[_AppliedBackfill], name: str | None) -> list[_AppliedBackfill]:
     chosen = [item for item in found if item.is_named(name)]
     if not chosen and name is not None:
         known = ", ".join(item.label for item in found) or "There is none"
@@ -173,9 +173,9 @@ def _named(found: list[_Found], name: str | None) -> list[_Found]:
     return chosen
 
 
-def _find(environment: Environment, binds: t.Sequence[str]) -> list[_Found]:
+def _find(environment: Environment, binds: t.Sequence[str]) -> list[_AppliedBackfill]:
     """Return the backfills of the applied revisions of each database."""
-    found: list[_Found] = []
+    found: list[_AppliedBackfill] = []
 
     def look(scope: Scope, heads: tuple[str, ...]) -> None:
         store = Store(scope.version_table, scope.version_table_schema)
@@ -186,7 +186,7 @@ def _find(environment: Environment, binds: t.Sequence[str]) -> list[_Found]:
                 database = scope.bind or DEFAULT
                 new = BackfillStatus(database, script.revision, work.name, work.table)
                 status = new if row is None else status_of(row, database)
-                found.append(_Found(scope.engine, store, work, script.revision, database, status))
+                found.append(_AppliedBackfill(scope.engine, store, work, script.revision, database, status))
 
     environment.read(look, binds)
     return found

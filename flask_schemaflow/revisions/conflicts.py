@@ -27,7 +27,7 @@ _BY_NAME = 99  # the position of an argument that is always given by its name
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class LineChange:
     """What one line of a revision does to one thing.
 
     :param verb: ``add``, ``drop`` or ``alter``.
@@ -76,7 +76,7 @@ def conflicts_of_heads(script: ScriptDirectory, heads: t.Sequence[str]) -> list[
     return list(dict.fromkeys(found))
 
 
-def _compared(left_changes: list[Change], right_changes: list[Change]) -> list[str]:
+def _compared(left_changes: list[LineChange], right_changes: list[LineChange]) -> list[str]:
     """Return a sentence for each conflict; what happens to a table stands for all that is in it."""
     told: dict[Name, str] = {}
     for left, right in itertools.product(left_changes, right_changes):
@@ -86,7 +86,7 @@ def _compared(left_changes: list[Change], right_changes: list[Change]) -> list[s
     return list(told.values())
 
 
-def _sentence(left: Change, right: Change) -> str:
+def _sentence(left: LineChange, right: LineChange) -> str:
     """Return what is wrong with two changes; nothing where both can be made."""
     at = f"{left.revision} (line {left.line}) and {right.revision} (line {right.line})"
     if left.name == right.name and left.verb == right.verb:
@@ -108,9 +108,9 @@ def _functions(script: Script) -> list[str]:
     return [name for name in vars(script.module) if name == "upgrade" or name.startswith("upgrade_")]
 
 
-def _net(revisions: t.Iterable[Script], function: str) -> list[Change]:
+def _net(revisions: t.Iterable[Script], function: str) -> list[LineChange]:
     """Return the changes of a branch, without those of what the branch adds and drops again."""
-    kept: list[Change] = []
+    kept: list[LineChange] = []
     for change in itertools.chain.from_iterable(_changes(script, function) for script in revisions):
         own = next((old for old in kept if old.verb == "add" and old.name == change.name), None)
         added = {old.name for old in kept if old.verb == "add"}
@@ -123,7 +123,7 @@ def _net(revisions: t.Iterable[Script], function: str) -> list[Change]:
     return kept
 
 
-def _changes(script: Script, function: str) -> t.Iterator[Change]:
+def _changes(script: Script, function: str) -> t.Iterator[LineChange]:
     try:
         calls = calls_of(getattr(script.module, function, None))
     except (LookupError, OSError):
@@ -131,7 +131,7 @@ def _changes(script: Script, function: str) -> t.Iterator[Change]:
     for call in calls:
         for verb, name, details in _read(call) if call.certain else ():
             if all(isinstance(part, str) for part in name):
-                yield Change(verb, t.cast("Name", name), script.revision, call.line, details)
+                yield LineChange(verb, t.cast("Name", name), script.revision, call.line, details)
 
 
 def _read(call: Call) -> t.Iterator[tuple[str, tuple[t.Any, ...], frozenset[str]]]:

@@ -13,7 +13,7 @@ import typing as t
 
 from ..records import Record
 
-__all__ = ["Listing", "Locations", "RevisionFile", "find_files", "shown_path"]
+__all__ = ["Locations", "RevisionFile", "VersionFiles", "find_files", "shown_path"]
 
 CACHE_FOLDER = "__pycache__"
 SKIPPED = (".#", "__init__")
@@ -46,7 +46,7 @@ class RevisionFile(t.NamedTuple):
     source: bool
 
 
-class Listing(t.NamedTuple):
+class VersionFiles(t.NamedTuple):
     """The files of the version locations.
 
     :ivar groups: for each location that is there, its real path and its files in Alembic's order.
@@ -66,10 +66,10 @@ class Folder(t.NamedTuple):
     folders: list[str]
 
 
-def find_files(locations: Locations) -> Listing:
+def find_files(locations: Locations) -> VersionFiles:
     """List the files that Alembic would load from *locations*, in its order.
 
-    :return: a :class:`Listing`; a location that isn't there or isn't a folder adds nothing, as with Alembic.
+    :return: a :class:`VersionFiles`; a location that isn't there or isn't a folder adds nothing, as with Alembic.
     """
     groups: list[tuple[str, list[RevisionFile]]] = []
     seen: set[str] = set()
@@ -84,7 +84,7 @@ def find_files(locations: Locations) -> Listing:
         for entry in _walk(root, locations):
             plain = _take(entry, locations.sourceless, seen, found, dangling) and plain
         groups.append((root, found))
-    return Listing(groups, plain, tuple(dangling))
+    return VersionFiles(groups, plain, tuple(dangling))
 
 
 def _walk(root: str, locations: Locations) -> t.Iterator[os.DirEntry[str]]:

@@ -115,7 +115,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.heard = 0
-        self._statements: dict[int, Statement] = {}
+        self._statements: dict[int, RunningStatement] = {}
         self._lock = threading.Lock()
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
@@ -147,12 +147,12 @@ class Watch:
         self._thread.join(_LONGEST)
         self._writing.close()
 
-    def add(self, statement: Statement) -> None:
+    def add(self, statement: RunningStatement) -> None:
         """End this statement, too, when a signal arrives."""
         with self._lock:
             self._statements[id(statement)] = statement
 
-    def remove(self, statement: Statement) -> None:
+    def remove(self, statement: RunningStatement) -> None:
         """Forget a statement whose connection goes back to the pool; a signal that has arrived is answered first."""
         while self._thread.is_alive() and select.select([self._reading], [], [], 0)[0]:
             self._ended.wait(0.01)
@@ -185,7 +185,7 @@ class Watch:
                 statement.end(self._ended)
 
 
-class Statement:
+class RunningStatement:
     """What one connection is running at the moment."""
 
     def __init__(self, scope: Scope, cancel: Cancel) -> None:
@@ -220,7 +220,7 @@ class Interrupts(Guard):
     """
 
     def __init__(self) -> None:
-        self._statement: Statement | None = None
+        self._statement: RunningStatement | None = None
 
     @classmethod
     def applies(cls, scope: Scope) -> bool:
@@ -231,7 +231,7 @@ class Interrupts(Guard):
         """Be ready to end what this connection runs."""
         cancel = canceller(scope.connection) if _watch is not None else None
         if _watch is not None and cancel is not None:
-            self._statement = Statement(scope, cancel)
+            self._statement = RunningStatement(scope, cancel)
             _watch.add(self._statement)
 
     def close(self, scope: Scope) -> None:

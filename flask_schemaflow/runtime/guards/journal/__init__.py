@@ -37,7 +37,7 @@ from ...guard import is_stamp
 from ...guard import Scope
 from ...own_tables import has_own_table
 from ...own_tables import journal_name
-from .recorder import Recorder
+from .recorder import JournalRecorder
 from .recorder import Writer
 from .replay import Past
 from .status import direction_of
@@ -45,8 +45,8 @@ from .status import interrupted
 from .status import resume_at
 from .status import Running
 from .status import SERVERS
+from .table import JournalTable
 from .table import Point
-from .table import Store
 
 _QUIET = "skip_user_error_events"
 """SQLAlchemy's reflection of MariaDB sets this option and leaves it set; errors are told to nobody then."""
@@ -66,8 +66,8 @@ class Journal(Guard):
     dialects = tuple(SERVERS)
 
     def __init__(self) -> None:
-        self._recorder: Recorder | None = None
-        self._store: Store | None = None
+        self._recorder: JournalRecorder | None = None
+        self._store: JournalTable | None = None
         self._points: list[Point] = []
         self._tail: Point | None = None
         self._last: t.Any = None
@@ -90,7 +90,7 @@ class Journal(Guard):
         self._server = SERVERS[scope.dialect](scope.connection)
         schema = scope.version_table_schema
         exists = has_own_table(scope, journal_name(scope.version_table), schema)
-        self._store = Store(scope.connection, scope.version_table, schema, exists)
+        self._store = JournalTable(scope.connection, scope.version_table, schema, exists)
         points = self._store.load()
         is_finished = bool(points) and _is_finished(points[-1].revision, points[-1].direction, scope)
         if is_stamp(steps[0]):
@@ -162,7 +162,7 @@ class Journal(Guard):
             return
 
         def drop(connection: sa.Connection) -> None:
-            Store(connection, scope.version_table, scope.version_table_schema).drop_if_empty()
+            JournalTable(connection, scope.version_table, scope.version_table_schema).drop_if_empty()
 
         with contextlib.suppress(sa.exc.SQLAlchemyError):
             run_apart(scope.engine, drop)
@@ -200,14 +200,14 @@ class Journal(Guard):
         event.listen(engine, "handle_error", failed)
         scope.defer(lambda: event.remove(engine, "handle_error", failed))
 
-    def _make_recorder(self, scope: Scope, step: t.Any) -> Recorder:
+    def _make_recorder(self, scope: Scope, step: t.Any) -> JournalRecorder:
         assert self._store is not None
         self._running = running = Running.of(step)
         points, tail, self._points, self._tail = self._points, self._tail, [], None
         past = Past(points, tail, running.source if points or tail else "")
         tell = functools.partial(scope.tell, "notice")
         writer = Writer(self._server, self._store, running, tail, tell)
-        return Recorder(self._server, self._store, running, past, tail, writer)
+        return JournalRecorder(self._server, self._store, running, past, tail, writer)
 
 
 def _is_finished(revision: str, direction: str, scope: Scope) -> bool:

@@ -21,17 +21,17 @@ from ...connections import execute_beneath
 from . import entries
 from .entries import ANY
 from .entries import Entry
-from .replay import Call
 from .replay import Edited
 from .replay import Past
+from .replay import SentStatement
 from .server import Server
 from .server import Way
 from .statements import classify
 from .statements import Kind
 from .status import Running
 from .table import COMMIT
+from .table import JournalTable
 from .table import Point
-from .table import Store
 
 _AT_ONCE = 50
 
@@ -111,7 +111,7 @@ class Writer:
     """
 
     def __init__(
-        self, server: Server, store: Store, running: Running, tail: Point | None, tell: t.Callable[[str], None]
+        self, server: Server, store: JournalTable, running: Running, tail: Point | None, tell: t.Callable[[str], None]
     ) -> None:
         self._server, self._store, self._running = server, store, running
         self._tail, self._tell = tail, tell
@@ -172,7 +172,7 @@ class Writer:
 class _Doing:
     """The statement that is with the server now."""
 
-    call: Call
+    call: SentStatement
     way: Way
     recalled: Entry | None = None
     point: Point | None = None
@@ -190,7 +190,7 @@ class _Aside:
         self.is_entered = False
 
 
-class Recorder:
+class JournalRecorder:
     """Makes each statement of one revision take effect once, however often its code runs.
 
     :param tail: the interrupted statement that has to run again, if there is one.
@@ -199,7 +199,7 @@ class Recorder:
     def __init__(
         self,
         server: Server,
-        store: Store,
+        store: JournalTable,
         running: Running,
         past: Past,
         tail: Point | None,
@@ -242,7 +242,7 @@ class Recorder:
             return self._control(kind, statement), parameters
         if kind is Kind.SESSION:
             return statement, parameters
-        call = Call(statement, parameters, kind is not Kind.READ)
+        call = SentStatement(statement, parameters, kind is not Kind.READ)
         way = self._server.way(kind, statement, self._autocommits()) if call.writes else Way.PENDING
         recalled = None if self._past.is_over else self._recall(call, way)
         doing = _Doing(call, way, recalled)
@@ -345,7 +345,7 @@ class Recorder:
     def _autocommits(self) -> bool:
         return not self._explicit and self._server.autocommits()
 
-    def _recall(self, call: Call, way: Way) -> Entry | None:
+    def _recall(self, call: SentStatement, way: Way) -> Entry | None:
         with self._named():
             return self._past.take(call) if way is Way.PENDING else self._past.take_point(call)
 

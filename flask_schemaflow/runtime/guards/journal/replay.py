@@ -18,7 +18,7 @@ from .table import Point
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class SentStatement:
     """A statement as the revision's code sends it.
 
     :param writes: whether it may change data.
@@ -106,7 +106,7 @@ class Past:
             expected = self._points[self._index].statement
         return expected or ""
 
-    def take(self, call: Call) -> Entry | None:
+    def take(self, call: SentStatement) -> Entry | None:
         """Return the result of a statement between two points.
 
         :returns: ``None`` for one that has to run: what comes after the past, a read whose result was not kept, a new
@@ -127,7 +127,7 @@ class Past:
             return dataclasses.replace(call.entry, rowcount=0)
         raise Edited(self.missing)
 
-    def take_point(self, call: Call) -> Entry | None:
+    def take_point(self, call: SentStatement) -> Entry | None:
         """Return the result of a statement that committed, or failed; ``None`` for one that has to run.
 
         :raises Edited: when another one committed there.
@@ -178,7 +178,7 @@ class Past:
         """Return the next write that is left before the next point."""
         return next((entry.text or "a statement" for entry in self._left if entry.writes and entry.digest != ANY), None)
 
-    def _is_point(self, point: Point, call: Call) -> bool:
+    def _is_point(self, point: Point, call: SentStatement) -> bool:
         if point.statement == COMMIT:
             return False
         if point.source == self._source:
@@ -186,7 +186,7 @@ class Past:
         values = point.outcome.values if point.outcome is not None else ""
         return digest(point.statement) == call.digest and values in ("", call.entry.values)
 
-    def _find(self, call: Call) -> Entry | None:
+    def _find(self, call: SentStatement) -> Entry | None:
         """Return the next entry of this statement; those passed over were not asked for this time."""
         for number, entry in enumerate(self._left):
             if self._is_entry(entry, call):
@@ -196,12 +196,12 @@ class Past:
                 return None
         return None
 
-    def _is_entry(self, entry: Entry, call: Call) -> bool:
+    def _is_entry(self, entry: Entry, call: SentStatement) -> bool:
         if entry.writes != call.writes:
             return False
         return entry.digest == call.digest or (self._is_same and call.writes and entry.shape == call.entry.shape)
 
-    def _use(self, number: int, entry: Entry, call: Call) -> None:
+    def _use(self, number: int, entry: Entry, call: SentStatement) -> None:
         self._wrote = self._wrote or call.writes
         if call.writes:
             self._chain = entries.chained(self._chain, call.entry.values)

@@ -26,8 +26,8 @@ from .postgresql import PostgreSQL
 from .server import Outcome
 from .server import Server
 from .statements import squeezed
+from .table import JournalTable
 from .table import Point
-from .table import Store
 
 _LONGEST = 200
 
@@ -190,7 +190,7 @@ def interrupted(
     kind = SERVERS.get(connection.dialect.name)
     if kind is None:
         return None
-    points = Store(connection, version_table, schema).load()
+    points = JournalTable(connection, version_table, schema).load()
     return _as_record(points, kind(connection)) if points else None
 
 

@@ -86,7 +86,7 @@ def journal_table(dialect: str, version_table: str, schema: str | None) -> sa.Ta
     )
 
 
-class Store:
+class JournalTable:
     """Reads and writes the journal of one version table.
 
     :param schema: where the version table lives; the default schema if ``None``.

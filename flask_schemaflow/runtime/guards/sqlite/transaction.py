@@ -41,7 +41,7 @@ class SqliteTransaction(Guard):
     """The files that runs of this process have locked, each with the name of its database and the connection."""
 
     def __init__(self) -> None:
-        self._outcome = Outcome()
+        self._outcome = RunOutcome()
         self._broken: foreign_keys.References | None = None
         self._file = ""
 
@@ -50,7 +50,7 @@ class SqliteTransaction(Guard):
 
         :raises SessionInUse: when the pool has one connection and the caller has a transaction open on it.
         """
-        self._scope, self._transaction = scope, Transaction(scope, self)
+        self._scope, self._transaction = scope, ImmediateTransactions(scope, self)
         if is_kept(scope.connection):
             raise errors.SessionInUse(
                 f"A connection of the application is in a transaction on the {scope.database} database, and its pool "
@@ -154,7 +154,7 @@ class SqliteTransaction(Guard):
         return tuple(row[0] for row in self._transaction.driver.execute(f"SELECT version_num FROM {table}"))
 
 
-class Transaction:
+class ImmediateTransactions:
     """Makes every transaction of the scope's connection a real, immediate one of SQLite.
 
     SQLAlchemy announces the begin and the end of a transaction; there ``BEGIN IMMEDIATE``, ``COMMIT`` and ``ROLLBACK``
@@ -265,7 +265,7 @@ class Transaction:
         return statement, parameters
 
 
-class Outcome:
+class RunOutcome:
     """The revisions of one run that are committed and those that were rolled back, for the words after a failure.
 
     :ivar running: the revision whose code runs.

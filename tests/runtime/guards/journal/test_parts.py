@@ -18,8 +18,8 @@ from flask_schemaflow.runtime.guards.journal.entries import ANY
 from flask_schemaflow.runtime.guards.journal.entries import Entry
 from flask_schemaflow.runtime.guards.journal.mysql import targets
 from flask_schemaflow.runtime.guards.journal.recorder import Log
-from flask_schemaflow.runtime.guards.journal.replay import Call
 from flask_schemaflow.runtime.guards.journal.replay import Past
+from flask_schemaflow.runtime.guards.journal.replay import SentStatement
 from flask_schemaflow.runtime.guards.journal.statements import classify
 from flask_schemaflow.runtime.guards.journal.statements import Kind
 from flask_schemaflow.runtime.guards.journal.status import lines_from
@@ -116,12 +116,13 @@ def test_what_can_not_be_written_is_left_out() -> None:
 def test_repeats_are_counted() -> None:
     """Also where the server's keys go up."""
     log = Log()
+    entry = SentStatement("INSERT INTO a VALUES (1)", None, True).entry
     for key in range(5, 1005):
-        log.add(dataclasses.replace(Call("INSERT INTO a VALUES (1)", None, True).entry, rowcount=1, lastrowid=key))
+        log.add(dataclasses.replace(entry, rowcount=1, lastrowid=key))
     assert len(log.entries) == 1
     point = Point("r", "upgrade", 0, "intent", "ALTER TABLE a ADD b INTEGER", log=log.entries)
     past = Past([], point, "")
-    call = Call("INSERT INTO a VALUES (1)", None, True)
+    call = SentStatement("INSERT INTO a VALUES (1)", None, True)
     keys = []
     while (found := past.take(call)) is not None:
         keys.append(found.lastrowid)
@@ -139,17 +140,17 @@ def test_too_many_statements_become_one_entry_for_any(monkeypatch: pytest.Monkey
     assert log.entries[-1].digest == ANY
     point = Point("r", "upgrade", 0, "intent", "ALTER TABLE a ADD b INTEGER", log=log.entries, source="s")
     past = Past([], point, "s")
-    assert past.take(Call("INSERT INTO a VALUES (1)", None, True)) is not None
-    assert past.take_point(Call("ALTER TABLE a ADD b INTEGER", None, True)) is None
+    assert past.take(SentStatement("INSERT INTO a VALUES (1)", None, True)) is not None
+    assert past.take_point(SentStatement("ALTER TABLE a ADD b INTEGER", None, True)) is None
     assert past.is_over
 
 
 def test_a_literal_may_differ_while_the_file_is_the_same() -> None:
     """A date in the statement is no edit."""
     statement = "INSERT INTO log VALUES ('{}', {})"
-    done = Call(statement.format("2024-01-01", 1), None, True).entry
+    done = SentStatement(statement.format("2024-01-01", 1), None, True).entry
     point = Point("r", "upgrade", 0, "done", "DROP TABLE a", log=(done,), source="s")
-    again = Call(statement.format("2025-02-02", 2), None, True)
+    again = SentStatement(statement.format("2025-02-02", 2), None, True)
     assert Past([point], None, "s").take(again) == done
 
 
@@ -157,7 +158,7 @@ def test_values_by_chance_are_no_edit_and_others_are() -> None:
     """Keys, times and passwords differ each time; a number in the file does not."""
 
     def values(*parameters: t.Any) -> str:
-        return Call("INSERT INTO a VALUES (%s, %s)", parameters, True).entry.values
+        return SentStatement("INSERT INTO a VALUES (%s, %s)", parameters, True).entry.values
 
     now = datetime.datetime.now(datetime.timezone.utc)
     assert values(uuid.uuid4(), now) == values(uuid.uuid4(), now + datetime.timedelta(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from flask_schemaflow.runtime.guards.journal.table import Store
+from flask_schemaflow.runtime.guards.journal.table import JournalTable
 from flask_schemaflow.runtime.own_tables import is_own_table
 from flask_schemaflow.runtime.own_tables import journal_name
 from flask_schemaflow.runtime.own_tables import read_versions
@@ -21,12 +21,12 @@ def test_a_journal_that_was_made_meanwhile_is_read(mariadb_url: str) -> None:
         other.exec_driver_sql("CREATE TABLE seen (id INTEGER) ENGINE=InnoDB")
     with engine.connect() as first, engine.connect() as second:
         first.exec_driver_sql("SELECT * FROM seen").all()
-        Store(second, "alembic_version", None).create()
+        JournalTable(second, "alembic_version", None).create()
         second.commit()
-        assert Store(first, "alembic_version", None).load() == []
+        assert JournalTable(first, "alembic_version", None).load() == []
     with engine.connect() as first, engine.connect() as second:
-        store = Store(first, "alembic_version", None)
-        Store(second, "alembic_version", None).drop_if_empty()
+        store = JournalTable(first, "alembic_version", None)
+        JournalTable(second, "alembic_version", None).drop_if_empty()
         assert store.load() == [] and not store.exists
     engine.dispose()
 
@@ -41,7 +41,7 @@ def test_a_version_table_has_a_journal_of_its_own(
     assert len(journal_name(name)) <= 63
     engine = sa.create_engine(make_database(kind))
     with engine.connect() as connection:
-        mine, other = Store(connection, name, None), Store(connection, "elsewhere", None)
+        mine, other = JournalTable(connection, name, None), JournalTable(connection, "elsewhere", None)
         mine.create()
         other.create()
         connection.commit()

@@ -21,11 +21,11 @@ from .copies_postgresql import create_postgresql
 from .copies_postgresql import empty_postgresql
 from .copies_postgresql import postgresql_copy
 from .copies_postgresql import schema_or
-from .copies_server import new_database
-from .copies_server import NotAllowed
 from .copies_sqlite import attach
 from .copies_sqlite import empty_sqlite
 from .copies_sqlite import sqlite_copy
+from .scratch import new_database
+from .scratch import NotAllowed
 from .scratch import tables_of
 from .scratch import Unverifiable
 

@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from ...settings import Settings
 from ..operations import Key
-from .copies_server import server_copy
+from .scratch import server_copy
 from .scratch import Unverifiable
 
 ELSEWHERE = "it reaches into other databases of the server"

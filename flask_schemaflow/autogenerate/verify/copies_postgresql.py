@@ -20,9 +20,9 @@ from sqlalchemy import event
 from ...runtime.guards.sqlite.tokens import quoted
 from ...settings import Settings
 from ..operations import Key
-from .copies_server import NotAllowed
-from .copies_server import server_copy
 from .own_schema import schema_within
+from .scratch import NotAllowed
+from .scratch import server_copy
 from .scratch import Unverifiable
 from .scratch import user_schemas
 

@@ -15,8 +15,6 @@ for, because many revisions are never taken back.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -26,36 +24,23 @@ from ...errors.autogenerate import InvalidAnswer
 from ...runtime.guard import MYSQL
 from ..operations import Key
 from ..operations import label
-from ..operations import notes
 from ..operations import OnlyBack
 from ..operations import remark
 from ..operations.fills import constant
-from ..operations.fills import DropFill
 from ..operations.fills import FillColumn
-from ..operations.fills import Filled
 from ..operations.fills import model_default
 from ..operations.fills import read_fill
 from ..operations.fills import server_default
-from ..operations.fills import SetNotNull
 from ..operations.fills import SQL
 from ..operations.fills import Value
 from ..pipeline import PassContext
 from ..questions import argument
 from ..questions import Question
 from ..reflection import row_counts
-
-Ops = list[ops.MigrateOperation]
-
-
-@dataclasses.dataclass(eq=False, repr=False)
-class _Plan:
-    """A column that becomes NOT NULL, and what its rows get; ``None`` if nobody knows and no row is known."""
-
-    operation: ops.AddColumnOp | ops.AlterColumnOp
-    name: str
-    value: Value | None = None
-    default: str | None = None
-    """The value as a default with which the column is added, if it is a constant."""
+from .not_null_steps import in_table
+from .not_null_steps import NotNullPlan
+from .not_null_steps import Ops
+from .not_null_steps import steps_of
 
 
 class NotNullPass:
@@ -66,24 +51,24 @@ class NotNullPass:
 
     def apply(self, context: PassContext, up: ops.UpgradeOps) -> None:
         """Split the containers of ``up`` that make a column NOT NULL."""
-        plans: dict[int, list[_Plan]] = {}
+        plans: dict[int, list[NotNullPlan]] = {}
         up.ops[:] = [part for container in up.ops for part in _return_not_null(context, container)]
         for number, container in enumerate(up.ops):
             if isinstance(container, ops.ModifyTableOps) and _stored(context, container) is not None:
                 plans[number] = [plan for plan in _plans(context, container) if _decide(context, container, plan)]
         if context.questions:
             return
-        up.ops[:] = [
-            part
-            for number, container in enumerate(up.ops)
-            for part in (_split(context, t.cast(t.Any, container), plans[number]) if plans.get(number) else [container])
-        ]
+        parts: Ops = []
+        for number, container in enumerate(up.ops):
+            parts += steps_of(context, t.cast(t.Any, container), plans[number]) if plans.get(number) else [container]
+        up.ops[:] = parts
 
-def _return_not_null(context: PassContext, container: ops.MigrateOperation) -> list[ops.MigrateOperation]:
+
+def _return_not_null(context: PassContext, container: ops.MigrateOperation) -> Ops:
     """Return a container with the drops of NOT NULL columns behind it, each with what its downgrade needs."""
     if not isinstance(container, ops.ModifyTableOps) or _stored(context, container) is None:
         return [container]
-    after: list[ops.MigrateOperation] = []
+    after: Ops = []
     key = _key(context, container)
     for operation in list(container.ops):
         if not isinstance(operation, ops.DropColumnOp) or not _needs_value(operation.to_column()):
@@ -98,10 +83,10 @@ def _return_not_null(context: PassContext, container: ops.MigrateOperation) -> l
         container.ops.remove(operation)
         # The column was reflected for this comparison alone.
         column.nullable = True
-        after += [OnlyBack(part) for part in _container(container, [_not_null(operation)])]
+        after += [OnlyBack(part) for part in in_table(container, [_not_null(operation)])]
         if value is not None and not value.is_null:
             after.append(OnlyBack(FillColumn(key, operation.column_name, value)))
-        after += _container(container, [operation])
+        after += in_table(container, [operation])
         if value is None:
             text = f"Existing rows have no value for {name}. Set one before adding NOT NULL."
             remark(after[-1], "", text)
@@ -129,15 +114,15 @@ def _key(context: PassContext, container: ops.ModifyTableOps) -> Key:
     return context.renames.key(container.schema, container.table_name)
 
 
-def _plans(context: PassContext, container: ops.ModifyTableOps) -> t.Iterator[_Plan]:
+def _plans(context: PassContext, container: ops.ModifyTableOps) -> t.Iterator[NotNullPlan]:
     table = label(_key(context, container))
     for operation in container.ops:
         if isinstance(operation, ops.AddColumnOp) and _needs_value(operation.column):
             context.decisions.know([f"{table}.{operation.column.name}"])
-            yield _Plan(operation, f"{table}.{operation.column.name}")
+            yield NotNullPlan(operation, f"{table}.{operation.column.name}")
         elif isinstance(operation, ops.AlterColumnOp) and operation.modify_nullable is False:
             context.decisions.know([f"{table}.{operation.column_name}"])
-            yield _Plan(operation, f"{table}.{operation.column_name}")
+            yield NotNullPlan(operation, f"{table}.{operation.column_name}")
 
 
 def _needs_value(column: sa.Column[t.Any]) -> bool:
@@ -145,7 +130,7 @@ def _needs_value(column: sa.Column[t.Any]) -> bool:
     return not (column.nullable or column.server_default is not None or column.computed or column.identity)
 
 
-def _decide(context: PassContext, container: ops.ModifyTableOps, plan: _Plan) -> bool:
+def _decide(context: PassContext, container: ops.ModifyTableOps, plan: NotNullPlan) -> bool:
     """Find the value; false where the column needs no steps."""
     key = _key(context, container)
     added = isinstance(plan.operation, ops.AddColumnOp)
@@ -169,23 +154,19 @@ def _decide(context: PassContext, container: ops.ModifyTableOps, plan: _Plan) ->
     return added
 
 
-def _column(context: PassContext, key: Key, plan: _Plan) -> sa.Column[t.Any] | None:
+def _column(context: PassContext, key: Key, plan: NotNullPlan) -> sa.Column[t.Any] | None:
     if isinstance(plan.operation, ops.AddColumnOp):
         return plan.operation.column
     table = context.tables.get(key)
-    return None if table is None else next((item for item in table.columns if item.name == _name(plan)), None)
+    return None if table is None else next((item for item in table.columns if item.name == plan.column_name), None)
 
 
-def _name(plan: _Plan) -> str:
-    return plan.name.rpartition(".")[2]
-
-
-def _answer(context: PassContext, key: Key, plan: _Plan) -> str | None:
+def _answer(context: PassContext, key: Key, plan: NotNullPlan) -> str | None:
     """Return the answer; a table that is renamed too may be named as before."""
     before = context.renames.old(key)
     found = context.fill(plan.name)
     if found is None and before is not None and before != key:
-        found = context.fill(f"{label(before)}.{_name(plan)}")
+        found = context.fill(f"{label(before)}.{plan.column_name}")
     return found
 
 
@@ -203,7 +184,7 @@ def _is_unique(column: sa.Column[t.Any]) -> bool:
     return any(len(found) == 1 and found[0].name == column.name for found in [*indexes, *keys])
 
 
-def _refuse_twice(plan: _Plan, number: row_counts.Count | None) -> None:
+def _refuse_twice(plan: NotNullPlan, number: row_counts.Count | None) -> None:
     """Several rows can't have the same value where all of them have to differ."""
     if number is not None and number.number > 1:
         raise InvalidAnswer(
@@ -212,9 +193,9 @@ def _refuse_twice(plan: _Plan, number: row_counts.Count | None) -> None:
         )
 
 
-def _has_nulls(context: PassContext, key: Key, plan: _Plan) -> bool:
+def _has_nulls(context: PassContext, key: Key, plan: NotNullPlan) -> bool:
     there = context.stored(*key)
-    column = context.stored_column(*key, _name(plan))
+    column = context.stored_column(*key, plan.column_name)
     if there is None:
         return False
     source = sa.table(there[1], sa.column(column), schema=there[0])
@@ -228,7 +209,7 @@ def _has_nulls(context: PassContext, key: Key, plan: _Plan) -> bool:
 
 
 def _question(
-    context: PassContext, container: ops.ModifyTableOps, plan: _Plan, column: sa.Column[t.Any] | None
+    context: PassContext, container: ops.ModifyTableOps, plan: NotNullPlan, column: sa.Column[t.Any] | None
 ) -> Question:
     stored = _stored(context, container)
     number = row_counts.rows(context.connection, stored) if stored is not None else None
@@ -260,143 +241,6 @@ def _question(
     )
 
 
-def _read(context: PassContext, plan: _Plan, answer: str, column: sa.Column[t.Any] | None) -> Value:
+def _read(context: PassContext, plan: NotNullPlan, answer: str, column: sa.Column[t.Any] | None) -> Value:
     given = column.type if column is not None else t.cast(t.Any, plan.operation).existing_type
     return read_fill(plan.name, answer, given, context.connection.dialect)
-
-
-def _split(context: PassContext, container: ops.ModifyTableOps, plans: list[_Plan]) -> list[ops.MigrateOperation]:
-    """Additions, then types, then fills, then everything else: what fills may read is dropped after them.
-
-    A value that is given to rows is one of the new type, which the old one may refuse.
-    """
-    added, rest, ends = _sorted_out(container, {id(plan.operation): plan for plan in plans})
-    key = _key(context, container)
-    fills = [
-        _fill(key, plan)
-        for plan in plans
-        if plan.value is not None and not plan.value.is_null and plan.default is None
-    ]
-    if not ends:
-        # Columns that are added besides may be what the expression reads.
-        return [*_container(container, added), *fills, *_container(container, rest)]
-    after = Filled(container.table_name, [*ends, *rest], schema=container.schema)
-    first = _container(container, added)
-    for plan in plans:
-        if plan.value is None or plan.value.is_null:
-            _warn(context, after, plan)
-        elif plan.default is not None:
-            remark(first[0], f"Existing rows get {plan.value} in {plan.name} by a default, which is dropped later.")
-    return [*first, *fills, after]
-
-
-def _sorted_out(container: ops.ModifyTableOps, by_operation: t.Mapping[int, _Plan]) -> tuple[Ops, Ops, Ops]:
-    """Return what comes before the fills, what comes after them, and what ends a column's addition."""
-    added: Ops = []
-    rest: Ops = []
-    ends: Ops = []
-    typed = max((n for n, item in enumerate(container.ops) if id(item) in by_operation and _has_type(item)), default=-1)
-    for number, operation in enumerate(container.ops):
-        plan = by_operation.get(id(operation))
-        if not isinstance(operation, ops.AddColumnOp):
-            if plan is not None and _has_type(operation):
-                operation = _type_first(added, t.cast(ops.AlterColumnOp, operation))
-                rest.append(operation)
-            elif number < typed and (not isinstance(operation, ops.DropColumnOp) or operation.to_column().computed):
-                added.append(operation)
-            else:
-                rest.append(operation)
-        elif plan is None:
-            # A generated column comes when what it is computed from has its type.
-            (rest if typed >= 0 and operation.column.computed is not None else added).append(operation)
-        elif plan.default is not None:
-            added.append(_with_default(operation, plan.default))
-            ends.append(_change_of(operation, DropFill, existing_nullable=False, modify_server_default=None))
-        else:
-            added.append(_nullable(operation))
-            ends.append(_change_of(operation, SetNotNull, existing_nullable=True, modify_nullable=False))
-    return added, rest, ends
-
-
-def _has_type(operation: ops.MigrateOperation) -> bool:
-    return isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None
-
-
-def _type_first(made: list[ops.MigrateOperation], operation: ops.AlterColumnOp) -> ops.AlterColumnOp:
-    """Put a change without its NOT NULL into ``made``, and return what sets that afterwards."""
-    first = copy.copy(operation)
-    first.kw, first.modify_nullable = dict(operation.kw), None
-    made.append(first)
-    comment, default = operation.modify_comment, operation.modify_server_default
-    return ops.AlterColumnOp(
-        operation.table_name,
-        operation.column_name,
-        schema=operation.schema,
-        existing_type=operation.modify_type,
-        existing_nullable=operation.existing_nullable,
-        existing_server_default=operation.existing_server_default if default is False else default,
-        existing_comment=operation.existing_comment if comment is False else comment,
-        modify_nullable=False,
-    )
-
-
-def _container(container: ops.ModifyTableOps, operations: list[ops.MigrateOperation]) -> list[ops.MigrateOperation]:
-    return [ops.ModifyTableOps(container.table_name, operations, schema=container.schema)] if operations else []
-
-
-def _nullable(operation: ops.AddColumnOp) -> ops.AddColumnOp:
-    """Return the same addition without NOT NULL."""
-    made = _copy(operation)
-    made.column.nullable = True
-    return made
-
-
-def _with_default(operation: ops.AddColumnOp, default: str) -> ops.AddColumnOp:
-    """Return the same addition with a default for the rows."""
-    made = _copy(operation)
-    made.column.server_default = sa.DefaultClause(default)
-    return made
-
-
-def _copy(operation: ops.AddColumnOp) -> ops.AddColumnOp:
-    """Return the same addition of another column; the model's own stays as it is."""
-    table: t.Any = operation.column.table
-    column = table.to_metadata(sa.MetaData()).columns[operation.column.key]
-    made = ops.AddColumnOp(operation.table_name, column, schema=operation.schema, **operation.kw)
-    notes(made).update(notes(operation))
-    return made
-
-
-Change = t.TypeVar("Change", bound=ops.AlterColumnOp)
-
-
-def _change_of(operation: ops.AddColumnOp, kind: type[Change], **changes: t.Any) -> Change:
-    """Return a change of the column that an operation adds."""
-    column = operation.column
-    return kind(
-        operation.table_name,
-        str(column.name),
-        schema=operation.schema,
-        existing_type=column.type,
-        existing_comment=column.comment,
-        **changes,
-    )
-
-
-def _fill(key: Key, plan: _Plan) -> FillColumn:
-    assert plan.value is not None
-    made = FillColumn(key, _name(plan), plan.value)
-    remark(made, f"Set a value in existing rows, so that NOT NULL can be added to {plan.name}; downgrade() keeps it.")
-    return made
-
-
-def _warn(context: PassContext, after: ops.MigrateOperation, plan: _Plan) -> None:
-    remark(
-        after,
-        f"{plan.name} needs a value in every row, and the next line fails if rows have none.\n"
-        "If your tables have rows, set it here with op.execute().",
-    )
-    context.tell(
-        f"{plan.name} is NOT NULL and has no value for existing rows. The table is empty here; elsewhere the upgrade "
-        f"fails if it has rows. Set one with --fill {plan.name}=VALUE"
-    )

@@ -76,7 +76,13 @@ def upgrade(
     options = Options(
         "write", sql, tuple(binds), keep_logging, notify, backup=backup, from_current=sql and start is None
     )
-    return _Upgrade(environment, options, target, x_arg).run(starting_rev=start, tag=tag)
+    plan = _UpgradePlan(environment, options, target, x_arg)
+    run = functools.partial(environment.run, plan.steps, options, starting_rev=start, tag=tag, destination_rev=target)
+    try:
+        report = run()
+    except errors.BackfillUnfinished as error:
+        report = plan.run_backfills_first(error, run)
+    return plan.told(report)
 
 
 def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence[str]) -> bool:
@@ -86,8 +92,8 @@ def _is_up_to_date(directory: Directory | None, revision: str, binds: t.Sequence
     return not is_behind and bool(lightly(lambda folder: folder.is_up_to_date(binds, revision), directory))
 
 
-class _Upgrade:
-    """An upgrade of all databases; one that is ahead of this code has no steps.
+class _UpgradePlan:
+    """What an upgrade does on each database; one that is ahead of this code has no steps.
 
     :ivar ahead: by database, its revisions that no file has.
     """
@@ -96,20 +102,7 @@ class _Upgrade:
         self.ahead: dict[str, tuple[str, ...]] = {}
         self._environment, self._options, self._revision, self._x_arg = environment, options, revision, x_arg
 
-    def run(self, **context_options: t.Any) -> Report:
-        """Run it, and the backfills on the way if the settings say so."""
-        options = {**context_options, "destination_rev": self._revision}
-        run = functools.partial(self._environment.run, self._plan, self._options, **options)
-        try:
-            report = run()
-        except errors.BackfillUnfinished as error:
-            if self._environment.state.settings.backfills != "run":
-                raise
-            report = self._run_backfills_first(error.revision, run)
-        self._tell_ahead()
-        return report.changed(ahead=tuple(self.ahead)) if self.ahead else report
-
-    def _plan(self, heads: t.Any, context: t.Any) -> list[t.Any]:
+    def steps(self, heads: t.Any, context: t.Any) -> list[t.Any]:
         """Return the steps from ``heads``."""
         environment = self._environment
         if not self._options.sql and (unknown := _ahead_of_code(environment, self._revision, heads)):
@@ -118,11 +111,16 @@ class _Upgrade:
             return []
         return _upgrade_steps(environment, self._revision, heads)
 
-    def _run_backfills_first(self, revision: str, run: t.Callable[[], Report]) -> Report:
-        """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several."""
+    def run_backfills_first(self, error: errors.BackfillUnfinished, run: t.Callable[[], Report]) -> Report:
+        """Upgrade to the revision whose backfill is unfinished, run it, and then the rest; there may be several.
+
+        :raises BackfillUnfinished: unless the settings say that an upgrade runs them.
+        """
         from .backfills import run_backfills
 
-        environment, options = self._environment, self._options
+        environment, options, revision = self._environment, self._options, error.revision
+        if environment.state.settings.backfills != "run":
+            raise error
         done: list[str] = []
         steps: tuple[t.Any, ...] = ()
         while True:
@@ -134,19 +132,20 @@ class _Upgrade:
             try:
                 report = run()
                 return report.changed(steps=(*steps, *report.steps))
-            except errors.BackfillUnfinished as error:
-                if error.revision in done:
+            except errors.BackfillUnfinished as another:
+                if another.revision in done:
                     raise
-                revision = error.revision
+                revision = another.revision
 
-    def _tell_ahead(self) -> None:
-        """Say of each database that is ahead what it has."""
+    def told(self, report: Report) -> Report:
+        """Say of each database that is ahead what it has, and return the report with their names."""
         for database, unknown in self.ahead.items():
             text = (
                 f"The {database} database is ahead of this code: no file in {self._environment.folder} has its current "
                 f"revision {', '.join(unknown)}. Nothing was changed."
             )
             self._options.notify(Event("notice", text))
+        return report.changed(ahead=tuple(self.ahead)) if self.ahead else report
 
 
 def _steps_to(environment: Environment, revision: str, heads: t.Any, context: t.Any) -> list[t.Any]:

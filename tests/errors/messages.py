@@ -24,6 +24,7 @@ def readable(text: str, root: Path | None = None, **names: t.Any) -> str:
         text = text.replace(str(root), "PROJECT")
     text = re.sub(r"sftest_\d+_[0-9a-f]+", "DATABASE", text)
     text = text.replace("+psycopg2://", "+psycopg://").replace("+mysqldb://", "+pymysql://")
+    text = re.sub(r'could not translate host name "[^"]*" to address:', "[Errno -2]", text)  # psycopg2
     text = re.sub(r"\b\d{8}_\d{6}_", "DATE_", text)
     text = re.sub(r"\(\d[\d.]* m?s\)", "(TIME)", text)
     return "\n".join(_folded(line) for line in text.strip("\n").splitlines())

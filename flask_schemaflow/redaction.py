@@ -77,6 +77,12 @@ def scrub(text: str) -> str:
     return _KEYWORD.sub(rf"\g<head>{MASK}", text)
 
 
+def one_line(text: str, longest: int, dots: str = "…") -> str:
+    """Return code or SQL on one line, without passwords, in at most so many characters."""
+    text = scrub(" ".join(text.split()))
+    return text if len(text) <= longest else text[: longest - len(dots)] + dots
+
+
 def masker(urls: t.Iterable[t.Any]) -> Mask:
     """Return a function that masks the passwords of these URLs, and their pieces, anywhere in a text.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import os
 import typing as t
 
 from .errors import SchemaflowError
@@ -18,6 +19,7 @@ from .records import Record
 if t.TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy import MetaData
+    from sqlalchemy import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 DEFAULT = "default"
@@ -247,3 +249,9 @@ def _as_tuple(metadata: t.Any) -> tuple[t.Any, ...]:
     if metadata is None:
         return ()
     return tuple(metadata) if isinstance(metadata, (list, tuple, set)) else (metadata,)
+
+
+def lacks_file(url: URL) -> bool:
+    """Return whether a URL is that of a SQLite file that isn't there, which connecting would create."""
+    path = url.database if url.get_backend_name() == "sqlite" else None
+    return bool(path) and not str(path).startswith((":memory:", "file:")) and not os.path.exists(str(path))

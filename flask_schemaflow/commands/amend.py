@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import difflib
 import pathlib
 import re
 import typing as t
@@ -17,6 +16,7 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 
 from ..errors.autogenerate import NotUpdatable
+from ..revisions.edit import difference
 from ..revisions.edit import write_whole
 from ..revisions.scripts import script_directory
 from ..runtime.environment import Environment
@@ -112,7 +112,7 @@ def replace(environment: Environment, revision: Script, rendered: pathlib.Path) 
     fresh: ScriptDirectory = script_directory(environment.config)
     found = fresh.get_revision(revision.revision)
     assert found is not None
-    return found, _difference(old, new, old_path.name, path.name)
+    return found, difference(revision.path, old, new, str(path))
 
 
 def restore(revision: Script, text: str, path: str) -> None:
@@ -120,11 +120,6 @@ def restore(revision: Script, text: str, path: str) -> None:
     if path != revision.path:
         pathlib.Path(path).unlink(missing_ok=True)
     write_whole(revision.path, text.encode())
-
-
-def _difference(old: str, new: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), before, after, lineterm="")
-    return "\n".join(lines) + "\n"
 
 
 def _message(text: str) -> str:

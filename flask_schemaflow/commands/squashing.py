@@ -34,6 +34,7 @@ from ..revisions.replaced import FOLDER
 from ..revisions.replaced import replaced_ids
 from ..runtime.environment import Environment
 from ..runtime.errors import translated
+from ..targets import lacks_file
 from ..upkeep.scratch import changed_history
 from ..upkeep.scratch import heads_of_databases
 from ..upkeep.scratch import reason_of
@@ -299,8 +300,7 @@ def _asked(given: str, table: str, schema: str | None) -> tuple[str, tuple[str, 
             hint="For example: --url postgresql+psycopg://shop@db/production",
         ) from error
     name = f"the database {safe_url(url)}"
-    path = url.database if url.get_backend_name() == "sqlite" else None
-    if path and not path.startswith(("file:", ":memory:")) and not os.path.exists(path):
+    if lacks_file(url):
         raise _no_answer(name, "the file is not there")
     versions = sa.table(table, sa.column("version_num"), schema=schema)
     try:

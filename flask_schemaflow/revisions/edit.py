@@ -99,10 +99,13 @@ def _span(text: str, node: ast.expr) -> tuple[int, int]:
     )
 
 
-def difference(path: str, old: str, new: str) -> str:
-    """Return what changes in a file, as a unified diff."""
-    name = os.path.basename(path)
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, name, lineterm="")
+def difference(path: str, old: str, new: str, new_path: str = "") -> str:
+    """Return what changes in a file, as a unified diff.
+
+    :param new_path: where the file is afterwards, if it is renamed as well.
+    """
+    names = os.path.basename(path), os.path.basename(new_path or path)
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="")
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from ..records import Revision
 from ..records import Standing
 from ..redaction import safe_url
 from ..revisions.scripts import ids
+from ..targets import lacks_file
 from .applied_table import with_history
 from .own_tables import modelled_tables
 
@@ -65,9 +65,8 @@ def current_heads(engine: sa.Engine, options: t.Mapping[str, t.Any]) -> tuple[st
 
     :param options: those of ``context.configure()``, which name the version table.
     """
-    path = engine.url.database if engine.dialect.name == "sqlite" else None
-    if path and not path.startswith((":memory:", "file:")) and not os.path.exists(path):
-        return ()  # connecting would create the file
+    if lacks_file(engine.url):
+        return ()
     names = ("version_table", "version_table_schema")
     opts = {name: options[name] for name in names if options.get(name)}
     try:

@@ -84,7 +84,8 @@ def tables_asked_for(scope: Scope) -> dict[str, str]:
     names = (scope.version_table, journal, APPLIED_TABLE, BACKFILL_TABLE)
     default = scope.connection.dialect.default_schema_name
     places = {name: schema or default if name == journal else schema for name in names}  # the journal names its own
-    return {name: f"to_regclass('{_quoted(name, place)}') IS NOT NULL" for name, place in places.items()}
+    quoted = {name: _quoted(name, place).replace("'", "''") for name, place in places.items()}
+    return {name: f"to_regclass('{text}') IS NOT NULL" for name, text in quoted.items()}
 
 
 def note_tables(scope: Scope, names: t.Iterable[str], answers: t.Iterable[t.Any]) -> None:
@@ -108,9 +109,9 @@ def is_there(connection: sa.Connection, name: str, schema: str | None) -> bool:
 
 
 def _quoted(name: str, schema: str | None) -> str:
-    """Return a table's name as the text of a literal."""
+    """Return a table's name as PostgreSQL reads it."""
     parts = [part.replace('"', '""') for part in (schema, name) if part is not None]
-    return ".".join(f'"{part}"' for part in parts).replace("'", "''")
+    return ".".join(f'"{part}"' for part in parts)
 
 
 def modelled_tables(connection: sa.Connection, metadatas: t.Iterable[sa.MetaData]) -> tuple[str, ...]:
@@ -162,8 +163,7 @@ def _no_journal(name: str, schema: str | None) -> sa.ColumnElement[t.Any]:
 
 
 def _postgresql_journal(name: str, schema: str | None) -> sa.ColumnElement[t.Any]:
-    quoted = [part.replace('"', '""') for part in (schema, name) if part is not None]
-    return sa.func.to_regclass(".".join(f'"{part}"' for part in quoted)).is_not(None)
+    return sa.func.to_regclass(_quoted(name, schema)).is_not(None)
 
 
 def _mysql_journal(name: str, schema: str | None) -> sa.ColumnElement[t.Any]:

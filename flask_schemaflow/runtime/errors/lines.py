@@ -21,6 +21,7 @@ import typing as t
 
 from sqlalchemy import exc
 
+from ...redaction import one_line
 from ...redaction import scrub
 
 _LONGEST = 100
@@ -227,23 +228,17 @@ def _operation(path: str, line: int) -> str:
     try:
         tree = ast.parse(pathlib.Path(path).read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError):
-        return on_one_line(linecache.getline(path, line))
+        return one_line(linecache.getline(path, line), _LONGEST, "...")
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and _spans(node, line)]
     if not statements:
-        return on_one_line(linecache.getline(path, line))
+        return one_line(linecache.getline(path, line), _LONGEST, "...")
     innermost = max(statements, key=lambda node: (node.lineno, node.col_offset))
     calls = [node for node in ast.walk(innermost) if isinstance(node, ast.Call) and _spans(node, line)]
-    return on_one_line(ast.unparse(calls[0]) if calls else linecache.getline(path, line))
+    return one_line(ast.unparse(calls[0]) if calls else linecache.getline(path, line), _LONGEST, "...")
 
 
 def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
     return node.lineno <= line <= (node.end_lineno or node.lineno)
-
-
-def on_one_line(code: str, longest: int = _LONGEST) -> str:
-    """Return code or SQL on one line, shortened, without passwords."""
-    text = scrub(" ".join(code.split()))
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def advice_on_old_form(error: BaseException) -> str | None:

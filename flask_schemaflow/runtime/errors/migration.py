@@ -25,6 +25,7 @@ from ...errors.database import ServerTooOld
 from ...errors.running import MigrationFailed
 from ...errors.running import RebuildRefused
 from ...records import Step
+from ...redaction import one_line
 from ...redaction import scrub
 from ...revisions.calls import Call
 from ..own_tables import OWN_TABLES
@@ -34,7 +35,6 @@ from .drivers import kind_of
 from .drivers import words_of_database
 from .lines import advice_on_line
 from .lines import advice_on_old_form
-from .lines import on_one_line
 from .lines import Place
 from .lines import words_of
 from .schema import calls_of_revision
@@ -212,7 +212,7 @@ def _details(
     lines += [f"Operation: {place.code}"] if place.code else []
     statement = getattr(error, "statement", None)
     if statement and not any(table in str(statement) for table in OWN_TABLES):
-        lines.append(f"SQL: {on_one_line(str(statement), _LONGEST)}")
+        lines.append("SQL: " + one_line(str(statement), _LONGEST, "..."))
     return ["  " + line for line in lines + aftermath(failure)]
 
 

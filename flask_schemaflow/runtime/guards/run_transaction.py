@@ -19,6 +19,7 @@ from sqlalchemy import event
 
 from ... import errors
 from ...alembic_private import begins_by_itself
+from ...redaction import one_line
 from ...redaction import scrub
 from ..connections import commits_each_statement
 from ..connections import execute_beneath
@@ -226,9 +227,10 @@ class RunTransaction(Guard):
         self._flush()
         if not self._waiting:
             return
-        if self._env_statement is not None:
+        sent = self._env_statement
+        if sent is not None:
             raise errors.NeverCommitted(
-                f"env.py sends `{_short(self._env_statement.statement)}` ({self._env_statement.place}) before it "
+                f"env.py sends `{one_line(sent.statement, 200)}` ({sent.place}) before it "
                 "configures Alembic, so the transaction is env.py's own, and env.py never committed it: nothing was "
                 f"applied to the {scope.database} database.",
                 hint="Send it inside: with context.begin_transaction(): ..., or call connection.commit() at the end.",
@@ -343,7 +345,7 @@ class RunTransaction(Guard):
         made = errors.MigrationFailed(
             f"Revision {revision.revision} continued after a statement that PostgreSQL rejected "
             f"({revision.path}, line {line}): {scrub(words)}",
-            details=f"  SQL: {_short(statement)}",
+            details=f"  SQL: {one_line(statement, 200)}",
             hint="After an error PostgreSQL takes no more statements in a transaction. Where the revision expects one, "
             f"put the statement into a savepoint:\n    {_SAVEPOINT_ADVICE}",
         )
@@ -359,9 +361,6 @@ def _sqlstate(error: BaseException) -> str:
     return next((str(code) for name in names if (code := getattr(error, name, None))), "")
 
 
-def _short(statement: str) -> str:
-    text = scrub(" ".join(statement.split()))
-    return text if len(text) <= 200 else text[:199] + "…"
 
 
 def _line_of(step: t.Any) -> int:

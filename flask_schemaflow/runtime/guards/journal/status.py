@@ -20,6 +20,7 @@ from ....errors.running import AppliedPartChanged
 from ....errors.running import ChangedMeanwhile
 from ....errors.running import OutcomeUnknown
 from ....errors.running import StatementRunning
+from ....redaction import one_line
 from ....redaction import scrub
 from .mysql import MySQL
 from .postgresql import PostgreSQL
@@ -65,8 +66,7 @@ def resume_at(
 
 def shown(point: Point) -> str:
     """Return the statement of a point, fit for a message."""
-    text = scrub(squeezed(point.statement))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return one_line(point.statement, _LONGEST)
 
 
 def _unknown(point: Point, server: Server, table: str) -> OutcomeUnknown:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from ....errors.database import TableLocked
 from ....records import duration
+from ....redaction import one_line
 from ....redaction import scrub
 from ...connections import run_apart
 from ...errors.lines import place_below
@@ -77,12 +78,6 @@ def find_blockers(engine: sa.Engine, session: int | None, statement: str) -> lis
     return [_blocker(row, own) for row in rows]
 
 
-def one_line(statement: str, longest: int = _LONGEST) -> str:
-    """Return a statement on one line, shortened, without passwords."""
-    text = scrub(" ".join(statement.split()))
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
 def _blocker(row: dict[str, t.Any], own: set[tuple[str, int]]) -> Blocker:
     host, port = row.get("host") or "", row.get("port")
     parts = [_program(row.get("program") or ""), f"user {row['user']}" if row.get("user") else ""]
@@ -92,7 +87,7 @@ def _blocker(row: dict[str, t.Any], own: set[tuple[str, int]]) -> Blocker:
         ", ".join(part for part in parts if part),
         row.get("state") or "",
         None if row.get("age") is None else float(row["age"]),
-        one_line(row.get("query") or ""),
+        one_line(row.get("query") or "", _LONGEST),
         row.get("remedy") or "",
         row.get("certain", True),
         (host, port) in own,

@@ -114,6 +114,10 @@ class PassContext:
             self._after = self.renames, with_exact_tables(renamed_inspector(self.connection, self.renames))
         return self._after[1]
 
+    def key_of(self, operation: t.Any) -> Key:
+        """Return the table that an operation changes, by the name that it has in the models."""
+        return self.renames.key(operation.schema, operation.table_name)
+
     def stored(self, schema: str | None, table: str) -> Key | None:
         """Return the current name of the table that an operation names; ``None`` if it doesn't exist yet."""
         key = self.renames.old(self.renames.key(schema, table))

@@ -129,7 +129,7 @@ def _changed(context: PassContext, container: ops.MigrateOperation) -> tuple[Key
     """Return the table whose columns get another type, and these columns; ``None`` if there is none."""
     if not isinstance(container, ops.ModifyTableOps) or not any(_changes(container)):
         return None
-    key = context.renames.key(container.schema, container.table_name)
+    key = context.key_of(container)
     return (key, list(_changes(container))) if context.stored(*key) is not None else None
 
 

@@ -78,13 +78,13 @@ class DropsPass:
 
 
 def _dropped(context: PassContext, up: ops.UpgradeOps) -> list[Key]:
-    return [_key(context, operation) for operation in up.ops if isinstance(operation, ops.DropTableOp)]
+    return [context.key_of(operation) for operation in up.ops if isinstance(operation, ops.DropTableOp)]
 
 
 def _remove_tables(context: PassContext, up: ops.UpgradeOps, keys: t.Collection[Key]) -> None:
     """Remove the drops of tables, and of their indexes."""
     kinds = (ops.DropTableOp, ops.ModifyTableOps)
-    up.ops[:] = [item for item in up.ops if not (isinstance(item, kinds) and _key(context, item) in keys)]
+    up.ops[:] = [item for item in up.ops if not (isinstance(item, kinds) and context.key_of(item) in keys)]
 
 
 def _keep_tables(context: PassContext, up: ops.UpgradeOps) -> None:
@@ -107,7 +107,7 @@ def _keep_columns(context: PassContext, up: ops.UpgradeOps) -> None:
 
 def _refuse(context: PassContext, tables: list[ops.DropTableOp]) -> None:
     """Refuse drops of tables whose models seem not to be imported, unless an answer names them."""
-    keys = [_key(context, operation) for operation in tables]
+    keys = [context.key_of(operation) for operation in tables]
     unconfirmed = [key for key in keys if label(key) not in context.answers.drops]
     if not unconfirmed or context.decisions.allow_drops:
         return
@@ -120,18 +120,14 @@ def _refuse(context: PassContext, tables: list[ops.DropTableOp]) -> None:
         raise models_not_imported(defining, unconfirmed)
 
 
-def _key(context: PassContext, operation: ops.DropTableOp | ops.ModifyTableOps) -> Key:
-    return context.renames.key(operation.schema, operation.table_name)
-
-
 def _table_names(context: PassContext, container: ops.ModifyTableOps) -> list[str]:
     """Return what answers may call a table: its new name, and its old one if it is renamed."""
-    key = _key(context, container)
+    key = context.key_of(container)
     return [label(item) for item in (key, context.renames.old(key)) if item is not None]
 
 
 def _judge_table(context: PassContext, operation: ops.DropTableOp, created: list[str]) -> None:
-    key = _key(context, operation)
+    key = context.key_of(operation)
     name = label(key)
     count = row_counts.rows(context.connection, context.stored(*key) or key)
     if _needs_answer(context, {name}, count):
@@ -150,7 +146,7 @@ def _judge_columns(context: PassContext, container: ops.ModifyTableOps) -> None:
     dropped = [item for item in container.ops if isinstance(item, ops.DropColumnOp) and "computed" not in notes(item)]
     if not dropped:
         return
-    key = _key(context, container)
+    key = context.key_of(container)
     old = {item.column_name: context.stored_column(*key, item.column_name) for item in dropped}
     counts = row_counts.values(context.connection, context.stored(*key) or key, list(old.values()))
     added = [item.column.name for item in container.ops if isinstance(item, ops.AddColumnOp)]
@@ -250,7 +246,7 @@ def _taken_out(
     if context.settings.database_defaults == "error":
         return columns
     for container in [item for item in up.ops if isinstance(item, ops.ModifyTableOps)]:
-        key = context.renames.key(container.schema, container.table_name)
+        key = context.key_of(container)
         for change in [item for item in container.ops if _drops_default(item)]:
             if chosen(context.tables.get(key), change):
                 columns.append(f"{label(key)}.{change.column_name}")

@@ -108,7 +108,7 @@ class _Changes:
         return []
 
     def _model(self) -> sa.Table:
-        return self.context.tables[self.context.renames.key(self.container.schema, self.container.table_name)]
+        return self.context.tables[self.context.key_of(self.container)]
 
     def _stored(self) -> sa.Table:
         table = sa.Table(self.container.table_name, sa.MetaData(), schema=self.container.schema)

@@ -58,7 +58,7 @@ def _replaced(context: PassContext, container: ops.ModifyTableOps) -> tuple[list
     before: list[ops.MigrateOperation] = []
     after: list[ops.MigrateOperation] = []
     kept: list[t.Any] = []
-    table = context.tables.get(context.renames.key(container.schema, container.table_name))
+    table = context.tables.get(context.key_of(container))
     for change in t.cast("list[t.Any]", container.ops):
         if AUTOMATIC in notes(change):
             old, new = notes(change).pop(AUTOMATIC)

@@ -106,7 +106,7 @@ class _Around:
 
     def _take_out(self, container: ops.ModifyTableOps, drops: bool, creates: bool) -> None:
         """Take foreign keys that the revision drops or creates too late or too early out of a container."""
-        key = self.context.renames.key(container.schema, container.table_name)
+        key = self.context.key_of(container)
         for change in list(container.ops):
             is_drop = isinstance(change, ops.DropConstraintOp) and change.constraint_type == "foreignkey"
             is_create = isinstance(change, ops.CreateForeignKeyOp)
@@ -121,7 +121,7 @@ class _Around:
 def _dropped_already(context: PassContext, up: ops.UpgradeOps) -> set[tuple[Key, t.Any]]:
     containers = (container for container in up.ops if isinstance(container, ops.ModifyTableOps))
     drops = (item for container in containers for item in container.ops if isinstance(item, ops.DropConstraintOp))
-    return {(context.renames.key(item.schema, item.table_name), item.constraint_name) for item in drops}
+    return {(context.key_of(item), item.constraint_name) for item in drops}
 
 
 def _with_its_index(container: ops.ModifyTableOps, change: ops.MigrateOperation) -> list[ops.MigrateOperation]:
@@ -141,7 +141,7 @@ def _container(key: Key, *operations: ops.MigrateOperation) -> ops.ModifyTableOp
 
 def _changed(context: PassContext, container: ops.ModifyTableOps) -> set[tuple[Key, str]]:
     """Return the columns that get another type which their foreign keys can't bear."""
-    key = context.renames.key(container.schema, container.table_name)
+    key = context.key_of(container)
     if context.stored(*key) is None:
         return set()
     changes = (item for item in container.ops if isinstance(item, ops.AlterColumnOp) and item.modify_type is not None)
@@ -189,7 +189,7 @@ def _changes_kind(context: PassContext, change: ops.AlterColumnOp) -> bool:
 
 
 def _put_around(context: PassContext, up: ops.UpgradeOps, container: ops.ModifyTableOps, columns: set[str]) -> None:
-    key = context.renames.key(container.schema, container.table_name)
+    key = context.key_of(container)
     stored = sa.Table(container.table_name, sa.MetaData(), schema=container.schema)
     context.inspector_after.reflect_table(stored, None, resolve_fks=False)
     same = [item for item in up.ops if isinstance(item, ops.ModifyTableOps)]

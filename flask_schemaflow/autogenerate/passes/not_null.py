@@ -69,7 +69,7 @@ def _return_not_null(context: PassContext, container: ops.MigrateOperation) -> O
     if not isinstance(container, ops.ModifyTableOps) or _stored(context, container) is None:
         return [container]
     after: Ops = []
-    key = _key(context, container)
+    key = context.key_of(container)
     for operation in list(container.ops):
         if not isinstance(operation, ops.DropColumnOp) or not _needs_value(operation.to_column()):
             continue
@@ -110,12 +110,8 @@ def _stored(context: PassContext, container: ops.ModifyTableOps) -> Key | None:
     return context.stored(container.schema, container.table_name)
 
 
-def _key(context: PassContext, container: ops.ModifyTableOps) -> Key:
-    return context.renames.key(container.schema, container.table_name)
-
-
 def _plans(context: PassContext, container: ops.ModifyTableOps) -> t.Iterator[NotNullPlan]:
-    table = label(_key(context, container))
+    table = label(context.key_of(container))
     for operation in container.ops:
         if isinstance(operation, ops.AddColumnOp) and _needs_value(operation.column):
             context.decisions.know([f"{table}.{operation.column.name}"])
@@ -132,7 +128,7 @@ def _needs_value(column: sa.Column[t.Any]) -> bool:
 
 def _decide(context: PassContext, container: ops.ModifyTableOps, plan: NotNullPlan) -> bool:
     """Find the value; false where the column needs no steps."""
-    key = _key(context, container)
+    key = context.key_of(container)
     added = isinstance(plan.operation, ops.AddColumnOp)
     column = _column(context, key, plan)
     answer = _answer(context, key, plan)

@@ -44,7 +44,7 @@ def steps_of(context: PassContext, container: ops.ModifyTableOps, plans: list[No
     A value that is given to rows is one of the new type, which the old one may refuse.
     """
     added, rest, ends = _sorted_out(container, {id(plan.operation): plan for plan in plans})
-    key = context.renames.key(container.schema, container.table_name)
+    key = context.key_of(container)
     fills = [
         _fill(key, plan)
         for plan in plans

@@ -156,7 +156,7 @@ class _Rewriting:
     def _of_table(self, container: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
         first: list[ops.MigrateOperation] = []
         after: list[ops.MigrateOperation] = []
-        key = self.context.renames.key(container.schema, container.table_name)
+        key = self.context.key_of(container)
         for part in container.ops:
             if isinstance(part, _DROPS) and _name_of(part) in self._doubled.get(key, ()):
                 continue  # it goes with its column
@@ -191,7 +191,7 @@ class _Rewriting:
         self, operation: ops.AlterColumnOp, kept: list[ops.MigrateOperation]
     ) -> list[ops.MigrateOperation]:
         """Return what takes the place of a change of a column; one that has no such form is kept."""
-        key = self.context.renames.key(operation.schema, operation.table_name)
+        key = self.context.key_of(operation)
         if _is_simple(operation) and operation.modify_nullable is False and operation.modify_type is None:
             made = NotNullOnline(operation)
             if isinstance(operation, SetNotNull) or (key, operation.column_name) in self._filled:
@@ -204,7 +204,7 @@ class _Rewriting:
         return []
 
     def _renamed(self, operation: RenameColumn) -> Expand | None:
-        key, old = self.context.renames.key(operation.schema, operation.table_name), operation.column_name
+        key, old = self.context.key_of(operation), operation.column_name
         new = str(operation.modify_name)
         model = _model(self.context, key, new)
         reason = "no model has it" if model is None else self._reason(key, new, False)
@@ -219,7 +219,7 @@ class _Rewriting:
     def _retyped(self, operation: ops.AlterColumnOp) -> Expand | None:
         if not _is_simple(operation) or operation.modify_nullable is not None:
             return None
-        key, name = self.context.renames.key(operation.schema, operation.table_name), operation.column_name
+        key, name = self.context.key_of(operation), operation.column_name
         model = _model(self.context, key, name)
         reason = "no model has it" if model is None else self._reason(key, name, True)
         if model is None or reason:

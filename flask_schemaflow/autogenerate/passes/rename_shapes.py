@@ -57,7 +57,7 @@ def changed(context: PassContext, up: ops.UpgradeOps) -> Changed:
     for operation in leaves(up):
         if not isinstance(operation, (ops.DropTableOp, ops.CreateTableOp, ops.DropColumnOp, ops.AddColumnOp)):
             continue
-        key = context.renames.key(operation.schema, operation.table_name)
+        key = context.key_of(operation)
         if isinstance(operation, ops.DropTableOp):
             changes.dropped.add(key)
         elif isinstance(operation, ops.CreateTableOp):

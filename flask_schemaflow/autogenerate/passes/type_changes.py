@@ -130,7 +130,7 @@ def _converted_for_postgresql(operation: ops.AlterColumnOp) -> list[ops.MigrateO
 
 
 def _name(context: PassContext, operation: ops.AlterColumnOp) -> str:
-    return f"{label(context.renames.key(operation.schema, operation.table_name))}.{operation.column_name}"
+    return f"{label(context.key_of(operation))}.{operation.column_name}"
 
 
 def _say(context: PassContext, operation: ops.AlterColumnOp, old: ColumnType, new: ColumnType) -> None:

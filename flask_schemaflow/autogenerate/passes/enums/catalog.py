@@ -268,7 +268,7 @@ def _use(
     found = None if given is None else catalog.enum_type(given)
     if found is None:
         return None
-    table = catalog.context.renames.key(item.schema, item.table_name)
+    table = catalog.context.key_of(item)
     place = EnumColumn(table, str(column), is_array(given, catalog.dialect))
     return enum_key(catalog.context, found), tuple(found.enums), place
 

@@ -152,7 +152,7 @@ def _added(context: PassContext, up: ops.UpgradeOps, key: Key) -> set[str]:
         str(item.column.name)
         for container in up.ops
         if isinstance(container, ops.ModifyTableOps)
-        and context.renames.key(container.schema, container.table_name) == key
+        and context.key_of(container) == key
         for item in container.ops
         if isinstance(item, ops.AddColumnOp)
     }
@@ -223,7 +223,7 @@ def _write(
 
 def _is_of(context: PassContext, operation: t.Any, key: Key) -> bool:
     is_change = isinstance(operation, ops.ModifyTableOps)
-    return is_change and context.renames.key(operation.schema, operation.table_name) == key
+    return is_change and context.key_of(operation) == key
 
 
 def _dropped(context: PassContext, item: _Difference) -> list[ops.MigrateOperation]:
@@ -263,6 +263,6 @@ def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.Migr
     stored = stored_type(given, dialect)
     if not isinstance(stored, sa.Enum) or stored.create_constraint or native_enum(given, dialect) is not None:
         return []
-    place = EnumColumn(context.renames.key(operation.schema, operation.table_name), operation.column_name)
+    place = EnumColumn(context.key_of(operation), operation.column_name)
     change = understand(context, invalid_values(context, place, stored.enums), stored.enums, [place], True)
     return [RemapValues.of(place, change)] if change is not None and (change.renames or change.fills) else []

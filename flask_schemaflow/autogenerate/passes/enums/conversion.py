@@ -270,7 +270,7 @@ def alterations(context: PassContext, up: ops.UpgradeOps) -> t.Iterator[tuple[Ke
     for container in up.ops:
         for item in container.ops if isinstance(container, ops.ModifyTableOps) else ():
             if isinstance(item, ops.AlterColumnOp):
-                yield context.renames.key(item.schema, item.table_name), item
+                yield context.key_of(item), item
 
 
 def _operation(context: PassContext, up: ops.UpgradeOps, use: EnumUse, column: sa.Column[t.Any]) -> ops.AlterColumnOp:
@@ -324,7 +324,7 @@ def _with_valid_values(context: PassContext, operation: t.Any, catalog: EnumCata
     enum = native_enum(operation.modify_type, dialect)
     if enum is None or is_array(operation.modify_type, dialect):
         return operation
-    place = EnumColumn(context.renames.key(operation.schema, operation.table_name), operation.column_name)
+    place = EnumColumn(context.key_of(operation), operation.column_name)
     change = understand(context, invalid_values(context, place, enum.enums), enum.enums, [place], True)
     if change is None or not (change.renames or change.fills):
         return operation

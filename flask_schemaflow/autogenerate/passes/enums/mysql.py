@@ -52,7 +52,7 @@ class MysqlEnumsPass:
 def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.MigrateOperation]:
     dialect = context.connection.dialect
     new = native_enum(operation.modify_type, dialect)
-    place = EnumColumn(context.renames.key(operation.schema, operation.table_name), operation.column_name)
+    place = EnumColumn(context.key_of(operation), operation.column_name)
     if new is None or context.stored(*place.table) is None:
         return []
     old = native_enum(operation.existing_type, dialect)

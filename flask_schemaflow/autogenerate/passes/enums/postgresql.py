@@ -267,7 +267,7 @@ class _Work:
         for container in self.up.ops if labels else ():
             if not isinstance(container, ops.ModifyTableOps):
                 continue
-            if self.context.renames.key(container.schema, container.table_name) in tables:
+            if self.context.key_of(container) in tables:
                 drops = _drops_of(container, labels)
                 container.ops[:] = [item for item in container.ops if item not in drops]
                 self.catalog.dropped |= {_dropped_name(item) for item in drops}

@@ -30,7 +30,7 @@ def restore_types(catalog: RevisionEnums, up: ops.UpgradeOps) -> None:
         if isinstance(operation, ops.DropTableOp):
             up.ops[number] = as_kind(KnownDroppedTable, operation, catalog=catalog)
         elif isinstance(operation, ops.ModifyTableOps):
-            key = catalog.context.renames.key(operation.schema, operation.table_name)
+            key = catalog.context.key_of(operation)
             changed |= {(key, column) for column in _restore(catalog, key, operation)}
     for use, column in _with_other_types(catalog):
         if (use.place.table, use.place.column) not in changed:

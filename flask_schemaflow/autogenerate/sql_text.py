@@ -18,7 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateColumn
 
+from ..backfills.sql import single_percents
 from ..runtime.guard import MYSQL
 from ..runtime.guards.sqlite.tokens import text_of
 from ..runtime.guards.sqlite.tokens import tokens
@@ -76,11 +78,9 @@ def compiled(element: t.Any, dialect: sa.Dialect, **options: t.Any) -> str:
     return single_percents(str(compiler.sql_compiler.process(element, literal_binds=True, **options)), dialect)
 
 
-def single_percents(text: str, dialect: sa.Dialect) -> str:
-    """Return what was compiled for a driver without the percent signs that were doubled for it."""
-    # Not every dialect whose parameters are written with percent signs doubles them.
-    doubles = str(sa.text("%").compile(dialect=dialect)) == "%%"
-    return text.replace("%%", "%") if doubles else text
+def column_definition(column: sa.Column[t.Any], dialect: sa.Dialect) -> str:
+    """Return a column as it stands in CREATE TABLE."""
+    return single_percents(str(CreateColumn(column).compile(dialect=dialect)), dialect)
 
 
 def with_exact_tables(inspector: sa.Inspector) -> sa.Inspector:

@@ -139,7 +139,7 @@ class KeyedTable:
     def _name(self, column: sa.Column[t.Any]) -> str:
         preparer = self._dialect.identifier_preparer
         name = f"{preparer.format_table(self.table)}.{preparer.quote(column.name)}"
-        return single_percents(self._dialect, name).replace(":", r"\:")
+        return single_percents(name, self._dialect).replace(":", r"\:")
 
 
 class Batch:

@@ -17,9 +17,10 @@ KEPT = "schemaflow_kept"
 """In ``info`` of a connection while a column is dropped whose values are in another column as well."""
 
 
-def single_percents(dialect: sa.Dialect, text: str) -> str:
+def single_percents(text: str, dialect: sa.Dialect) -> str:
     """Return SQL without the doubled percent signs of drivers that take parameters as ``%s``.
 
-    SQLAlchemy doubles them in what it quotes and once more when the text is executed.
+    SQLAlchemy doubles them in what it compiles and quotes, and once more when the text is executed.
     """
+    # Not every dialect whose parameters are written with percent signs doubles them.
     return text.replace("%%", "%") if "%%" in dialect.identifier_preparer.quote("%") else text

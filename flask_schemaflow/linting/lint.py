@@ -77,11 +77,6 @@ class Request(Record):
     target: str | None = None
     reverting: bool = False
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether only what is pending is asked for."""
-        return self.revision is None and not self.everything and self.since is None
-
 
 def lint_databases(environment: Environment, request: Request, binds: t.Sequence[str] = ()) -> list[LintReport]:
     """Lint revisions on a copy of each database.

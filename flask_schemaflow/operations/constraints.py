@@ -279,7 +279,7 @@ def _require_condition(operations: Operations, operation: CreateCheckConstraintO
         dialect = operations.get_context().dialect
         options = {"literal_binds": True, "include_table": False}
         compiled = str(condition.compile(dialect=dialect, compile_kwargs=options))
-        condition = single_percents(dialect, compiled)
+        condition = single_percents(compiled, dialect)
     table = quote_table(operations, operation.table_name, operation.schema)
     query = f"SELECT 1 FROM {table} WHERE NOT ({condition})"
     if ask(operations, f"{query} LIMIT 1"):

@@ -21,8 +21,7 @@ from ..backfills.sql import KEPT
 from ..backfills.table import WRITES_TABLE
 from ..errors.running import BackfillImpossible
 from ..errors.running import OldColumnInUse
-from .columns import set_not_null
-from .columns import set_not_null_on_mysql
+from .columns import SetNotNullOnlineOp
 from .expand import Column
 from .expand import ColumnPairOp
 from .expand import columns_of
@@ -101,8 +100,8 @@ def _contract(operations: Operations, operation: ContractColumnOp) -> None:
     _require_values(operations, pair)
     if not rename:
         _require_quiet(operations, pair, operation.options["quiet_seconds"])
-    if not new.nullable:
-        _set_not_null(operations, pair, pair.new, new.type)
+    if not new.nullable and kind_of(operations) != "sqlite":  # where the swap sets it
+        operations.invoke(SetNotNullOnlineOp(pair.table, pair.new, pair.schema, new.type))
     with marked(operations, KEPT):
         _SWAPS[kind_of(operations)](operations, pair, new, pair.old if rename else pair.new)
     forget_writes(operations, pair)
@@ -139,17 +138,6 @@ def _require_unfinished(operations: Operations, pair: Pair, columns: t.Collectio
     """Refuse a contract of which nothing is to be done, unless the server may have committed a part of it."""
     if kind_of(operations) != "mysql":
         require_columns(operations, pair, columns, pair.new if rename else pair.old)
-
-
-def _set_not_null(operations: Operations, pair: Pair, name: str, type_: t.Any) -> None:
-    kind = kind_of(operations)
-    if kind == "postgresql":
-        with autocommit(operations):
-            set_not_null(operations, pair.table, name, pair.schema)
-    elif kind == "mysql" and not is_offline(operations):
-        set_not_null_on_mysql(operations, pair.table, name, pair.schema)
-    elif kind == "mysql":
-        operations.alter_column(pair.table, name, existing_type=type_, nullable=False, schema=pair.schema)
 
 
 def _swap_on_postgresql(operations: Operations, pair: Pair, new: Column, name: str) -> None:
@@ -317,7 +305,7 @@ def _set_old(operations: Operations, pair: Pair, old: Column) -> None:
         with operations.batch_alter_table(pair.table, schema=pair.schema) as batch:
             batch.alter_column(pair.old, existing_type=old.type, server_default=default)
     if not old.nullable and kind_of(operations) != "sqlite":
-        _set_not_null(operations, pair, pair.old, old.type)
+        operations.invoke(SetNotNullOnlineOp(pair.table, pair.old, pair.schema, old.type))
 
 
 def _fill_in_batches(operations: Operations, pair: Pair) -> None:

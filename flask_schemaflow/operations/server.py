@@ -50,14 +50,14 @@ def is_offline(operations: Operations) -> bool:
 def quote(operations: Operations, name: str) -> str:
     """Return the name of a column, constraint or index as it stands in a statement."""
     dialect = operations.get_context().dialect
-    return single_percents(dialect, dialect.identifier_preparer.quote(name))
+    return single_percents(dialect.identifier_preparer.quote(name), dialect)
 
 
 def quote_table(operations: Operations, table: str, schema: str | None) -> str:
     """Return the name of a table, with its schema, as it stands in a statement."""
     dialect = operations.get_context().dialect
     name = dialect.identifier_preparer.format_table(sa.Table(table, sa.MetaData(), schema=schema))
-    return single_percents(dialect, name)
+    return single_percents(name, dialect)
 
 
 def run(operations: Operations, statement: str) -> None:

@@ -17,15 +17,16 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import CreateIndex
 
+from ...backfills.sql import single_percents
 from ...runtime.guard import MYSQL
 from .. import names
+from ..operations import is_about_index
 from ..operations import label
 from ..operations.enums import Direction
 from ..operations.enums import TypeStatements
 from ..reflection.normalized import mirror_of
 from ..reflection.renamed_inspector import Renames
 from ..reflection.renamed_inspector import renames_of
-from ..sql_text import single_percents
 
 _CONTINUE = PriorityDispatchResult.CONTINUE
 _PLAIN = re.compile(r'btree \((?:\w+|"[^"]+")(?:, (?:\w+|"[^"]+"))*\)')
@@ -134,7 +135,7 @@ def _settle(
     context: AutogenContext, change: ops.ModifyTableOps, index: sa.Index, found: sa.Table, is_same: bool
 ) -> None:
     """Take away what Alembic wrote about an index that is the same, or replace one of which it wrote nothing."""
-    own = [item for item in change.ops if _is_about(item, str(index.name))]
+    own = [item for item in change.ops if is_about_index(item, str(index.name))]
     if is_same:
         change.ops[:] = [item for item in change.ops if item not in own]
         return
@@ -142,10 +143,6 @@ def _settle(
     if own or reflected is None or not _is_wanted(context, index, "index", False, reflected):
         return
     change.ops += [ops.DropIndexOp.from_index(reflected), ops.CreateIndexOp.from_index(index)]
-
-
-def _is_about(operation: ops.MigrateOperation, name: str) -> bool:
-    return isinstance(operation, (ops.CreateIndexOp, ops.DropIndexOp)) and operation.index_name == name
 
 
 def _is_wanted(context: AutogenContext, item: t.Any, kind: t.Any, reflected: bool, other: t.Any) -> bool:

@@ -25,6 +25,7 @@ from ...runtime.guards.sqlite.tokens import split
 from ...runtime.guards.sqlite.tokens import text_of
 from ...runtime.guards.sqlite.tokens import tokens
 from .. import names
+from ..operations import is_about_index
 from ..reflection.renamed_inspector import renames_of
 from ..sql_text import clause
 
@@ -97,7 +98,7 @@ def compare_sqlite_indexes(
         old, new = stored.get(key), texts.get(key)
         if all(text is None or text.is_plain for text in (old, new)) and _has_columns_only(wanted.get(key)):
             continue
-        change.ops[:] = [item for item in change.ops if not _is_about(item, key)]
+        change.ops[:] = [item for item in change.ops if not is_about_index(item, key)]
         if old is not None and new is not None and old.meaning == new.meaning:
             continue
         if old is not None and reflected is not None:
@@ -121,10 +122,6 @@ def _stored(context: AutogenContext, schema: str | None, table: sa.Table | None)
 
 def _has_columns_only(index: sa.Index | None) -> bool:
     return index is None or all(isinstance(item, sa.Column) for item in index.expressions)
-
-
-def _is_about(operation: ops.MigrateOperation, name: str) -> bool:
-    return isinstance(operation, (ops.CreateIndexOp, ops.DropIndexOp)) and operation.index_name == name
 
 
 def _filtered(context: AutogenContext, index: sa.Index, reflected: bool, kind: t.Any) -> list[t.Any]:

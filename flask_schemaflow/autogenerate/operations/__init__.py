@@ -253,6 +253,16 @@ def follows(operation: ops.MigrateOperation) -> bool:
 _FOLLOWS = "follows"
 
 
+def is_about_index(operation: t.Any, name: str) -> bool:
+    """Return whether an operation creates or drops the index of this name."""
+    return isinstance(operation, (ops.CreateIndexOp, ops.DropIndexOp)) and operation.index_name == name
+
+
+def drops_foreign_key(operation: t.Any) -> bool:
+    """Return whether an operation drops a foreign key."""
+    return isinstance(operation, ops.DropConstraintOp) and operation.constraint_type == "foreignkey"
+
+
 def table_of(operation: t.Any) -> str:
     """Return the name of the table that an operation is about; empty where there is none."""
     return getattr(operation, "table_name", None) or getattr(operation, "source_table", None) or ""

@@ -13,7 +13,6 @@ import typing as t
 
 import sqlalchemy as sa
 from alembic.operations import ops
-from sqlalchemy.schema import CreateColumn
 
 from .. import names
 from ..comparators.checks import AddCheck
@@ -25,7 +24,7 @@ from ..operations import remark
 from ..operations import Statement
 from ..operations.fills import default_value
 from ..pipeline import PassContext
-from ..sql_text import single_percents
+from ..sql_text import column_definition
 
 Operations = list[t.Any]
 
@@ -189,7 +188,7 @@ class _Changes:
         name = quote(old.name)
         if self.context.dialect == "postgresql":
             return [f"ALTER TABLE {table} ALTER COLUMN {name} {change}" for change in _altered(old, new, dialect)]
-        wanted = _definition(new, dialect)
+        wanted = column_definition(new, dialect)
         if old.computed is not None and old.computed.persisted:
             return [f"ALTER TABLE {table} MODIFY {wanted}"]
         copy = quote("schemaflow_copy")
@@ -213,10 +212,6 @@ def _constraint(constraint: t.Any) -> t.Any:
         table = constraint.table
         return AddCheck(constraint.name, table.name, written(constraint), table.schema)
     return ops.AddConstraintOp.from_constraint(constraint)
-
-
-def _definition(column: sa.Column[t.Any], dialect: sa.Dialect) -> str:
-    return single_percents(str(CreateColumn(column).compile(dialect=dialect)), dialect)
 
 
 def _altered(old: sa.Column[t.Any], new: sa.Column[t.Any], dialect: sa.Dialect) -> list[str]:

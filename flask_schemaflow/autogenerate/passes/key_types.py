@@ -20,6 +20,7 @@ from ..comparators.checks import constraint_name
 from ..comparators.checks import DropCheck
 from ..comparators.checks import written
 from ..names import referred
+from ..operations import drops_foreign_key
 from ..operations import Key
 from ..operations.tables import column_names
 from ..operations.tables import DroppedTable
@@ -108,8 +109,7 @@ class _Around:
         """Take foreign keys that the revision drops or creates too late or too early out of a container."""
         key = self.context.key_of(container)
         for change in list(container.ops):
-            is_drop = isinstance(change, ops.DropConstraintOp) and change.constraint_type == "foreignkey"
-            is_create = isinstance(change, ops.CreateForeignKeyOp)
+            is_drop, is_create = drops_foreign_key(change), isinstance(change, ops.CreateForeignKeyOp)
             if not (is_drop and drops or is_create and creates):
                 continue
             if self._needs(key, t.cast(t.Any, change).to_constraint()):

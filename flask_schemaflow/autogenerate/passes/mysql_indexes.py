@@ -15,6 +15,7 @@ from alembic.operations import ops
 
 from ...runtime.guard import MYSQL
 from ..operations import as_kind
+from ..operations import drops_foreign_key
 from ..operations import OwnOperation
 from ..operations.tables import foreign_key
 from ..pipeline import PassContext
@@ -57,7 +58,7 @@ class _Table:
         same = [item for item in containers if (item.schema, item.table_name) == (operation.schema, name)]
         everything: list[t.Any] = [change for item in same for change in item.ops]
         self.made = [_made_columns(change) for change in everything]
-        self.dropped = {str(c.constraint_name) for c in everything if _drops_key(c)}
+        self.dropped = {str(c.constraint_name) for c in everything if drops_foreign_key(c)}
         self.gone = {_index_name(change) for change in everything} - {""}
 
     def changes(self) -> list[t.Any]:
@@ -67,7 +68,7 @@ class _Table:
         freed = [name for name in self.keys if name not in self.dropped and self._loses_index(name, here)]
         result += [ops.DropConstraintOp.from_constraint(self._constraint(name)) for name in freed]
         # Foreign keys are dropped first and created last.
-        drops: list[t.Any] = [change for change in self.operation.ops if _drops_key(change)]
+        drops: list[t.Any] = [change for change in self.operation.ops if drops_foreign_key(change)]
         creations = [change for change in self.operation.ops if isinstance(change, ops.CreateForeignKeyOp)]
         result += drops
         result += [
@@ -131,10 +132,6 @@ class _Table:
 
 def _names(columns: t.Iterable[t.Any]) -> Columns:
     return tuple(str(column) for column in columns)
-
-
-def _drops_key(change: t.Any) -> bool:
-    return isinstance(change, ops.DropConstraintOp) and change.constraint_type == "foreignkey"
 
 
 def _index_name(change: t.Any) -> str:

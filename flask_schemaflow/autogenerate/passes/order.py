@@ -22,6 +22,7 @@ from alembic.operations import ops
 from ...runtime.guard import MYSQL
 from ..names import referred
 from ..operations import as_kind
+from ..operations import drops_foreign_key
 from ..operations import Key
 from ..operations.enums import TypeStatements
 from ..operations.tables import AutoIncrement
@@ -209,7 +210,7 @@ class _Order:
             if context.stored(*owner) is None:
                 continue
             own = [item for item in self.ops if isinstance(item, ops.ModifyTableOps) and self.key(item) == owner]
-            dropped = {str(c.constraint_name) for item in own for c in _changes(item) if _is_drop(c)}
+            dropped = {str(c.constraint_name) for item in own for c in _changes(item) if drops_foreign_key(c)}
             for reported in context.inspector_after.get_foreign_keys(owner[1], schema=owner[0]):
                 key = set(moved.get(self.normal(reported["referred_schema"], reported["referred_table"]), ()))
                 referred = set(reported["referred_columns"])
@@ -271,12 +272,8 @@ def _old_key(operation: t.Any) -> list[str]:
     return []
 
 
-def _is_drop(change: t.Any) -> bool:
-    return isinstance(change, ops.DropConstraintOp) and change.constraint_type == "foreignkey"
-
-
 def _is_foreign_key(change: t.Any) -> bool:
-    return _is_drop(change) or isinstance(change, ops.CreateForeignKeyOp)
+    return drops_foreign_key(change) or isinstance(change, ops.CreateForeignKeyOp)
 
 
 def _makes_unique(operation: t.Any) -> bool:

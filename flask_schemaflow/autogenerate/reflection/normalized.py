@@ -22,12 +22,13 @@ from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.schema import AddConstraint
 from sqlalchemy.schema import CreateIndex
 
+from ...backfills.sql import single_percents
 from ..operations.fills import stored_type
 from ..sql_text import clause
+from ..sql_text import column_definition
 from ..sql_text import compiled
 from ..sql_text import complete_table
 from ..sql_text import escape_table
-from ..sql_text import single_percents
 
 Read = t.TypeVar("Read")
 
@@ -160,7 +161,7 @@ class Mirror:
         if column is column.table.autoincrement_column and not counts:
             # It would have to be a key on MariaDB, and make a sequence on PostgreSQL.
             return self._plain(column)
-        return single_percents(str(sa.schema.CreateColumn(column).compile(dialect=self.dialect)), self.dialect)
+        return column_definition(column, self.dialect)
 
     def _plain(self, column: sa.Column[t.Any]) -> str:
         name = self.dialect.identifier_preparer.quote(column.name)

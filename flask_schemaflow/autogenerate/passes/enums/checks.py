@@ -40,6 +40,7 @@ from . import checked_enum
 from . import native_enum
 from .conversion import invalid_values
 from .values import EnumColumn
+from .values import remark_rows
 from .values import understand
 from .values import ValueChange
 
@@ -215,9 +216,7 @@ def _write(
         container.ops[:0] = before.ops
     added = AddCheck(item.name, table, item.text, schema)
     gone = [value for value in removed if value not in remap.values]
-    if gone:
-        listed = ", ".join(gone)
-        remark(added, f"The next line fails if rows have {listed} in {item.place}. Change these rows first.")
+    remark_rows(added, str(item.place), gone)
     container.ops.append(added)
 
 

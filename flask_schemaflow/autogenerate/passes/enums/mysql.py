@@ -16,7 +16,6 @@ from sqlalchemy.dialects import mysql
 
 from ....runtime.guard import MYSQL
 from ...operations import put_before_type_changes
-from ...operations import remark
 from ...operations.enums import Elsewhere
 from ...operations.fills import default_value
 from ...pipeline import PassContext
@@ -32,6 +31,7 @@ from .conversion import invalid_values
 from .conversion import is_addition
 from .conversion import literal_of
 from .values import EnumColumn
+from .values import remark_rows
 from .values import understand
 from .values import ValueChange
 
@@ -61,19 +61,13 @@ def _before(context: PassContext, operation: ops.AlterColumnOp) -> list[ops.Migr
     change = understand(context, there, values, [place], old is None)
     if change is None:
         return []
-    _comment(operation, place, change, old is not None)
+    if old is not None:
+        gone = [value for value in change.removed if (place, value) not in change.fills]
+        remark_rows(operation, str(place), gone, change.added)
     if not (change.renames or change.fills):
         return []
     remap = RemapValues.of(place, change)
     return [remap] if old is None else [_widened(operation, change), remap]
-
-
-def _comment(operation: ops.AlterColumnOp, place: EnumColumn, change: ValueChange, was_enum: bool) -> None:
-    gone = [value for value in change.removed if (place, value) not in change.fills]
-    text = "The next line fails if rows have {} in {}. Change these rows first."
-    there = text.format(", ".join(gone), place) if gone and was_enum else ""
-    back = text.format(", ".join(change.added), place) if change.added and was_enum else ""
-    remark(operation, there, back)
 
 
 def _widened(operation: ops.AlterColumnOp, change: ValueChange) -> ops.ModifyTableOps:

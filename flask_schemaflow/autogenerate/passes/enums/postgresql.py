@@ -22,7 +22,6 @@ from ...comparators.checks import DropCheck
 from ...comparators.checks import LITERAL
 from ...operations import Key
 from ...operations import OnlyBack
-from ...operations import remark
 from ...operations import Statement
 from ...operations.enums import Direction
 from ...operations.enums import Elsewhere
@@ -45,6 +44,7 @@ from .conversion import is_addition
 from .conversion import renamed_values
 from .conversion import take_defaults
 from .mysql import write_elsewhere
+from .values import remark_rows
 from .values import understand
 from .values import ValueChange
 from .written_types import restore_types
@@ -257,7 +257,7 @@ class _Work:
             self.up.ops.insert(self.front if is_renamed else 0, addition)
             made.append(back)
         if change.removed or change.added:
-            _comment(made[-1], self.catalog.qualified(enum.key), change.removed, change.added)
+            remark_rows(made[-1], self.catalog.qualified(enum.key), change.removed, change.added)
         self.up.ops[self.front : self.front] = [*drops, *made, *elsewhere]
 
     def _drops_with(self, enum: EnumType, labels: set[str]) -> list[ops.MigrateOperation]:
@@ -335,10 +335,3 @@ def _names_one(operation: ops.MigrateOperation, labels: set[str]) -> bool:
     elif isinstance(operation, ops.DropColumnOp) and (computed := operation.to_column().computed) is not None:
         text = str(computed.sqltext)
     return any(match[1] in labels for match in LITERAL.finditer(text))
-
-
-def _comment(made: ops.MigrateOperation, name: str, removed: t.Sequence[str], added: t.Sequence[str]) -> None:
-    text = "The next line fails if rows have {} in {}. Change these rows first."
-    there = text.format(", ".join(removed), name) if removed else ""
-    back = text.format(", ".join(added), name) if added else ""
-    remark(made, there, back)

@@ -14,11 +14,14 @@ import re
 import typing as t
 
 import sqlalchemy as sa
+from alembic.operations import ops
 
+from ....backfills.sql import single_percents
 from ....errors.autogenerate import InvalidAnswer
 from ....records import Record
 from ...operations import Key
 from ...operations import label
+from ...operations import remark
 from ...operations.fills import SQL
 from ...operations.fills import Value
 from ...pipeline import PassContext
@@ -27,7 +30,6 @@ from ...questions import argument
 from ...questions import Question
 from ...questions import rename_option
 from ...sql_text import escaped
-from ...sql_text import single_percents
 
 _ALIKE = 0.5
 """From which likeness on a question is worth it where several values go or come."""
@@ -281,3 +283,16 @@ def _rows(context: PassContext, place: EnumColumn, value: str) -> int:
 
 
 _TEXT_TYPES = {"postgresql": "TEXT", "sqlite": "TEXT"}
+
+
+def remark_rows(
+    operation: ops.MigrateOperation, name: str, removed: t.Sequence[str], added: t.Sequence[str] = ()
+) -> None:
+    """Write before an operation that it fails on rows with a removed value, its reverse on those with an added one.
+
+    :param name: of the column or type that loses the values.
+    """
+    text = "The next line fails if rows have {} in {}. Change these rows first."
+    there = text.format(", ".join(removed), name) if removed else ""
+    back = text.format(", ".join(added), name) if added else ""
+    remark(operation, there, back)

@@ -53,7 +53,7 @@ def upgrade(
 
     REVISION is an id, a branch label, head, heads or a step such as +1. Default: head.
     """
-    if selection := _selected(fleet, sql, binds, backup):
+    if selection := selected(fleet, sql=sql, binds=binds, backup=backup):
         action = Action("upgrade", revision, tag=tag, create=create_database)
         return run_fleet(action, selection, shared, yes=yes)
     has_tenants = is_for_tenants(shared.directory) and not sql
@@ -101,7 +101,7 @@ def downgrade(
 
     REVISION is an id, base or a step such as -1. Default: -1, one step.
     """
-    if selection := _selected(fleet, sql, binds, backup):
+    if selection := selected(fleet, sql=sql, binds=binds, backup=backup):
         return _downgrade_tenants(shared, selection, revision, tag, yes)
     asks = not yes and can_ask()
     run = functools.partial(
@@ -143,7 +143,7 @@ def stamp(
 
     REVISIONS are ids, heads or base. Default: head.
     """
-    if selection := _selected(fleet, sql, binds):
+    if selection := selected(fleet, sql=sql, binds=binds):
         if verify:
             raise InvalidArgument("--verify can't be used with tenants.", hint="Leave it out.")
         action = Action("stamp", " ".join(revisions) or "head", tag=tag, purge=purge)
@@ -168,24 +168,6 @@ def ensure_version(shared: Shared, sql: bool, binds: tuple[str, ...]) -> None:
     with alembic_lines(shared):
         report = commands.ensure_version(sql=sql, binds=binds, **shared.arguments)
     _finish(report, shared, "The version table exists.")
-
-
-def _selected(
-    options: dict[str, t.Any], sql: bool, binds: tuple[str, ...], backup: bool | None = None
-) -> Selection | None:
-    """Return the tenants that were chosen, ``None`` if the command is for the application's own databases."""
-    selection = selected(options)
-    if not selection:
-        return None
-    for name, given in (("--sql", sql), ("--bind", bool(binds)), ("--backup", bool(backup))):
-        if given:
-            raise InvalidArgument(
-                f"{name} can't be used with tenants.",
-                hint="The SQL is the same for every tenant: leave the tenants out."
-                if name == "--sql"
-                else "Leave it out.",
-            )
-    return selection
 
 
 def _downgrade_tenants(shared: Shared, selection: Selection, revision: str, tag: str | None, yes: bool) -> None:

@@ -38,7 +38,6 @@ from .tenants import fleet_options
 from .tenants import one_tenant
 from .tenants import selected
 from .tenants import selecting_options
-from .tenants import Selection
 
 if t.TYPE_CHECKING:
     import datetime
@@ -122,7 +121,7 @@ def status(
     shared: Shared, as_json: bool, check: bool, binds: tuple[str, ...], failed: bool, **fleet: t.Any
 ) -> None:
     """Show applied and pending revisions of each database."""
-    selection = _selected(fleet, binds)
+    selection = selected(fleet, binds=binds)
     if selection is not None:
         return status_of_fleet(selection, shared, as_json, check, failed)
     if failed:
@@ -160,7 +159,7 @@ def log(shared: Shared, as_json: bool, limit: int | None, binds: tuple[str, ...]
 
 def check(shared: Shared, as_json: bool, binds: tuple[str, ...], **fleet: t.Any) -> None:
     """Fail if the models differ from the database."""
-    selection = _selected(fleet, binds)
+    selection = selected(fleet, binds=binds)
     if selection is not None:
         return run_fleet(Action("check"), selection, shared, yes=True, as_json=as_json)
     try:
@@ -189,13 +188,6 @@ def _echo_table(record: Standing, is_first: bool) -> None:
             echo(line[9:], label=f"  {mark} {word}" if marks else f"  {word}", colour=colour, bold=False)
         else:
             echo(line)
-
-
-def _selected(options: dict[str, t.Any], binds: tuple[str, ...]) -> Selection | None:
-    selection = selected(options)
-    if selection and binds:
-        raise InvalidArgument("--bind can't be used with tenants.", hint="Leave it out.")
-    return selection or None
 
 
 def _list(item: Revision, shared: Shared) -> None:

@@ -65,10 +65,13 @@ class Selection(Record):
             ) from error
 
 
-def selected(options: dict[str, t.Any]) -> Selection:
-    """Return the options of tenants among those of a command, which keeps the others.
+def selected(
+    options: dict[str, t.Any], *, sql: bool = False, binds: t.Sequence[str] = (), backup: bool | None = None
+) -> Selection | None:
+    """Return the tenants that were chosen, ``None`` if the command is for the application's own databases.
 
-    :raises InvalidArgument: for options that mean nothing without tenants.
+    :param options: those of the command, which keeps what is not about tenants.
+    :raises InvalidArgument: for options that mean nothing without tenants, or with them.
     """
     names = {field.name: field.default for field in dataclasses.fields(Selection)}
     found = Selection(**{name: options.pop(name) for name in list(options) if name in names})
@@ -77,7 +80,15 @@ def selected(options: dict[str, t.Any]) -> Selection:
         name = changed[0].replace("_", "-")
         hint = "Add --all-tenants, --tenant NAME or --tenants-from FILE."
         raise InvalidArgument(f"--{name} needs tenants.", hint=hint)
-    return found
+    for name, given in (("--sql", sql), ("--bind", bool(binds)), ("--backup", bool(backup))):
+        if found and given:
+            raise InvalidArgument(
+                f"{name} can't be used with tenants.",
+                hint="The SQL is the same for every tenant: leave the tenants out."
+                if name == "--sql"
+                else "Leave it out.",
+            )
+    return found or None
 
 
 def selecting_options() -> list[click.Parameter]:

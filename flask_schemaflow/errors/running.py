@@ -92,6 +92,18 @@ class ChangedMeanwhile(RunError, code="SF512"):
     Cure: run the command again to apply the remaining revisions.
     """
 
+    @classmethod
+    def of(cls, database: str, before: t.Iterable[str], now: t.Iterable[str], when: str) -> ChangedMeanwhile:
+        """Return the error for a database whose version table holds other revisions than the run has read or written.
+
+        :param when: completes "Another tool migrated it ...".
+        """
+        old, new = (", ".join(sorted(heads)) or "no revision" for heads in (before, now))
+        return cls(
+            f"Another tool migrated the {database} database from {old} to {new} {when}.",
+            hint="Run the command again to apply the remaining revisions.",
+        )
+
 
 class OutsideTransaction(RunError, code="SF513"):
     """A statement can't run inside the transaction of a SQLite migration.

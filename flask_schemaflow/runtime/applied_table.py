@@ -59,7 +59,7 @@ def with_history(standing: Standing, connection: sa.Connection, version_table: s
     """Return the status of a database, completed by what it records of its revisions and their backfills."""
     rows = Store(version_table, schema).rows(connection)
     backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
-    history = tuple(_read_if_there(connection, version_table, schema))
+    history = tuple(read_if_there(connection, version_table, schema))
     kept = _kept_digests(history)
     drifted = changed_tables(kept, read_digests(connection, version_table, schema)) if kept else ()
     paths = {revision.id: revision.path for revision in standing.applied}
@@ -91,7 +91,7 @@ def edited_sentence(record: AppliedRevision, path: str) -> str:
 
 def changed_since_upgrade(connection: sa.Connection, version_table: str, schema: str | None) -> tuple[str, ...] | None:
     """Return the tables that changed since the last upgrade; ``None`` if the database keeps no digests of them."""
-    kept = _kept_digests(_read_if_there(connection, version_table, schema))
+    kept = _kept_digests(read_if_there(connection, version_table, schema))
     return changed_tables(kept, read_digests(connection, version_table, schema)) if kept else None
 
 
@@ -122,13 +122,8 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
 
 
-def read_applied(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
-    """Return what is recorded of the revisions of one version table; empty if there is no record."""
-    rows = _read_if_there(connection, version_table, schema)
-    return [record for record in rows if not record.revision.startswith(TABLE_ROW)]
-
-
-def _read_if_there(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+def read_if_there(connection: sa.Connection, version_table: str, schema: str | None) -> list[AppliedRevision]:
+    """Return the rows of one version table; none if the database keeps no record."""
     return read_rows(connection, version_table, schema) if is_there(connection, APPLIED_TABLE, schema) else []
 
 

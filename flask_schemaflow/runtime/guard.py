@@ -249,6 +249,12 @@ def is_stamp(step: t.Any) -> bool:
     return not hasattr(step, "revision")
 
 
+def revision_name(info: t.Any) -> str:
+    """Return the revision that a ``MigrationInfo`` of Alembic is about; for a stamp, those that it begins at."""
+    revision = info.up_revision
+    return revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base"
+
+
 class Guards:
     """The guards of one scope: called in the order of the registry, closed in reverse.
 

@@ -33,6 +33,7 @@ from .database_status import current_heads
 from .guard import Guards
 from .guard import is_stamp
 from .guard import Mode
+from .guard import revision_name
 from .guard import Scope
 from .guard import StartOver
 from .guards.registry import GUARDS
@@ -347,7 +348,7 @@ def _record(step: t.Any, bind: str | None) -> Step:
         )
     info = step.info
     revision = info.up_revision
-    name = revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base"
+    name = revision_name(info)
     if not info.is_upgrade:
         # What the database is at from now on; the revision above is what it was at.
         revision = next(iter(info.destination_revisions), None)

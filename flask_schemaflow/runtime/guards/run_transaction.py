@@ -25,6 +25,7 @@ from ..connections import commits_each_statement
 from ..connections import execute_beneath
 from ..guard import Guard
 from ..guard import is_stamp
+from ..guard import revision_name
 from ..guard import Scope
 
 _ROLLBACK = re.compile(r"\s*(?:ROLLBACK|ABORT)(?:\s+(?:WORK|TRANSACTION))?\s*;?\s*$", re.I)
@@ -206,8 +207,7 @@ class RunTransaction(Guard):
     def version_written(self, scope: Scope, step: t.Any) -> None:
         """Note that a version waits for its commit."""
         if not commits_each_statement(scope.connection):
-            revision = step.up_revision
-            self._written.append(", ".join(step.source_revision_ids) if revision is None else revision.revision)
+            self._written.append(revision_name(step))
 
     def end_step(self, scope: Scope, step: t.Any) -> None:
         """Commit a transaction that began after the revision had ended Alembic's."""

@@ -317,10 +317,7 @@ def check_versions(scope: Scope, when: str) -> None:
     stored = _read_postgresql(scope) if scope.dialect == "postgresql" else _read(scope, when)
     if scope.heads is None or stored == scope.heads:
         return
-    raise errors.ChangedMeanwhile(
-        f"Another tool migrated the {scope.database} database from {_names(scope.heads)} to {_names(stored)} {when}.",
-        hint="Run the command again to apply the remaining revisions.",
-    )
+    raise errors.ChangedMeanwhile.of(scope.database, scope.heads, stored, when)
 
 
 def table_name(scope: Scope) -> str:
@@ -354,7 +351,3 @@ def _read_postgresql(scope: Scope) -> frozenset[str]:
     statement = f"SELECT v.version_num FROM (SELECT {scope.lock_limit}) AS s LEFT JOIN ({versions}) AS v ON true"
     rows = scope.connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     return frozenset(row[0] for row in rows if row[0] is not None)
-
-
-def _names(heads: t.Iterable[str]) -> str:
-    return ", ".join(sorted(heads)) or "no revision"

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from .... import errors
 from ...connections import is_kept
 from ...guard import Guard
+from ...guard import revision_name
 from ...guard import Scope
 from . import foreign_keys
 from .connection import Driver
@@ -65,7 +66,7 @@ class SqliteTransaction(Guard):
 
     def begin_step(self, scope: Scope, step: t.Any) -> None:
         """Remember which references are broken already, once a transaction."""
-        self._outcome.running = _name(step.info)
+        self._outcome.running = revision_name(step.info)
         if not scope.connection.in_transaction():
             scope.connection.begin()
         if self._transaction.enforced and self._broken is None:
@@ -73,7 +74,7 @@ class SqliteTransaction(Guard):
 
     def version_written(self, scope: Scope, step: t.Any) -> None:
         """Count the revision among those that a rollback takes back and a commit keeps."""
-        self._outcome.add(_name(step))
+        self._outcome.add(revision_name(step))
 
     def failed(self, scope: Scope, error: BaseException) -> None:
         """Say what holds now, and explain a statement that can't run in a transaction."""
@@ -130,11 +131,7 @@ class SqliteTransaction(Guard):
             return
         heads = frozenset(self._heads())
         if heads != scope.heads:
-            raise errors.ChangedMeanwhile(
-                f"Another tool migrated the {scope.bind or 'default'} database from {_names(scope.heads)} to "
-                f"{_names(heads)} while this run held no lock.",
-                hint="Run the command again to apply the remaining revisions.",
-            )
+            raise errors.ChangedMeanwhile.of(scope.database, scope.heads or (), heads, "while this run held no lock")
 
     def before_commit(self) -> None:
         """Refuse the commit if the migration has broken references."""
@@ -303,12 +300,3 @@ class RunOutcome:
             )
         if self._rolled_back:
             yield f"The {database} database was rolled back: {', '.join(self._rolled_back)}."
-
-
-def _name(info: t.Any) -> str:
-    revision = info.up_revision
-    return revision.revision if revision is not None else ", ".join(info.source_revision_ids) or "base"
-
-
-def _names(heads: t.Iterable[str]) -> str:
-    return ", ".join(sorted(heads)) or "no revision"

@@ -339,7 +339,8 @@ class Recorder:
             return
         with self._unobserved():
             self._note(item, connection)
-            if item.word == "SELECT" and item.tables and not item.written:  # asked last, for a look counts as a scan
+            writes = any(row.kind != "read" for row in item.written)  # a function that it calls; FOR UPDATE only reads
+            if item.word == "SELECT" and item.tables and not writes:  # asked last, for a look counts as a scan
                 item.reads_nothing = cursor.rowcount == 0 or self._is_empty(connection, item.tables[0])
 
     def _note(self, item: Observation, connection: sa.Connection) -> None:

@@ -124,7 +124,7 @@ _OWN: dict[str, t.Callable[..., str]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found(Record):
+class _NamedObject(Record):
     """An object of the database that could be renamed; ``default`` is what would be made up for it now."""
 
     kind: t.Literal["index", "constraint"]
@@ -142,7 +142,7 @@ def name_changes(context: PassContext, renames: Renames) -> list[NameChange]:
     origin = {new: old for old, new in renames.tables.items()}
     found: list[NameChange] = []
     for key in sorted(_affected(context, renames), key=str):
-        objects = list(_objects(context, seen, _Table(key, origin.get(key, key), renames)))
+        objects = list(_objects(context, seen, _RenamedTable(key, origin.get(key, key), renames)))
         found += _changes(context, key, objects)
         old = origin.get(key, key)
         # A new table that refers to a renamed one has nothing to rename.
@@ -170,7 +170,7 @@ def _referred(key: sa.ForeignKeyConstraint) -> Key:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Table(Record):
+class _RenamedTable(Record):
     """A table under its name of before and of now, and its columns' names of before."""
 
     key: Key
@@ -188,7 +188,7 @@ class _Table(Record):
         return "_".join([self.old[1], *before[:middle], ending]), "_".join([self.key[1], *columns[:middle], ending])
 
 
-def _objects(context: PassContext, seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+def _objects(context: PassContext, seen: sa.Inspector, table: _RenamedTable) -> t.Iterator[_NamedObject]:
     if not seen.has_table(table.key[1], schema=table.key[0]):
         return
     yield from _indexes(seen, table)
@@ -198,7 +198,7 @@ def _objects(context: PassContext, seen: sa.Inspector, table: _Table) -> t.Itera
             yield _check(str(check["name"]), table.key, table.old, table.renames.columns.get(table.key, {}))
 
 
-def _indexes(seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+def _indexes(seen: sa.Inspector, table: _RenamedTable) -> t.Iterator[_NamedObject]:
     for index in seen.get_indexes(table.key[1], schema=table.key[0]):
         if not index["name"] or index.get("duplicates_constraint"):
             continue
@@ -208,37 +208,37 @@ def _indexes(seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
         names = table.made_up(index["name"], columns, "key") if index["unique"] else ("", "")
         # PostgreSQL's way to make up a name is nothing that MariaDB does.
         names = names if names[0] == index["name"] and names[0].startswith("uq_") else ("", "")
-        yield _Found("index", ("index", columns, bool(index["unique"])), index["name"], *names)
+        yield _NamedObject("index", ("index", columns, bool(index["unique"])), index["name"], *names)
 
 
-def _keys(seen: sa.Inspector, table: _Table) -> t.Iterator[_Found]:
+def _keys(seen: sa.Inspector, table: _RenamedTable) -> t.Iterator[_NamedObject]:
     """Return the primary key, the unique constraints and the foreign keys."""
     schema, name = table.key
     primary = seen.get_pk_constraint(name, schema=schema)
     if primary.get("name"):
         names = table.made_up(primary["name"], [], "pkey")
-        yield _Found("constraint", ("primary",), str(primary["name"]), *names)
+        yield _NamedObject("constraint", ("primary",), str(primary["name"]), *names)
     for unique in seen.get_unique_constraints(name, schema=schema):
         columns = unique["column_names"]
         names = table.made_up(unique["name"], columns, "key")
-        yield _Found("constraint", ("unique", tuple(columns)), str(unique["name"]), *names)
+        yield _NamedObject("constraint", ("unique", tuple(columns)), str(unique["name"]), *names)
     for item in seen.get_foreign_keys(name, schema=schema):
         columns = item["constrained_columns"]
         target = table.renames.key(item["referred_schema"], item["referred_table"])
         names = table.made_up(item["name"], columns, "fkey", target)
-        yield _Found("constraint", ("foreign", tuple(columns), target), str(item["name"]), *names)
+        yield _NamedObject("constraint", ("foreign", tuple(columns), target), str(item["name"]), *names)
 
 
-def _check(name: str, key: Key, old: Key, columns: t.Mapping[str, str]) -> _Found:
+def _check(name: str, key: Key, old: Key, columns: t.Mapping[str, str]) -> _NamedObject:
     new = name.replace(f"{old[1]}_", f"{key[1]}_", 1) if name.startswith(f"{old[1]}_") else name
     for before, after in columns.items():
         if name.startswith(f"{old[1]}_{before}_check"):
             new = f"{key[1]}_{after}_check" + name.removeprefix(f"{old[1]}_{before}_check")
     made_up = name if name.startswith(f"{old[1]}_") and "_check" in name else ""
-    return _Found("constraint", ("check", new), name, made_up, new)
+    return _NamedObject("constraint", ("check", new), name, made_up, new)
 
 
-def _changes(context: PassContext, key: Key, objects: t.Sequence[_Found]) -> t.Iterator[NameChange]:
+def _changes(context: PassContext, key: Key, objects: t.Sequence[_NamedObject]) -> t.Iterator[NameChange]:
     wanted = _model_names(context, key)
     taken = {item.name for item in objects}
     used = {name for name in wanted.values() if name}

@@ -31,13 +31,13 @@ from .batches import load_key
 from .decorator import Backfill
 from .decorator import Pause
 from .table import BackfillStatus
+from .table import BackfillStore
 from .table import CANCELLED
 from .table import FAILED
 from .table import FINISHED
 from .table import PAUSED
 from .table import PENDING
 from .table import status_of
-from .table import Store
 
 _SHORTEST, _LONGEST = 0.2, 0.5  # seconds of a batch
 _LARGEST = 100_000
@@ -86,7 +86,7 @@ class RowPlace:
     :param lock_timeout: seconds that a statement waits for a lock; 0 for the server's own limit.
     """
 
-    store: Store
+    store: BackfillStore
     revision: str
     database: str = "default"
     lease_seconds: float = 10.0

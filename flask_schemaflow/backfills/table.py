@@ -110,7 +110,7 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 
 
-class Store:
+class BackfillStore:
     """The rows of the backfills of one version table.
 
     :param options: execution options of every statement.

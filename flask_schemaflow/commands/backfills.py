@@ -14,13 +14,13 @@ from ..backfills.runner import RowPlace
 from ..backfills.runner import Runner
 from ..backfills.runner import Tell
 from ..backfills.table import BackfillStatus
+from ..backfills.table import BackfillStore
 from ..backfills.table import CANCELLED
 from ..backfills.table import FINISHED
 from ..backfills.table import OVER
 from ..backfills.table import PAUSED
 from ..backfills.table import PENDING
 from ..backfills.table import status_of
-from ..backfills.table import Store
 from ..errors.running import BackfillUnknown
 from ..extension import Directory
 from ..extension import XArg
@@ -47,7 +47,7 @@ class _AppliedBackfill:
     """A backfill of a revision that is applied to one database."""
 
     engine: sa.Engine
-    store: Store
+    store: BackfillStore
     work: Backfill
     revision: str
     database: str
@@ -178,7 +178,7 @@ def _find(environment: Environment, binds: t.Sequence[str]) -> list[_AppliedBack
     found: list[_AppliedBackfill] = []
 
     def look(scope: Scope, heads: tuple[str, ...]) -> None:
-        store = Store(scope.version_table, scope.version_table_schema)
+        store = BackfillStore(scope.version_table, scope.version_table_schema)
         rows = {(row.revision, row.name): row for row in store.rows(scope.connection)}
         for script in _applied(environment, heads):
             for work in backfills_of(script.module, scope.bind):

@@ -169,7 +169,7 @@ def rebase(
 
 
 def _is_applied(
-    directory: Directory | None, plan: work.Plan, applied: dict[str, list[str]], x_arg: XArg
+    directory: Directory | None, plan: work.Move, applied: dict[str, list[str]], x_arg: XArg
 ) -> RebaseApplied:
     losses = losses_of_downgrade(directory, work.before_chain(plan), x_arg, list(applied))
     listed = "; ".join(f"{database} has {', '.join(names)}" for database, names in applied.items())

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from .observation import Observation
 from .raw import query
 from .raw import reading
-from .shapes import Change
 from .shapes import split
+from .shapes import TableChange
 from .shapes import TEMPORARY
 from .sql_text import bare
 
@@ -27,7 +27,7 @@ _INTEGERS = {"SMALLINT": (-(2**15), 2**15 - 1), "INTEGER": (-(2**31), 2**31 - 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Failure:
+class RowFailure:
     """What makes a statement fail.
 
     :param words: what is wrong with the rows.
@@ -46,7 +46,7 @@ class Failure:
 class Checked:
     """The failures that the checks found, and what could not be checked."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[RowFailure, ...] = ()
     given_up: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ def check_data(source: sa.Engine, observations: t.Sequence[Observation]) -> Chec
                         elif found:
                             cause = _cause(observations, item, change.table)
                             is_changed = item.is_lax and change.kind in ("type", "not_null")
-                            failures.append(Failure(cause, change.table, words, sql, is_changed))
+                            failures.append(RowFailure(cause, change.table, words, sql, is_changed))
             written.update(row.table for row in item.written if row.kind != "read")
             written.update(item.empties)
     return Checked(tuple(failures), tuple(given_up))
@@ -115,7 +115,7 @@ def _has_rows(connection: sa.Connection, sql: str) -> bool | None:
     return found
 
 
-def _checks(connection: sa.Connection, change: Change, statement: str) -> t.Iterator[tuple[str, str]]:
+def _checks(connection: sa.Connection, change: TableChange, statement: str) -> t.Iterator[tuple[str, str]]:
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(quote(part) for part in split(change.table) if part)
     columns = [quote(name) for name in change.columns]
@@ -140,7 +140,7 @@ def _checks(connection: sa.Connection, change: Change, statement: str) -> t.Iter
         yield from _values_that_do_not_fit(connection, change, table, _converted(statement, change) or columns[0])
 
 
-def _converted(statement: str, change: Change) -> str:
+def _converted(statement: str, change: TableChange) -> str:
     """Return the expression that a statement gives for the new values of a column; empty without one."""
     column = rf"ALTER\s+(?:COLUMN\s+)?\"?{re.escape(change.columns[0])}\"?\s+(?:SET\s+DATA\s+)?TYPE\b"
     using = r"(?:(?!,\s*ALTER\b).)*?\bUSING\b(.+?)(?=,\s*(?:ALTER|ADD|DROP)\b|;?\s*$)"
@@ -148,7 +148,7 @@ def _converted(statement: str, change: Change) -> str:
     return f"({match[1].strip()})" if match else ""
 
 
-def _orphans(connection: sa.Connection, change: Change, table: str) -> tuple[str, str]:
+def _orphans(connection: sa.Connection, change: TableChange, table: str) -> tuple[str, str]:
     quote = connection.dialect.identifier_preparer.quote
     other = ".".join(quote(part) for part in split(change.new) if part)
     pairs = list(zip(change.columns, change.referred, strict=False))
@@ -159,7 +159,7 @@ def _orphans(connection: sa.Connection, change: Change, table: str) -> tuple[str
 
 
 def _values_that_do_not_fit(
-    connection: sa.Connection, change: Change, table: str, column: str
+    connection: sa.Connection, change: TableChange, table: str, column: str
 ) -> t.Iterator[tuple[str, str]]:
     new = change.new
     length = getattr(new, "length", None)

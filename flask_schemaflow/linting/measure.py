@@ -19,7 +19,7 @@ from ..targets import Target
 from .data_checks import check_data
 from .data_checks import Checked
 from .observation import Observation
-from .observation import Recorder
+from .observation import StatementRecorder
 from .raw import query
 from .recorders import RECORDERS
 from .records import CheckedRevision
@@ -27,18 +27,18 @@ from .records import Finding
 from .records import LintReport
 from .records import Statement
 from .records import Transaction
+from .rule_input import RuleInput
 from .rules import findings_of
 from .running_code import Broken
 from .running_code import broken_statements
-from .shapes import Change
 from .shapes import shape_of
 from .shapes import ShapeBook
+from .shapes import TableChange
 from .sizes import read_sizes
 from .sizes import Sizes
 from .source import SourceFile
 from .source import with_allowances
 from .sql_text import bare
-from .subject import Subject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Measurement:
         engine = scratch.engine
         ignored = OWN_TABLES | {scratch.options.get("version_table") or "alembic_version"}
         self.dialect = engine.dialect.name
-        self.recorder: Recorder = RECORDERS[self.dialect](engine, source, ignored)
+        self.recorder: StatementRecorder = RECORDERS[self.dialect](engine, source, ignored)
         self.settings = self._settings()
         self.made: set[str] = set()
 
@@ -142,7 +142,7 @@ class Measurement:
         checked = Checked()
         if self.check_rows and self.source is not None and direction == "upgrade":
             checked = check_data(self.source, measured.observations)
-        subject = Subject(
+        subject = RuleInput(
             self.dialect,
             measured.observations,
             self.sizes,
@@ -182,7 +182,7 @@ def _note_replaced(
                 before = shapes.before[change.table].columns
                 gone = [name for name in before if name not in shape.columns]
                 item.changes.remove(change)
-                item.changes += [Change("drop_column", change.table, (name,), before[name]) for name in gone]
+                item.changes += [TableChange("drop_column", change.table, (name,), before[name]) for name in gone]
 
 
 def verdict_of(findings: t.Iterable[Finding]) -> str:

@@ -23,9 +23,9 @@ from .raw import is_autocommit
 from .raw import query
 from .raw import words_of
 from .running_code import broken_statements
-from .shapes import Change
 from .shapes import ShapeBook
 from .shapes import split
+from .shapes import TableChange
 from .source import lines_of
 from .sql_text import first_word
 from .sql_text import readable
@@ -58,7 +58,7 @@ class Hold:
 
 
 @dataclasses.dataclass(frozen=True)
-class Written:
+class WrittenRows:
     """Rows that a statement changes and so locks.
 
     :param share: the part of the table's rows, from 0 to 1.
@@ -123,7 +123,7 @@ class Observation:
     locks: dict[str, str] = dataclasses.field(default_factory=dict)
     holds: list[Hold] = dataclasses.field(default_factory=list)
     work: dict[str, str] = dataclasses.field(default_factory=dict)
-    written: list[Written] = dataclasses.field(default_factory=list)
+    written: list[WrittenRows] = dataclasses.field(default_factory=list)
     empties: list[str] = dataclasses.field(default_factory=list)
     emptied: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     deleted: list[str] = dataclasses.field(default_factory=list)
@@ -131,7 +131,7 @@ class Observation:
     detached: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     orphans: list[Orphans] = dataclasses.field(default_factory=list)
     waits: list[str] = dataclasses.field(default_factory=list)
-    changes: list[Change] = dataclasses.field(default_factory=list)
+    changes: list[TableChange] = dataclasses.field(default_factory=list)
     fires: list[tuple[str, Trigger]] = dataclasses.field(default_factory=list)
     reads_nothing: bool = False
     error: BaseException | None = None
@@ -146,7 +146,7 @@ class Observation:
         return first_word(self.sql)
 
 
-class Recorder:
+class StatementRecorder:
     """Records what the statements of one revision do; the base of those for each kind of database.
 
     :param engine: the scratch database.

@@ -12,8 +12,9 @@ import typing as t
 
 from .observation import Hold
 from .observation import Observation
-from .observation import Written
+from .observation import WrittenRows
 from .records import Finding
+from .rule_input import RuleInput
 from .rulebook import RULES
 from .rules_of_values import charsets
 from .rules_of_values import converted_values
@@ -21,12 +22,11 @@ from .rules_of_values import fills
 from .rules_of_values import losses
 from .rules_of_values import truncated_values
 from .running_code import Broken
-from .shapes import Change
+from .shapes import TableChange
 from .sizes import count_in_words
 from .sizes import in_words
 from .sizes import seconds_of
 from .sql_text import bare
-from .subject import Subject
 from .triggers import acted_on
 
 MANY_ROWS = 10_000
@@ -52,7 +52,7 @@ _MOST_NAMED = 3
 _IN_TRANSACTION = {"25001", "55P04", "25P01"}
 
 
-def findings_of(subject: Subject) -> list[Finding]:
+def findings_of(subject: RuleInput) -> list[Finding]:
     """Return what the rules find, in the order of the file, without what a statement that fails leaves undone."""
     found = [finding for function in _FUNCTIONS for finding in function(subject)]
     found = [item for item in found if item.table not in subject.made or item.code.startswith("fails-")]
@@ -70,33 +70,33 @@ def _is_of_failure(item: Finding, failing: int) -> bool:
     return item.code == "leaves-half" or (item.code.startswith("fails-") and item.number == failing)
 
 
-def _longest(subject: Subject, item: Observation) -> tuple[str, str] | None:
+def _longest(subject: RuleInput, item: Observation) -> tuple[str, str] | None:
     """Return the table and kind of the heaviest work of a statement, if it may take long."""
     works = [(table, work) for table, work in item.work.items() if subject.counts(table, work)]
     works = [(table, work) for table, work in works if work != "write_all" or _many(subject, item, table)]
     return max(works, key=lambda pair: (_ORDER.index(pair[1]), _rows_of(subject, pair[0])), default=None)
 
 
-def _rows_of(subject: Subject, table: str) -> float:
+def _rows_of(subject: RuleInput, table: str) -> float:
     rows = subject.sizes.of(table).rows
     return math.inf if rows is None else rows
 
 
-def _many(subject: Subject, item: Observation, table: str) -> bool:
+def _many(subject: RuleInput, item: Observation, table: str) -> bool:
     """Return whether a statement changes many rows of a table."""
     rows = subject.sizes.of(table).rows
-    written = [row for row in item.written if row.table == table] or [Written(table, 1.0, "update")]
+    written = [row for row in item.written if row.table == table] or [WrittenRows(table, 1.0, "update")]
     counts = (_count(rows, row) for row in written)
     return any(count is None or count > MANY_ROWS for count in counts)
 
 
-def _count(rows: int | None, row: Written) -> int | None:
+def _count(rows: int | None, row: WrittenRows) -> int | None:
     """Return how many rows a statement changes; ``None`` if nobody knows."""
     count = 0 if row.share == 0 else None if rows is None else round(rows * row.share)
     return count if row.most is None else row.most if count is None else min(count, row.most)
 
 
-def _blocking(subject: Subject) -> t.Iterator[Finding]:
+def _blocking(subject: RuleInput) -> t.Iterator[Finding]:
     """Find locks that are held while a statement works on many rows."""
     for item in subject.observations:
         heaviest = _longest(subject, item)
@@ -106,7 +106,7 @@ def _blocking(subject: Subject) -> t.Iterator[Finding]:
             yield _block(subject, item, hold, *heaviest)
 
 
-def _block(subject: Subject, item: Observation, hold: Hold, worked: str, work: str) -> Finding:
+def _block(subject: RuleInput, item: Observation, hold: Hold, worked: str, work: str) -> Finding:
     rows = subject.sizes.of(worked).rows
     seconds = seconds_of(work, rows, any(change.kind == "add_foreign_key" for change in item.changes))
     carried = hold.taken_by < item.number
@@ -125,7 +125,7 @@ def _block(subject: Subject, item: Observation, hold: Hold, worked: str, work: s
     )  # fmt: skip
 
 
-def _rows_locked(subject: Subject) -> t.Iterator[Finding]:
+def _rows_locked(subject: RuleInput) -> t.Iterator[Finding]:
     """Find many rows locked until the commit."""
     for item in subject.observations:
         blocked = {hold.table for hold in item.holds}
@@ -150,7 +150,7 @@ def _rows_locked(subject: Subject) -> t.Iterator[Finding]:
             )  # fmt: skip
 
 
-def _rewrites(subject: Subject) -> t.Iterator[Finding]:
+def _rewrites(subject: RuleInput) -> t.Iterator[Finding]:
     """Find tables written anew while others go on with them."""
     for item in subject.observations:
         blocked = {hold.table for hold in item.holds}
@@ -166,7 +166,7 @@ def _rewrites(subject: Subject) -> t.Iterator[Finding]:
                 )
 
 
-def _failures(subject: Subject) -> t.Iterator[Finding]:
+def _failures(subject: RuleInput) -> t.Iterator[Finding]:
     """Find statements that fail: on the copy, or on the rows of the real database."""
     for item in subject.observations:
         table = next(iter(item.tables), None)
@@ -188,7 +188,7 @@ def _failures(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("fails-on-data", item, change.table, message)
 
 
-def _dangling(subject: Subject) -> t.Iterator[Finding]:
+def _dangling(subject: RuleInput) -> t.Iterator[Finding]:
     """Find rows on SQLite that refer to rows that go, for which upgrade refuses to commit."""
     if subject.settings.get("safe_batch") is False:
         return
@@ -203,7 +203,7 @@ def _dangling(subject: Subject) -> t.Iterator[Finding]:
                 yield subject.finding("fails-on-data", item, orphans.table, message)
 
 
-def _halves(subject: Subject) -> t.Iterator[Finding]:
+def _halves(subject: RuleInput) -> t.Iterator[Finding]:
     """Find what stays when a later statement fails."""
     failed = {item.number for item in subject.observations if item.error is not None}
     failed |= {failure.observation.number for failure in subject.failures if not failure.is_changed}
@@ -227,7 +227,7 @@ def _halves(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("leaves-half", item, table, message, level="warning" if kept else "note")
 
 
-def _broken(subject: Subject) -> t.Iterator[Finding]:
+def _broken(subject: RuleInput) -> t.Iterator[Finding]:
     """Find statements of the code that runs now, which fail on the new schema."""
     for broken in subject.broken:
         item, suspects = _cause(subject, broken)
@@ -255,7 +255,7 @@ def _broken(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("needs-new-code-first", item, broken.table, message)
 
 
-def _cause(subject: Subject, broken: Broken) -> tuple[Observation | None, list[Change]]:
+def _cause(subject: RuleInput, broken: Broken) -> tuple[Observation | None, list[TableChange]]:
     """Return the first statement that may have broken something on a table, and the changes that may be why."""
     changes = [(item, change) for item in subject.observations for change in item.changes]
     breaking = [(item, change) for item, change in changes if _breaks(change, broken.table)]
@@ -265,7 +265,7 @@ def _cause(subject: Subject, broken: Broken) -> tuple[Observation | None, list[C
     return next(iter([*(item for item, _ in likely), *touched]), None), [change for _, change in likely]
 
 
-def _use(subject: Subject, broken: Broken, kinds: t.Sequence[str], suspects: t.Sequence[Change]) -> str:
+def _use(subject: RuleInput, broken: Broken, kinds: t.Sequence[str], suspects: t.Sequence[TableChange]) -> str:
     """Return what the running code does with what is gone or different, in words."""
     columns = sorted({f"{broken.table}.{name}" for change in suspects for name in change.columns})
     if _are_new(subject, suspects):
@@ -275,13 +275,13 @@ def _use(subject: Subject, broken: Broken, kinds: t.Sequence[str], suspects: t.S
     return f"{_listed([_VERBS[kind] for kind in kinds])} {_listed(columns)}"
 
 
-def _way_out(subject: Subject, suspects: t.Sequence[Change]) -> str:
+def _way_out(subject: RuleInput, suspects: t.Sequence[TableChange]) -> str:
     if _are_new(subject, suspects):
         return "Keep a server_default, or allow NULL, until all code that runs supplies a value."
     return "Deploy code that does without it first."
 
 
-def _are_new(subject: Subject, suspects: t.Sequence[Change]) -> bool:
+def _are_new(subject: RuleInput, suspects: t.Sequence[TableChange]) -> bool:
     """Return whether the revision itself added the columns, so that the code that runs doesn't know them."""
     added = {(change.table, name) for _, change in subject.changes("add_column") for name in change.columns}
     changed = {(change.table, name) for change in suspects for name in change.columns}
@@ -293,18 +293,18 @@ def _listed(words: t.Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def _breaks(change: Change, table: str) -> bool:
+def _breaks(change: TableChange, table: str) -> bool:
     harmless = (change.kind == "add_column" and not change.new.is_needed) or _only_adds_values(change)
     return change.table == table and not harmless and change.kind not in _BESIDE
 
 
-def _only_adds_values(change: Change) -> bool:
+def _only_adds_values(change: TableChange) -> bool:
     """Return whether an enum has its old values still, and new ones."""
     before, after = (getattr(found, "enums", None) for found in (change.old, change.new))
     return change.kind == "type" and bool(before and after) and set(before or ()) <= set(after or ())
 
 
-def _row_readers(subject: Subject) -> t.Iterator[Finding]:
+def _row_readers(subject: RuleInput) -> t.Iterator[Finding]:
     """Find queries that found nothing on the copy, on whose rows the revision may decide what to do."""
     for item in subject.observations:
         if item.reads_nothing:
@@ -316,7 +316,7 @@ def _row_readers(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("depends-on-rows", item, table, message)
 
 
-def _triggers(subject: Subject) -> t.Iterator[Finding]:
+def _triggers(subject: RuleInput) -> t.Iterator[Finding]:
     """Find triggers that run for each row that a statement changes, which are none on the copy."""
     for item in subject.observations:
         for table, trigger in item.fires:
@@ -330,7 +330,7 @@ def _triggers(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("depends-on-rows", item, table, message)
 
 
-def _waits(subject: Subject) -> t.Iterator[Finding]:
+def _waits(subject: RuleInput) -> t.Iterator[Finding]:
     """Find locks against everybody that last a moment but queue behind long queries."""
     for item in subject.observations:
         for table in item.waits:

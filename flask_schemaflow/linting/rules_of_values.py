@@ -8,14 +8,14 @@ import sqlalchemy as sa
 
 from .observation import Observation
 from .records import Finding
-from .shapes import Change
+from .rule_input import RuleInput
+from .shapes import TableChange
 from .sizes import count_in_words
-from .subject import Subject
 
 _LOST = {"CASCADE", "SET NULL", "SET DEFAULT"}
 
 
-def losses(subject: Subject) -> t.Iterator[Finding]:
+def losses(subject: RuleInput) -> t.Iterator[Finding]:
     """Find columns, tables and rows that are gone."""
     made: set[tuple[str, str]] = set()
     for item in subject.observations:
@@ -45,7 +45,7 @@ def losses(subject: Subject) -> t.Iterator[Finding]:
             yield from _deleted_with_parents(subject, item)
 
 
-def _lost_with_others(subject: Subject, item: Observation) -> t.Iterator[Finding]:
+def _lost_with_others(subject: RuleInput, item: Observation) -> t.Iterator[Finding]:
     """Find rows that go, or lose their values, with the rows that they refer to."""
     earlier = {table for other in subject.observations[: item.number - 1] for table in other.deleted}
     earlier |= {*item.empties, *(orphans.table for orphans in item.orphans if subject.settings.get("safe_batch"))}
@@ -67,7 +67,7 @@ def _lost_with_others(subject: Subject, item: Observation) -> t.Iterator[Finding
             yield subject.finding("loses-data", item, lost.table, message)
 
 
-def _deleted_with_parents(subject: Subject, item: Observation) -> t.Iterator[Finding]:
+def _deleted_with_parents(subject: RuleInput, item: Observation) -> t.Iterator[Finding]:
     """Find rows that go with those that they refer to where Alembic runs a revision with foreign keys enforced."""
     for orphans in item.orphans:
         if orphans.action in _LOST:
@@ -78,11 +78,11 @@ def _deleted_with_parents(subject: Subject, item: Observation) -> t.Iterator[Fin
             yield subject.finding("loses-data", item, orphans.table, message, level="warning")
 
 
-def _rows(subject: Subject, table: str) -> str:
+def _rows(subject: RuleInput, table: str) -> str:
     return count_in_words(subject.sizes.of(table).rows)
 
 
-def fills(subject: Subject) -> t.Iterator[Finding]:
+def fills(subject: RuleInput) -> t.Iterator[Finding]:
     """Find new columns that MariaDB and MySQL fill with a zero or an empty text."""
     for item, change in subject.changes("add_column"):
         if subject.dialect in ("mysql", "mariadb") and change.new.is_needed and subject.has_rows(change.table):
@@ -93,7 +93,7 @@ def fills(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("fills-silently", item, change.table, message)
 
 
-def converted_values(subject: Subject) -> t.Iterator[Finding]:
+def converted_values(subject: RuleInput) -> t.Iterator[Finding]:
     """Find types that hold less than before, or other values."""
     for item, change in subject.changes("type"):
         why = _what_changes(subject, change)
@@ -102,7 +102,7 @@ def converted_values(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("changes-values", item, change.table, message, columns=change.columns)
 
 
-def truncated_values(subject: Subject) -> t.Iterator[Finding]:
+def truncated_values(subject: RuleInput) -> t.Iterator[Finding]:
     """Find values that MariaDB and MySQL change instead of refusing them, in the lax ``sql_mode`` of a revision."""
     for failure in subject.failures:
         if failure.is_changed:
@@ -113,7 +113,7 @@ def truncated_values(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("changes-values", failure.observation, failure.table, message)
 
 
-def charsets(subject: Subject) -> t.Iterator[Finding]:
+def charsets(subject: RuleInput) -> t.Iterator[Finding]:
     """Find texts converted to a character set that may not have all of their characters."""
     for item, change in subject.changes("charset"):
         wider = str(change.new).startswith("utf8") and (change.old in ("latin1", "ascii") or change.new == "utf8mb4")
@@ -125,7 +125,7 @@ def charsets(subject: Subject) -> t.Iterator[Finding]:
             yield subject.finding("changes-values", item, change.table, message)
 
 
-def _what_changes(subject: Subject, change: Change) -> str:
+def _what_changes(subject: RuleInput, change: TableChange) -> str:
     old, new = change.old, change.new
     if _is_zoned(new) and _is_zoned(old) is False:
         zone = subject.settings.get("timezone", "")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from .raw import is_autocommit
 from .raw import query
 from .raw import words_of
-from .shapes import Column
+from .shapes import ColumnTraits
 from .shapes import Shape
 from .shapes import shape_of
 
@@ -165,7 +165,7 @@ def _converted(connection: sa.Connection, table: str, before: Shape) -> tuple[st
     return tuple(name for name, old, new in pairs if new is not None and _differs(old, new))
 
 
-def _differs(old: Column, new: Column) -> bool:
+def _differs(old: ColumnTraits, new: ColumnTraits) -> bool:
     try:
         return bool(old.type.python_type is not new.type.python_type)
     except NotImplementedError:

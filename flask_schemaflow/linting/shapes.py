@@ -25,7 +25,7 @@ TEMPORARY = "_alembic_tmp_"
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class TableChange:
     """A difference that one statement made to an older table.
 
     :param kind: ``drop_table``, ``rename_table``, ``add_column``, ``drop_column``, ``rename_column``, ``type``,
@@ -48,7 +48,7 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class ColumnTraits:
     """What matters about a column: its type, and whether an INSERT may leave it out."""
 
     type: t.Any
@@ -68,7 +68,7 @@ class Shape:
 
     name: str
     schema: str | None
-    columns: dict[str, Column]
+    columns: dict[str, ColumnTraits]
     generated: frozenset[str]
     primary_key: tuple[str, ...]
     uniques: frozenset[tuple[str, ...]]
@@ -134,7 +134,7 @@ def _texts_of_checks(connection: sa.Connection, table: str, checks: t.Iterable[t
     return texts
 
 
-def _column(item: t.Any, compiler: t.Any, primary: tuple[str, ...], dialect: str) -> Column:
+def _column(item: t.Any, compiler: t.Any, primary: tuple[str, ...], dialect: str) -> ColumnTraits:
     try:
         words = compiler.process(item["type"])
     except sa.exc.CompileError:
@@ -146,7 +146,7 @@ def _column(item: t.Any, compiler: t.Any, primary: tuple[str, ...], dialect: str
         or item.get("autoincrement") is True
         or numbered
     )
-    return Column(item["type"], words, bool(item["nullable"]), supplied)
+    return ColumnTraits(item["type"], words, bool(item["nullable"]), supplied)
 
 
 class ShapeBook:
@@ -184,9 +184,9 @@ class ShapeBook:
                     new.append(table)
         return new
 
-    def changes(self, connection: sa.Connection, sql: str, tables: t.Iterable[str]) -> list[Change]:
+    def changes(self, connection: sa.Connection, sql: str, tables: t.Iterable[str]) -> list[TableChange]:
         """Read tables again and return what a statement changed."""
-        found: list[Change] = []
+        found: list[TableChange] = []
         for table in tables:
             if table not in self.now:  # locked, but not named, so nothing of its shape is known to change
                 continue
@@ -200,7 +200,7 @@ class ShapeBook:
                 self.now[table] = new
         return found
 
-    def _moved(self, connection: sa.Connection, table: str, sql: str) -> tuple[Shape | None, list[Change]]:
+    def _moved(self, connection: sa.Connection, table: str, sql: str) -> tuple[Shape | None, list[TableChange]]:
         """Return the shape of a table under its new name, or that it is gone."""
         if _RENAMES.search(sql):
             schema, _ = split(self.current[table])
@@ -213,11 +213,11 @@ class ShapeBook:
                 new = shape_of(connection, name)
                 if new is not None:
                     old, self.current[table] = self.current[table], name
-                    return new, [Change("rename_table", table, old=old, new=name)]
+                    return new, [TableChange("rename_table", table, old=old, new=name)]
         if table in self.copied:
             return None, []  # SQLite's batch mode, which puts the copy in its place
         self.now[table] = None
-        return None, [Change("drop_table", table, old=self.current[table])]
+        return None, [TableChange("drop_table", table, old=self.current[table])]
 
     def _is_rename(self, table: str, sql: str) -> t.Callable[[str, t.Collection[str]], bool]:
         """Return a function that tells whether a column that is gone lives on under another name."""
@@ -235,7 +235,7 @@ class ShapeBook:
 
 def _differences(
     table: str, old: Shape, new: Shape, renamed: t.Callable[[str, t.Collection[str]], bool], sql: str
-) -> t.Iterator[Change]:
+) -> t.Iterator[TableChange]:
     came = [name for name in new.columns if name not in old.columns]
     names: dict[str, str] = {}
     for name in old.columns:
@@ -243,42 +243,42 @@ def _differences(
             names[name] = name
         elif renamed(name, came):
             names[name] = came.pop(0)
-            yield Change("rename_column", table, (name,), name, names[name])
+            yield TableChange("rename_column", table, (name,), name, names[name])
         else:
-            yield Change("drop_column", table, (name,), old.columns[name])
+            yield TableChange("drop_column", table, (name,), old.columns[name])
     for name in came:
-        yield Change("add_column", table, (name,), new=new.columns[name])
+        yield TableChange("add_column", table, (name,), new=new.columns[name])
     for name, now in names.items():
         before, after = old.columns[name], new.columns[now]
         if before.words != after.words or _labels(before) != _labels(after):
-            yield Change("type", table, (name,), before.type, after.type)
+            yield TableChange("type", table, (name,), before.type, after.type)
         if before.nullable and not after.nullable:
-            yield Change("not_null", table, (name,))
+            yield TableChange("not_null", table, (name,))
         elif after.is_needed and not before.is_needed:
-            yield Change("drop_default", table, (name,))
+            yield TableChange("drop_default", table, (name,))
     texts = tuple(name for name, item in new.columns.items() if isinstance(item.type, sa.String))
     if old.charset != new.charset and texts and re.search(r"\bCONVERT\s+TO\b", sql, re.I):
-        yield Change("charset", table, texts, old.charset, new.charset)
+        yield TableChange("charset", table, texts, old.charset, new.charset)
     yield from _new_constraints(table, old, new, names)
 
 
-def _labels(column: Column) -> t.Sequence[str]:
+def _labels(column: ColumnTraits) -> t.Sequence[str]:
     return getattr(column.type, "enums", None) or ()
 
 
-def _new_constraints(table: str, old: Shape, new: Shape, names: dict[str, str]) -> t.Iterator[Change]:
+def _new_constraints(table: str, old: Shape, new: Shape, names: dict[str, str]) -> t.Iterator[TableChange]:
     def now(columns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(names.get(name, name) for name in columns)
 
     keys = {now(columns) for columns in (*old.uniques, old.primary_key)}
     for columns in {*new.uniques, new.primary_key} - keys:
         if columns:
-            yield Change("add_unique", table, columns)
+            yield TableChange("add_unique", table, columns)
     known = {now(columns): target[0] for columns, target in old.foreign_keys.items()}
     for columns, (other, referred) in new.foreign_keys.items():
         if known.get(columns) != other:
-            yield Change("add_foreign_key", table, columns, new=other, referred=referred)
+            yield TableChange("add_foreign_key", table, columns, new=other, referred=referred)
     checks = set(map(bare_check, old.checks.values()))
     for name, text in new.checks.items():
         if bare_check(text) not in checks:
-            yield Change("add_check", table, (name,), expression=text)
+            yield TableChange("add_check", table, (name,), expression=text)

@@ -14,9 +14,9 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..backfills.table import BackfillStore
 from ..backfills.table import OVER
 from ..backfills.table import status_of
-from ..backfills.table import Store
 from ..records import AppliedRevision
 from ..records import Moved
 from ..records import Standing
@@ -57,7 +57,7 @@ def applied_table(dialect: str, schema: str | None) -> sa.Table:
 
 def with_history(standing: Standing, connection: sa.Connection, version_table: str, schema: str | None) -> Standing:
     """Return the status of a database, completed by what it records of its revisions and their backfills."""
-    rows = Store(version_table, schema).rows(connection)
+    rows = BackfillStore(version_table, schema).rows(connection)
     backfills = tuple(status_of(row, standing.database) for row in rows if row.state not in OVER)
     history = tuple(read_if_there(connection, version_table, schema))
     kept = _kept_digests(history)

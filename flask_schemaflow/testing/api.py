@@ -16,9 +16,9 @@ from ..extension import current_state
 from ..runtime.connections import run_apart
 from ..targets import DEFAULT
 from . import rollback
+from .checks import CheckedApp
 from .checks import choose
 from .checks import run_check
-from .checks import Subject
 from .confinement import targets_of
 from .databases import copied
 from .databases import Databases
@@ -37,7 +37,7 @@ def find_problems(
     :returns: a result for each check, with its problems.
     :raises TestingError: if no server may be used for databases, or no check has that name.
     """
-    subject = Subject(app, databases or shared_databases(), since)
+    subject = CheckedApp(app, databases or shared_databases(), since)
     return [run_check(name, subject) for name in choose(checks)]
 
 

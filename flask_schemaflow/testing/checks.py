@@ -45,7 +45,7 @@ if t.TYPE_CHECKING:
     from alembic.script import Script
 
 
-def unedited(subject: Subject) -> CheckResult:
+def unedited(subject: CheckedApp) -> CheckResult:
     """Check that no revision of the other branch does something else now: some database may have applied it."""
     folder, commit = _folder(subject), _commit(subject)
     names = git.files_at(folder, commit) if commit else None
@@ -62,7 +62,7 @@ def unedited(subject: Subject) -> CheckResult:
     return CheckResult("unedited", tuple(problems))
 
 
-def unsafe(subject: Subject) -> CheckResult:
+def unsafe(subject: CheckedApp) -> CheckResult:
     """Check that ``lint`` finds no error in the revisions that the other branch doesn't have."""
     commit = _commit(subject)
     if not commit or git.added_since(_folder(subject), commit) is None:
@@ -77,12 +77,12 @@ def unsafe(subject: Subject) -> CheckResult:
 _NOTHING = "git has no branch to compare with; name one with --schemaflow-since"
 
 
-def _folder(subject: Subject) -> pathlib.Path:
+def _folder(subject: CheckedApp) -> pathlib.Path:
     with subject.app.app_context():
         return pathlib.Path(Environment.open().script.dir).resolve()
 
 
-def _commit(subject: Subject) -> str:
+def _commit(subject: CheckedApp) -> str:
     return subject.since or git.base_branch(_folder(subject))
 
 
@@ -102,8 +102,8 @@ def _problems(revision: CheckedRevision) -> t.Iterator[Problem]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
-    """What is checked.
+class CheckedApp:
+    """The application whose migrations are checked, and what the checks need.
 
     :param databases: where databases for it are made.
     :param since: a git reference; the revisions that it has are taken for applied somewhere. Found by default.
@@ -126,7 +126,7 @@ class Subject:
             return list(reversed(list(Environment.open().script.walk_revisions())))
 
 
-def one_head(subject: Subject) -> CheckResult:
+def one_head(subject: CheckedApp) -> CheckResult:
     """Check that the history has one head, or one in each branch with a label."""
     scripts = subject.scripts()
     heads = sorted((script for script in scripts if script.is_head), key=lambda script: script.revision)
@@ -146,7 +146,7 @@ def one_head(subject: Subject) -> CheckResult:
     return CheckResult("one-head", (problem,))
 
 
-def importable(subject: Subject) -> CheckResult:
+def importable(subject: CheckedApp) -> CheckResult:
     """Check that every revision file can be imported and has both functions."""
     problems: list[Problem] = []
     files: dict[str, str] = {}
@@ -178,7 +178,7 @@ def _missing_functions(module: t.Any, revision: str, path: str) -> t.Iterator[Pr
             )
 
 
-def models(subject: Subject) -> CheckResult:
+def models(subject: CheckedApp) -> CheckResult:
     """Check that an upgrade from an empty database leads to what the models say."""
     files = subject.files()
     try:
@@ -203,7 +203,7 @@ def models(subject: Subject) -> CheckResult:
     return CheckResult("models")
 
 
-def stairway(subject: Subject) -> CheckResult:
+def stairway(subject: CheckedApp) -> CheckResult:
     """Check that each revision can be reverted and applied again, and that the schema is the same as before then."""
     files, stairs = subject.files(), Stairs()
     problems: list[Problem] = []
@@ -241,7 +241,7 @@ def _not_restored(step: Step, found: t.Sequence[str], files: t.Mapping[str, str]
     )
 
 
-def base(subject: Subject) -> CheckResult:
+def base(subject: CheckedApp) -> CheckResult:
     """Check that a downgrade to base leaves nothing behind: no table, type, sequence, view or function."""
     files, stairs = subject.files(), Stairs()
     with Walk(subject.databases, subject.app, stairs.watch) as walk:
@@ -288,7 +288,7 @@ def _line_in(error: BaseException, path: str) -> int:
     return next((frame.lineno or 0 for frame in reversed(frames) if os.path.samefile(frame.filename, path)), 0)
 
 
-CHECKS: dict[str, t.Callable[[Subject], CheckResult]] = {
+CHECKS: dict[str, t.Callable[[CheckedApp], CheckResult]] = {
     "one-head": one_head,
     "importable": importable,
     "models": models,
@@ -317,7 +317,7 @@ def choose(names: t.Iterable[str]) -> list[str]:
     return [name for name in CHECKS if name in wanted or not wanted]
 
 
-def run_check(name: str, subject: Subject) -> CheckResult:
+def run_check(name: str, subject: CheckedApp) -> CheckResult:
     """Do one check.
 
     :param name: one of :data:`CHECKS`.

@@ -14,9 +14,9 @@ from flask import Flask
 
 from ..errors import SchemaflowError
 from ..errors.testing import MigrationProblems
+from .checks import CheckedApp
 from .checks import choose
 from .checks import run_check
-from .checks import Subject
 from .databases import Databases
 from .records import Problem
 
@@ -42,7 +42,7 @@ def check_items(session: pytest.Session, items: t.Sequence[pytest.Item], names: 
 def _check(name: str, schemaflow_app: Flask, schemaflow_databases: Databases, request: pytest.FixtureRequest) -> None:
     config = request.config
     since = config.getoption("--schemaflow-since") or config.getini("schemaflow_since") or None
-    result = run_check(name, Subject(schemaflow_app, schemaflow_databases, since))
+    result = run_check(name, CheckedApp(schemaflow_app, schemaflow_databases, since))
     for note in result.notes:
         request.node.add_report_section("call", "not checked", note)
     if result.skipped:

@@ -34,7 +34,7 @@ from .walk import Walk
 
 if t.TYPE_CHECKING:
     from ..runtime.guard import Scope
-    from .checks import Subject
+    from .checks import CheckedApp
 
 _MOST = 5  # differences that are shown of one revision
 _ALLOWING = ("loses-data", "changes-values", "fails-on-data")
@@ -190,7 +190,7 @@ def _shown(value: t.Any) -> str:
     return "NULL" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
-def rows_survive(subject: Subject) -> CheckResult:
+def rows_survive(subject: CheckedApp) -> CheckResult:
     """Check that rows are still there after each revision's functions, unless it drops or deletes them."""
     files = subject.files()
     paths = {script.revision: script.path for script in subject.scripts()}
@@ -221,7 +221,7 @@ def rows_survive(subject: Subject) -> CheckResult:
     return CheckResult("rows", tuple(problems), notes)
 
 
-def _walk(subject: Subject, survival: Survival, one_way: t.Collection[str]) -> SchemaflowError | None:
+def _walk(subject: CheckedApp, survival: Survival, one_way: t.Collection[str]) -> SchemaflowError | None:
     """Run the whole history under the eyes of a check; return the error of the step that failed."""
     with Walk(subject.databases, subject.app, survival.watch) as walk:
         event.listen(sa.Engine, "before_cursor_execute", survival.note)

@@ -45,7 +45,7 @@ _NAME_THEM = "Name your revisions, and the head to move them onto: `flask db reb
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Move:
     """A move.
 
     :param chain: the revisions that move, oldest first.
@@ -71,7 +71,7 @@ class Plan:
         return self.first.path
 
 
-def plan_rebase(environment: Environment, named: t.Sequence[str], onto: str | None, base: str | None) -> Plan:
+def plan_rebase(environment: Environment, named: t.Sequence[str], onto: str | None, base: str | None) -> Move:
     """Return what to move where.
 
     :param named: revisions of the chain; by default those that git doesn't know on ``base``.
@@ -91,7 +91,7 @@ def plan_rebase(environment: Environment, named: t.Sequence[str], onto: str | No
         target = _target(script, mine, onto)
     chain = _chain(script, mine)
     _refuse_dependents(script, chain, target)
-    return Plan(tuple(chain), target)
+    return Move(tuple(chain), target)
 
 
 def _named(script: ScriptDirectory, named: t.Sequence[str]) -> set[str]:
@@ -179,11 +179,11 @@ def _refuse_dependents(script: ScriptDirectory, chain: list[Script], target: str
         )
 
 
-def applied_of(environment: Environment, plan: Plan, heads: Heads) -> dict[str, list[str]]:
+def applied_of(environment: Environment, move: Move, heads: Heads) -> dict[str, list[str]]:
     """Return which revisions of the chain each database has, by the database's name."""
     script = environment.script
     known = {found.revision for found in script.walk_revisions()}
-    moved = [found.revision for found in plan.chain]
+    moved = [found.revision for found in move.chain]
     found: dict[str, list[str]] = {}
     for bind, at in heads.items():
         applied = set().union(*(below(script, name) for name in at if name in known))
@@ -192,37 +192,37 @@ def applied_of(environment: Environment, plan: Plan, heads: Heads) -> dict[str, 
     return found
 
 
-def before_chain(plan: Plan) -> str:
+def before_chain(move: Move) -> str:
     """Return the target of a downgrade that reverts the chain alone."""
-    down = parents(plan.first)
-    return f"{plan.first.revision}@{down[0] if down else 'base'}"
+    down = parents(move.first)
+    return f"{move.first.revision}@{down[0] if down else 'base'}"
 
 
-def refuse_conflicts(environment: Environment, plan: Plan) -> None:
+def refuse_conflicts(environment: Environment, move: Move) -> None:
     """Compare what the chain changes with what the other side has, by their sources.
 
     :raises BranchesConflict: names the lines of both.
     """
     script = environment.script
-    own = {item for found in plan.chain for item in below(script, found.revision)}
-    theirs = [found for found in reversed(list(script.walk_revisions("base", plan.onto))) if found.revision not in own]
-    found = conflicts(theirs, plan.chain)
+    own = {item for found in move.chain for item in below(script, found.revision)}
+    theirs = [found for found in reversed(list(script.walk_revisions("base", move.onto))) if found.revision not in own]
+    found = conflicts(theirs, move.chain)
     if found:
         raise BranchesConflict(
             "Both sides change the same thing, so your revisions can't simply follow.",
             details="\n".join(f"  {sentence}" for sentence in found),
-            hint=f"Take out of {os.path.basename(plan.path)} what the other side has done, and run this again. If it "
+            hint=f"Take out of {os.path.basename(move.path)} what the other side has done, and run this again. If it "
             "is right as it is: `flask db rebase --force`",
         )
 
 
-def edited_text(plan: Plan) -> tuple[str, str]:
+def edited_text(move: Move) -> tuple[str, str]:
     """Return the text of the edited file, before and after."""
-    text = read_source(plan.path)
-    return text, with_parents(text, [plan.onto], plan.path)
+    text = read_source(move.path)
+    return text, with_parents(text, [move.onto], move.path)
 
 
-def try_rebase(environment: Environment, plan: Plan, text: str, chosen: t.Sequence[Target]) -> list[str]:
+def try_rebase(environment: Environment, move: Move, text: str, chosen: t.Sequence[Target]) -> list[str]:
     """Run the moved chain on scratch databases, up, down and up again.
 
     :param text: the edited file.
@@ -230,43 +230,43 @@ def try_rebase(environment: Environment, plan: Plan, text: str, chosen: t.Sequen
     :raises BranchesConflict: if it fails there, or doesn't come back to where it began.
     """
     notices: list[str] = []
-    with changed_history(environment, {plan.path: text}) as history:
+    with changed_history(environment, {move.path: text}) as history:
         for target in chosen:
             try:
                 with scratch_with(environment, history, target) as scratch:
-                    notices += _try_on(scratch, plan, target)
+                    notices += _try_on(scratch, move, target)
             except REASONS as error:
                 notices.append(f"Not tried for the {target.name} database: {reason_of(error)}.")
     return notices
 
 
-def _try_on(scratch: ScratchEnvironment, plan: Plan, target: Target) -> list[str]:
+def _try_on(scratch: ScratchEnvironment, move: Move, target: Target) -> list[str]:
     try:
-        scratch.upgrade(plan.onto)
+        scratch.upgrade(move.onto)
     except SchemaflowError as error:
         return [f"Not tried for {target.name}: the history before doesn't run from base. {words_of(error)}"]
     before = schema_in(scratch)
     left: list[str] = []
-    for direction, to in (("upgrade", plan.last), ("downgrade", plan.onto), ("upgrade", plan.last)):
+    for direction, to in (("upgrade", move.last), ("downgrade", move.onto), ("upgrade", move.last)):
         try:
             (scratch.upgrade if direction == "upgrade" else scratch.downgrade)(to)
         except SchemaflowError as error:
             raise BranchesConflict(
-                f"{direction}() fails after {plan.onto} on a scratch database of {target.name}: {words_of(error)}",
+                f"{direction}() fails after {move.onto} on a scratch database of {target.name}: {words_of(error)}",
                 details=error.details,
-                hint=f"Correct it in {os.path.basename(plan.path)}, and run this again. Nothing was changed.",
+                hint=f"Correct it in {os.path.basename(move.path)}, and run this again. Nothing was changed.",
             ) from error
         if direction == "downgrade":
             left = differences(before, schema_in(scratch))
     notices = [f"downgrade() of your revisions doesn't restore all of {target.name}: {'; '.join(left)}."] * bool(left)
-    others = [head for head in scratch.script.get_heads() if head != plan.last]
+    others = [head for head in scratch.script.get_heads() if head != move.last]
     different = [] if others else [str(item) for item in model_differences(scratch)]
     if different:
         notices.append(f"The models still differ from the {target.name} history: {'; '.join(different)}.")
     return notices
 
 
-def write_rebase(plan: Plan, old: str, new: str) -> str:
+def write_rebase(move: Move, old: str, new: str) -> str:
     """Replace the file, and return what changed as a unified diff."""
-    replace_files({plan.path: new})
-    return difference(plan.path, old, new)
+    replace_files({move.path: new})
+    return difference(move.path, old, new)

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from flask_schemaflow.backfills.batches import Batch
 from flask_schemaflow.backfills.decorator import Backfill
 from flask_schemaflow.backfills.runner import RowPlace
-from flask_schemaflow.backfills.table import Store
+from flask_schemaflow.backfills.table import BackfillStore
 
 from ..conftest import MakeDatabase
 
@@ -58,7 +58,7 @@ def work(function: t.Callable[[Batch], t.Any] = meet, **options: t.Any) -> Backf
 
 def place(lease_seconds: float = 0.3) -> RowPlace:
     """Where its row is."""
-    return RowPlace(Store("alembic_version", None), "b2", lease_seconds=lease_seconds)
+    return RowPlace(BackfillStore("alembic_version", None), "b2", lease_seconds=lease_seconds)
 
 
 def met(engine: sa.Engine) -> list[int]:

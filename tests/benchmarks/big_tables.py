@@ -29,7 +29,7 @@ from flask_schemaflow.backfills.batches import Batch
 from flask_schemaflow.backfills.decorator import Backfill
 from flask_schemaflow.backfills.runner import RowPlace
 from flask_schemaflow.backfills.runner import Runner
-from flask_schemaflow.backfills.table import Store
+from flask_schemaflow.backfills.table import BackfillStore
 
 from ..support import databases
 from ..support.servers import Kind
@@ -177,7 +177,7 @@ def _change(engine: sa.Engine, source: str) -> None:
             batch.update({column: sa.text(value)})
 
         context.connection.commit()  # type: ignore[union-attr]
-        place = RowPlace(Store("alembic_version", None), "b2")
+        place = RowPlace(BackfillStore("alembic_version", None), "b2")
         Runner(engine, Backfill("fill", work, "visits"), place).run()
 
     with engine.connect() as connection:

@@ -16,11 +16,11 @@ from sqlalchemy.pool import NullPool
 
 from flask_schemaflow.linting.recorders import RECORDERS
 from flask_schemaflow.linting.records import Finding
+from flask_schemaflow.linting.rule_input import RuleInput
 from flask_schemaflow.linting.rules import findings_of
 from flask_schemaflow.linting.running_code import broken_statements
 from flask_schemaflow.linting.sizes import Size
 from flask_schemaflow.linting.sizes import Sizes
-from flask_schemaflow.linting.subject import Subject
 from tests.support import databases
 from tests.support.servers import admin_engine
 from tests.support.servers import Kind
@@ -114,7 +114,7 @@ def lab(kind: Kind, folder: Path) -> t.Iterator[t.Callable[[dict[str, t.Any]], l
             with engine.connect() as connection:
                 before = {name: shape for name, shape in recorder.shapes.before.items() if name in changed}
                 broken = broken_statements(connection, before, recorder.failing)
-        return findings_of(Subject(engine.dialect.name, observed, sizes, 2.0, broken))
+        return findings_of(RuleInput(engine.dialect.name, observed, sizes, 2.0, broken))
 
     try:
         yield run

@@ -204,7 +204,7 @@ def dependents(context: PassContext, dropped: set[str], enum: EnumType) -> t.Ite
     """
     places = [use.place for use in enum.uses if use.is_table]
     columns = [(place.table, place.column) for place in places]
-    of_tables = {table: _Table(context, table, dropped) for table, _ in columns}
+    of_tables = {table: _BoundToTable(context, table, dropped) for table, _ in columns}
     bound = {table: list(item.bound(enum.key[1])) for table, item in of_tables.items()}
     generated = dict.fromkeys((table, row) for table, column in columns for row in of_tables[table].generated(column))
     views: dict[str, Dependent] = {}
@@ -217,7 +217,7 @@ def dependents(context: PassContext, dropped: set[str], enum: EnumType) -> t.Ite
         yield of_tables[table].column(item, {name for name, _ in bound[table]})
 
 
-class _Table:
+class _BoundToTable:
     """What is bound to the columns of one table."""
 
     def __init__(self, context: PassContext, key: tuple[str | None, str], dropped: set[str]) -> None:

@@ -38,11 +38,14 @@ class ComputedPass:
         """Replace the ``alter_column`` operations that Alembic can't perform."""
         made: Operations = []
         for operation in up.ops:
-            made += _Changes(context, operation).made() if isinstance(operation, ops.ModifyTableOps) else [operation]
+            if isinstance(operation, ops.ModifyTableOps):
+                made += _GeneratedChanges(context, operation).made()
+            else:
+                made.append(operation)
         up.ops[:] = made
 
 
-class _Changes:
+class _GeneratedChanges:
     """The changes of a table, those of its generated columns replaced."""
 
     def __init__(self, context: PassContext, container: ops.ModifyTableOps) -> None:

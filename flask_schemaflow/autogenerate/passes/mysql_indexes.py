@@ -37,11 +37,11 @@ class ForeignKeyIndexesPass:
             for operation in up.ops
             if isinstance(operation, ops.ModifyTableOps) and context.stored(operation.schema, operation.table_name)
         ]
-        for operation, table in [(item, _Table(context, item, containers)) for item in containers]:
+        for operation, table in [(item, _TableIndexes(context, item, containers)) for item in containers]:
             operation.ops[:] = table.changes()
 
 
-class _Table:
+class _TableIndexes:
     """The indexes and foreign keys of a table, now and after its changes, which may lie in several containers."""
 
     def __init__(

@@ -58,7 +58,7 @@ class OnlinePass:
         if not context.decisions.online or context.questions or context.dialect not in _KNOWN:
             return
         later = context.decisions.later.setdefault(up.upgrade_token, [])
-        work = _Rewriting(context, later, _Changes.of(context, up))
+        work = _Rewriting(context, later, _RevisionChanges.of(context, up))
         work.double_columns()
         up.ops[:] = [part for operation in up.ops for part in work.rewritten(operation)] + work.keys
         later += work.last
@@ -68,7 +68,7 @@ _Change = RenameColumn | ops.AlterColumnOp
 
 
 @dataclasses.dataclass(frozen=True)
-class _Changes:
+class _RevisionChanges:
     """What a revision does to columns and keys, by table.
 
     :param columns: the renames and changes of type, by the name that the column has after the renames.
@@ -79,7 +79,7 @@ class _Changes:
     dropped: dict[Key, set[str]]
 
     @classmethod
-    def of(cls, context: PassContext, up: ops.UpgradeOps) -> _Changes:
+    def of(cls, context: PassContext, up: ops.UpgradeOps) -> _RevisionChanges:
         """Collect the changes."""
         columns: dict[Key, dict[str, list[_Change]]] = {}
         dropped: dict[Key, set[str]] = {}
@@ -103,7 +103,7 @@ class _Rewriting:
 
     context: PassContext
     later: list[ops.MigrateOperation]
-    changes: _Changes
+    changes: _RevisionChanges
     keys: list[ops.MigrateOperation] = dataclasses.field(default_factory=list)
     last: list[ops.MigrateOperation] = dataclasses.field(default_factory=list)
     _pairs: dict[int, Expand] = dataclasses.field(default_factory=dict)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..observation import Recorder
+from ..observation import StatementRecorder
 from .mysql import MySQLRecorder
 from .postgresql import PostgreSQLRecorder
 from .sqlite import SQLiteRecorder
 
-RECORDERS: t.Final[dict[str, type[Recorder]]] = {
+RECORDERS: t.Final[dict[str, type[StatementRecorder]]] = {
     "postgresql": PostgreSQLRecorder,
     "mysql": MySQLRecorder,
     "mariadb": MySQLRecorder,

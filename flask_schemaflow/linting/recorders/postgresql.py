@@ -19,14 +19,14 @@ import sqlalchemy as sa
 from ..observation import Hold
 from ..observation import Observation
 from ..observation import Orphans
-from ..observation import Recorder
+from ..observation import StatementRecorder
 from ..observation import WRITES
-from ..observation import Written
+from ..observation import WrittenRows
 from ..raw import query
 from ..raw import reading
-from ..shapes import Change
 from ..shapes import label
 from ..shapes import split
+from ..shapes import TableChange
 from ..sql_text import bare
 from ..sql_text import first_word
 from ..sql_text import limit_of
@@ -87,7 +87,7 @@ class _Relation:
         return self.kind in "iI"
 
 
-class PostgreSQLRecorder(Recorder):
+class PostgreSQLRecorder(StatementRecorder):
     """Reads locks, files and scans before and after each statement."""
 
     def list_tables(self, connection: sa.Connection) -> list[str]:
@@ -188,7 +188,7 @@ class PostgreSQLRecorder(Recorder):
             table = self._labels.get(oid)
             is_table = oid in self._old and not self._old[oid].is_index
             if table is not None and is_table and table not in item.tables and table not in self.unnamed:
-                item.changes.append(Change("drop_table", table, old=table))
+                item.changes.append(TableChange("drop_table", table, old=table))
 
     def _note_work(self, item: Observation, oid: int, now: dict[int, _Relation]) -> None:
         """Note a rewrite, an index build or a scan of one older table."""
@@ -252,10 +252,10 @@ class PostgreSQLRecorder(Recorder):
     def _note_unplanned(self, item: Observation, table: str) -> None:
         """Note that a block of code or a function changes rows, of which the planner can tell nothing."""
         if item.word not in WRITES and not any(row.table == table for row in item.written):
-            item.written.append(Written(table, 1.0, "update"))
+            item.written.append(WrittenRows(table, 1.0, "update"))
             item.work[table] = "write_all"
 
-    def _planned(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> t.Iterator[Written]:
+    def _planned(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> t.Iterator[WrittenRows]:
         """Yield what the planner expects a statement to change, by the application's own statistics if it has any."""
         plan = self._plan(connection, item.sent, parameters)
         for node in _writers(plan):
@@ -266,7 +266,7 @@ class PostgreSQLRecorder(Recorder):
                 if kind == "delete" and _is_whole(node):
                     item.empties.append(table)
                 share = self._share(connection, item.sent, parameters, node)
-                yield Written(table, share, kind, limit_of(item.sent, parameters))
+                yield WrittenRows(table, share, kind, limit_of(item.sent, parameters))
 
     def _label_of(self, connection: sa.Connection, schema: str | None, name: str) -> str | None:
         for candidate in (name, label(schema, name)):

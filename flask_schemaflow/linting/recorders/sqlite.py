@@ -16,7 +16,7 @@ from ...runtime.guards.sqlite.tokens import quoted
 from ..observation import Hold
 from ..observation import Observation
 from ..observation import Orphans
-from ..observation import Recorder
+from ..observation import StatementRecorder
 from ..raw import query
 from ..shapes import ASIDE
 from ..shapes import label
@@ -64,7 +64,7 @@ class _Program:
             self.emptied.append(table)
 
 
-class SQLiteRecorder(Recorder):
+class SQLiteRecorder(StatementRecorder):
     """Reads the program of each statement."""
 
     def list_tables(self, connection: sa.Connection) -> list[str]:

@@ -9,10 +9,10 @@ from ...backfills.batches import fill_at_once
 from ...backfills.decorator import Backfill
 from ...backfills.decorator import backfills_of
 from ...backfills.table import BACKFILL_TABLE
+from ...backfills.table import BackfillStore
 from ...backfills.table import FINISHED
 from ...backfills.table import OVER
 from ...backfills.table import status_of
-from ...backfills.table import Store
 from ...errors.running import BackfillUnfinished
 from ..connections import IS_OWN
 from ..guard import Guard
@@ -33,7 +33,7 @@ class Backfills(Guard):
     needs_steps = True
 
     def __init__(self) -> None:
-        self._store: Store | None = None
+        self._store: BackfillStore | None = None
         self._unfinished: dict[str, list[str]] = {}  # names by revision
         self._begun_before: set[str] = set()
         self._step: t.Any = None
@@ -50,7 +50,7 @@ class Backfills(Guard):
         :raises BackfillUnfinished: if the run would apply a revision that follows one.
         """
         declares = any(_declared(step, scope) for step in steps)
-        store = Store(scope.version_table, scope.version_table_schema, {IS_OWN: True})
+        store = BackfillStore(scope.version_table, scope.version_table_schema, {IS_OWN: True})
         exists = has_own_table(scope, BACKFILL_TABLE, scope.version_table_schema)
         if not exists and not declares:
             return

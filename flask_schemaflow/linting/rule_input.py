@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .data_checks import Failure
+from .data_checks import RowFailure
 from .observation import Observation
 from .records import Finding
 from .rulebook import RULES
 from .running_code import Broken
-from .shapes import Change
+from .shapes import TableChange
 from .sizes import may_be_long
 from .sizes import Sizes
 from .sql_text import bare
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class RuleInput:
     """All that is known of one revision on one database.
 
     :param made: the tables that pending revisions before it make, which nobody uses yet.
@@ -30,7 +30,7 @@ class Subject:
     sizes: Sizes
     limit: float
     broken: t.Sequence[Broken] = ()
-    failures: t.Sequence[Failure] = ()
+    failures: t.Sequence[RowFailure] = ()
     settings: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     made: frozenset[str] = frozenset()
 
@@ -54,7 +54,7 @@ class Subject:
         """Return whether a table may have rows."""
         return self.sizes.of(table).rows != 0
 
-    def changes(self, *kinds: str) -> t.Iterator[tuple[Observation, Change]]:
+    def changes(self, *kinds: str) -> t.Iterator[tuple[Observation, TableChange]]:
         """Yield the changes of these kinds, with the statements that made them."""
         for item in self.observations:
             for change in item.changes:

@@ -277,8 +277,8 @@ def _of_call(call: Call, connection: sa.Connection) -> str:
         count = row_counts.rows(connection, (schema, table))
         return f"the table {table} with {count.words('row')}" if count else ""
     if call.name == "drop_column":
-        table = call.table if call.batch else call.argument(0, "table_name")
-        column = call.argument(0 if call.batch else 1, "column_name")
+        table = call.table_name()
+        column = call.argument(call.after_table, "column_name")
         if table is None or column is None:
             return "a column (the revision computes its name)"
         values = row_counts.values(connection, (call.argument(9, "schema"), table), [column]).get(column)

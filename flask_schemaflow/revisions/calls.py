@@ -50,6 +50,15 @@ class Call:
         """The line in the file."""
         return self.node.lineno
 
+    @property
+    def after_table(self) -> int:
+        """The position of the argument behind the table's name, which is left out in a batch."""
+        return 0 if self.batch else 1
+
+    def table_name(self, position: int = 0, name: str = "table_name") -> t.Any:
+        """Return the table's name: that of the batch, or a literal argument; ``None`` where it is computed."""
+        return self.table if self.batch else self.argument(position, name)
+
     def argument(self, position: int, name: str) -> t.Any:
         """Return a literal argument; ``None`` where there is none or it is computed."""
         node = self.node_of(position, name)

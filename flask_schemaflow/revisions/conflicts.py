@@ -138,16 +138,15 @@ def _read(call: Call) -> t.Iterator[tuple[str, tuple[t.Any, ...], frozenset[str]
     """Yield what a call adds, drops and alters; a name that is computed is ``None``."""
     verb, _, kind = call.name.partition("_")
     nothing: frozenset[str] = frozenset()
-    shift = 0 if call.batch else 1
     if call.name in ("create_table", "drop_table"):
         yield "add" if verb == "create" else "drop", ("table", _table(call, 0, "table_name")), nothing
     elif call.name == "rename_table":
         yield "drop", ("table", _table(call, 0, "old_table_name")), nothing
         yield "add", ("table", _table(call, 1, "new_table_name")), nothing
     elif call.name == "add_column":
-        yield "add", ("column", _table(call, 0, "table_name"), _text(call, shift, "column")), nothing
+        yield "add", ("column", _table(call, 0, "table_name"), _text(call, call.after_table, "column")), nothing
     elif call.name in ("drop_column", "alter_column"):
-        name = ("column", _table(call, 0, "table_name"), _text(call, shift, "column_name"))
+        name = ("column", _table(call, 0, "table_name"), _text(call, call.after_table, "column_name"))
         details = frozenset(option for option in _ALTERATIONS if call.has(option))
         if verb == "drop" or details:
             yield verb, name, details

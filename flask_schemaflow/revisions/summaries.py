@@ -38,23 +38,22 @@ _SILENT = ("batch_alter_table", "f", "get_bind", "get_context", "inline_literal"
 
 
 def _table(call: Call, position: int = 0, name: str = "table_name") -> str:
-    found = call.table if call.batch else call.argument(position, name)
+    found = call.table_name(position, name)
     return str(found) if isinstance(found, str) else _COMPUTED
 
 
-def _own(call: Call, position: int, name: str) -> str:
-    """Return an argument that follows the table's name outside of a batch and comes first in one."""
-    found = call.argument(position - 1 if call.batch else position, name)
+def _column(call: Call) -> str:
+    found = call.argument(call.after_table, "column_name")
     return str(found) if isinstance(found, str) else _COMPUTED
 
 
 def _of_columns(call: Call, verb: str) -> str:
-    names = call.columns(0 if call.batch else 1) or [_COMPUTED]
+    names = call.columns(call.after_table) or [_COMPUTED]
     return ", ".join(f"{verb} column {_table(call)}.{name}" for name in names)
 
 
 def _alteration(call: Call) -> str:
-    column = f"{_table(call)}.{_own(call, 1, 'column_name')}"
+    column = f"{_table(call)}.{_column(call)}"
     new_name = call.argument(99, "new_column_name")
     if isinstance(new_name, str):
         return f"rename column {column} to {new_name}"
@@ -76,7 +75,7 @@ def _name(call: Call, parameter: str) -> str | None:
 
 def _named(call: Call, words: str, parameter: str = "constraint_name", source: str = "table_name") -> str:
     name = _name(call, parameter)
-    table = call.table if call.batch else call.argument(1, source)
+    table = call.table_name(1, source)
     named = f" {name}" if name else ""
     return f"{words}{named}" + (f" on {table}" if isinstance(table, str) else "")
 
@@ -96,7 +95,7 @@ _PHRASES: dict[str, t.Callable[[Call], str]] = {
         f"rename table {_table(call, 0, 'old_table_name')} to {call.argument(1, 'new_table_name') or _COMPUTED}"
     ),
     "add_column": lambda call: _of_columns(call, "add"),
-    "drop_column": lambda call: f"drop column {_table(call)}.{_own(call, 1, 'column_name')}",
+    "drop_column": lambda call: f"drop column {_table(call)}.{_column(call)}",
     "alter_column": _alteration,
     "create_index": lambda call: _named(call, "add index", "index_name"),
     "drop_index": lambda call: _named(call, "drop index", "index_name"),

@@ -273,7 +273,7 @@ def _without_name(
     what = call.name.removeprefix("drop_")
     if not call.gives_none(0, f"{what}_name"):
         return None
-    table = call.table if call.batch else call.argument(1, "table_name")
+    table = call.table_name(1)
     article = "An" if what == "index" else "A"
     names = failure.ask(step.database, lambda it: names_hint(call, it)) or ""
     return RebuildRefused(

@@ -73,8 +73,7 @@ def _matches(
 
 def _replay(call: Call, shape: dict[_Table, set[str]], dropped: set[tuple[_Table, str]]) -> None:
     """Apply one operation to the tables and columns; ``("", table)`` stands for a table that was dropped."""
-    shift = 0 if call.batch else 1
-    name = call.table if call.batch else call.argument(0, "table_name") or call.argument(0, "old_table_name")
+    name = call.table_name(0, "old_table_name" if call.name == "rename_table" else "table_name")
     if not isinstance(name, str):
         return
     table: _Table = (call.argument(9, "schema"), name)
@@ -91,11 +90,11 @@ def _replay(call: Call, shape: dict[_Table, set[str]], dropped: set[tuple[_Table
         dropped.add((table, ""))
         dropped.discard((new, ""))
     elif call.name == "add_column":
-        for column in call.columns(shift):
+        for column in call.columns(call.after_table):
             shape.setdefault(table, set()).add(column)
             dropped.discard((table, column))
     elif call.name in ("drop_column", "alter_column"):
-        column = call.argument(shift, "column_name")
+        column = call.argument(call.after_table, "column_name")
         new_name = call.argument(99, "new_column_name")
         if isinstance(column, str) and (call.name == "drop_column" or new_name):
             shape.setdefault(table, set()).discard(column)
@@ -232,16 +231,16 @@ def _effect(call: Call, present: Existing) -> str:
     if call.name == "rename_table" and present.kind == "table":
         names = (call.argument(1, "new_table_name"), call.argument(0, "old_table_name"))
         return "creates" if names[0] == table else "drops" if names[1] == table else ""
-    if (call.table if call.batch else call.argument(0, "table_name")) != table:
+    if call.table_name() != table:
         return ""
     if call.name == "drop_table":
         return "drops"
     if call.name == "create_table" and (not column or column in call.columns(1)):
         return "creates"
-    shift = 0 if call.batch else 1
-    if column and call.name == "add_column" and column in call.columns(shift):
+    if column and call.name == "add_column" and column in call.columns(call.after_table):
         return "creates"
-    return "drops" if column and call.name == "drop_column" and call.argument(shift, "column_name") == column else ""
+    is_dropped = call.name == "drop_column" and call.argument(call.after_table, "column_name") == column
+    return "drops" if column and is_dropped else ""
 
 
 def _existing_type(name: str, statement: str, connection: sa.Connection | None) -> Existing:
@@ -258,9 +257,7 @@ def _existing_type(name: str, statement: str, connection: sa.Connection | None) 
 
 
 def _existing_index(name: str, call: Call, connection: sa.Connection) -> Existing:
-    table, columns = call.argument(1, "table_name"), call.literal(2, "columns")
-    if call.batch:
-        table, columns = call.table, call.literal(1, "columns")
+    table, columns = call.table_name(1), call.literal(1 + call.after_table, "columns")
     inspector = sa.inspect(connection)
     for index in inspector.get_indexes(str(table)) if inspector.has_table(str(table)) else ():
         if index["name"] == name:
@@ -275,7 +272,7 @@ def _existing_index(name: str, call: Call, connection: sa.Connection) -> Existin
 
 
 def _existing_column(name: str, statement: str, call: Call, connection: sa.Connection) -> Existing:
-    table = call.table if call.batch else call.argument(0, "table_name")
+    table = call.table_name()
     inspector = sa.inspect(connection)
     for column in inspector.get_columns(str(table)) if inspector.has_table(str(table)) else ():
         if column["name"].lower() == name.lower():
@@ -323,7 +320,7 @@ def never_created(words: str, script: ScriptDirectory, revision: str) -> str:
 
 def names_hint(call: Call, connection: sa.Connection) -> str:
     """Return a sentence with the names of the table's constraints or indexes, for one that is to be dropped."""
-    table = call.table if call.batch else call.argument(1, "table_name")
+    table = call.table_name(1)
     if not isinstance(table, str):
         return ""
     inspector, schema = sa.inspect(connection), call.argument(99, "schema")

@@ -45,7 +45,7 @@ class EnumHistory:
 
     def _table(self, call: Call) -> Key:
         schema = call.argument(99, "schema")
-        name = call.table if call.batch else call.argument(0, "table_name")
+        name = call.table_name()
         # A batch says its schema once for all.
         known = (key for key in self.columns if key[1] == name)
         return next(known, (None, str(name))) if call.batch else (schema, str(name))
@@ -59,14 +59,14 @@ class EnumHistory:
 
     def add_column(self, call: Call, assigned: t.Mapping[str, ast.expr]) -> None:
         """Read a new column."""
-        node = call.node_of(0 if call.batch else 1, "column")
+        node = call.node_of(call.after_table, "column")
         if node is not None:
             self._column(self._table(call), node, assigned)
 
     def alter_column(self, call: Call, assigned: t.Mapping[str, ast.expr]) -> None:
         """Read a new type or a new name of a column."""
         columns = self.columns.setdefault(self._table(call), {})
-        name = str(call.argument(0 if call.batch else 1, "column_name"))
+        name = str(call.argument(call.after_table, "column_name"))
         given = call.node_of(99, "type_")
         if given is not None:
             columns.pop(name, None)
@@ -80,7 +80,7 @@ class EnumHistory:
 
     def drop_column(self, call: Call, assigned: t.Mapping[str, ast.expr]) -> None:
         """Forget a column."""
-        name = call.argument(0 if call.batch else 1, "column_name")
+        name = call.argument(call.after_table, "column_name")
         self.columns.get(self._table(call), {}).pop(str(name), None)
 
     def drop_table(self, call: Call, assigned: t.Mapping[str, ast.expr]) -> None:

@@ -66,9 +66,7 @@ def _words(call: Call) -> str:
 
 def _column(call: Call) -> str:
     """Return ``table.column``; in a batch the table is named by the block."""
-    parts = [call.argument(0, "table_name"), call.argument(1, "column_name")]
-    if call.batch:
-        parts = [call.table, call.argument(0, "column_name")]
+    parts = [call.table_name(), call.argument(call.after_table, "column_name")]
     return ".".join(str(part) for part in parts) if all(parts) else ""
 
 

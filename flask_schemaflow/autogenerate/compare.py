@@ -17,12 +17,12 @@ from ..runtime.errors import translated
 from ..runtime.errors.revisions import id_taken
 from ..runtime.guard import Scope
 from ..runtime.run import Options
-from .describe import describe as describe
-from .operations import leaves as leaves
+from .decisions import Decisions
+from .describe import describe
+from .operations import leaves
 from .operations import table_of
 from .passes.drops import DatabaseDefaultsPass
 from .pipeline import passes_hook
-from .questions import Decisions
 from .registry import CHECK_PASSES
 from .registry import prepare
 

@@ -52,18 +52,18 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 
 from ..errors import SchemaflowError
+from ..questions import Answers
+from ..questions import Question
 from ..revisions.calls import CreatedTables
 from ..runtime.environment import Environment
 from ..runtime.guard import MYSQL
 from ..settings import Settings
+from .decisions import Decisions
 from .operations import Key
 from .operations import label
 from .operations import leaves
 from .operations import place_remarks
 from .operations import table_of
-from .questions import Answers
-from .questions import Decisions
-from .questions import Question
 from .reflection import row_counts
 from .reflection.foreign_tables import metadatas_of
 from .reflection.renamed_inspector import renamed_inspector

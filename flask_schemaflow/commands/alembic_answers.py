@@ -181,7 +181,7 @@ def check(
     :raises DifferencesFound: if ``migrate`` would write operations; ``differences`` lists the differences.
     """
     from ..autogenerate.compare import differences
-    from ..autogenerate.questions import Decisions
+    from ..autogenerate.decisions import Decisions
 
     decisions = Decisions()
     different = differences(Environment.open(directory, x_arg), binds, decisions)

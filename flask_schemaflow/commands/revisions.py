@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import RevisionContext
 
 from ..autogenerate.compare import revision_context
-from ..autogenerate.questions import Answers
-from ..autogenerate.questions import Decisions
+from ..autogenerate.decisions import Decisions
 from ..errors.arguments import InvalidArgument
 from ..extension import current_state
 from ..extension import Directory
 from ..extension import XArg
+from ..questions import Answers
 from ..records import Record
 from ..records import Written
 from ..revisions.conflicts import conflicts_of_heads

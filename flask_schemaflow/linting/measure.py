@@ -10,7 +10,7 @@ import typing as t
 import sqlalchemy as sa
 from alembic.script import Script
 
-from ..autogenerate.questions import Decisions
+from ..autogenerate.decisions import Decisions
 from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.scratch import tables_of
 from ..errors import SchemaflowError

@@ -13,7 +13,7 @@ import warnings
 import sqlalchemy as sa
 
 from ..autogenerate.comparators.checks import bare as bare_check
-from ..runtime.guards.sqlite.rebuild import ASIDE as ASIDE
+from ..runtime.guards.sqlite.rebuild import ASIDE
 from .raw import query
 
 _WORDS = re.compile(r"[\w$]+")

@@ -91,8 +91,3 @@ def limit_of(sql: str, parameters: t.Any) -> int | None:
 def readable(sql: str, paramstyle: str) -> str:
     """Return a statement as the server gets it: drivers that format parameters need ``%`` twice."""
     return sql.replace("%%", "%") if paramstyle in ("format", "pyformat") else sql
-
-
-__all__: t.Final = [
-    "bare", "first_word", "limit_of", "main_word", "parts_of", "readable", "without_comments", "without_strings",
-]  # fmt: skip

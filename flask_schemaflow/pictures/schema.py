@@ -11,6 +11,7 @@ from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
 
 from ..autogenerate.compare import mapper_mistake
+from ..autogenerate.decisions import Decisions
 from ..autogenerate.describe import describe
 from ..autogenerate.operations import label
 from ..autogenerate.operations import leaves
@@ -20,7 +21,6 @@ from ..autogenerate.operations import table_of
 from ..autogenerate.passes.renames import RenamesPass
 from ..autogenerate.pipeline import PassContext
 from ..autogenerate.pipeline import passes_hook
-from ..autogenerate.questions import Decisions
 from ..autogenerate.registry import CHECK_PASSES
 from ..autogenerate.registry import prepare
 from ..records import Record

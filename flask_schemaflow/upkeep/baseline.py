@@ -19,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
+from ..autogenerate.decisions import Decisions
 from ..autogenerate.operations import Key
 from ..autogenerate.operations import label
 from ..autogenerate.passes.enums.postgresql import PostgresqlEnumsPass
@@ -28,7 +29,6 @@ from ..autogenerate.passes.schemas import SequencesPass
 from ..autogenerate.pipeline import Pass
 from ..autogenerate.pipeline import PassContext
 from ..autogenerate.pipeline import passes_hook
-from ..autogenerate.questions import Decisions
 from ..autogenerate.reflection.foreign_tables import KNOWN
 from ..autogenerate.reflection.foreign_tables import matches
 from ..autogenerate.reflection.foreign_tables import owned_by_database
@@ -36,6 +36,7 @@ from ..autogenerate.registry import prepare
 from ..autogenerate.sql_text import complete_table
 from ..autogenerate.sql_text import escape_table
 from ..autogenerate.verify.copies_postgresql import forget_own_sequence
+from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.scratch import user_schemas
 from ..autogenerate.verify.snapshot import differences
 from ..autogenerate.verify.snapshot import Snapshot
@@ -52,7 +53,6 @@ from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import schema_of
 from .scratch import scratch_for
-from .scratch import ScratchEnvironment
 from .scratch import version_table_of
 from .scratch import words_of
 

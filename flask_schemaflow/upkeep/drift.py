@@ -17,6 +17,7 @@ from alembic.operations import ops
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
+from ..autogenerate.decisions import Decisions
 from ..autogenerate.operations import Key
 from ..autogenerate.passes.enums.mysql import MysqlEnumsPass
 from ..autogenerate.passes.enums.postgresql import PostgresqlEnumsPass
@@ -29,12 +30,12 @@ from ..autogenerate.passes.schemas import SequencesPass
 from ..autogenerate.pipeline import Pass
 from ..autogenerate.pipeline import PassContext
 from ..autogenerate.pipeline import passes_hook
-from ..autogenerate.questions import Decisions
 from ..autogenerate.reflection.foreign_tables import KNOWN
 from ..autogenerate.reflection.foreign_tables import matches
 from ..autogenerate.reflection.foreign_tables import owned_by_database
 from ..autogenerate.registry import prepare
 from ..autogenerate.verify.scratch import configured_options
+from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.scratch import source_of
 from ..autogenerate.verify.scratch import user_schemas
 from ..autogenerate.verify.scratch import write_heads
@@ -63,7 +64,6 @@ from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import scratch_for
 from .scratch import scratch_with
-from .scratch import ScratchEnvironment
 from .scratch import version_table_of
 from .scratch import words_of
 

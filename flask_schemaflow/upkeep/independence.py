@@ -8,6 +8,7 @@ import typing as t
 from alembic.script import Script
 from alembic.script import ScriptDirectory
 
+from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.snapshot import differences
 from ..autogenerate.verify.snapshot import Snapshot
 from ..errors import SchemaflowError
@@ -25,7 +26,6 @@ from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import schema_in
 from .scratch import scratch_for
-from .scratch import ScratchEnvironment
 from .scratch import words_of
 
 _HINT = "Give them an order: `flask db rebase`. If you know that it doesn't matter: `flask db merge heads`."

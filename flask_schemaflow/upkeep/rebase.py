@@ -15,6 +15,7 @@ from alembic.script import Script
 from alembic.script import ScriptDirectory
 
 from ..autogenerate.compare import differences as model_differences
+from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.snapshot import differences
 from ..errors import SchemaflowError
 from ..errors.upkeep import BranchesConflict
@@ -38,7 +39,6 @@ from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import schema_in
 from .scratch import scratch_with
-from .scratch import ScratchEnvironment
 from .scratch import words_of
 
 _NAME_THEM = "Name your revisions, and the head to move them onto: `flask db rebase REVISION... --onto HEAD`."

@@ -31,8 +31,6 @@ from ..runtime.guard import Scope
 from ..runtime.own_tables import is_own_table
 from ..targets import Target
 
-__all__ = ["ScratchEnvironment", "Unverifiable"]
-
 Heads = dict["str | None", tuple[str, ...]]
 """The current revisions of each database, by bind."""
 

@@ -20,8 +20,9 @@ from alembic.script import ScriptDirectory
 
 from ..autogenerate.compare import compare
 from ..autogenerate.compare import revision_context
+from ..autogenerate.decisions import Decisions
 from ..autogenerate.pipeline import passes_hook
-from ..autogenerate.questions import Decisions
+from ..autogenerate.verify.scratch import ScratchEnvironment
 from ..autogenerate.verify.snapshot import differences
 from ..autogenerate.verify.snapshot import Snapshot
 from ..errors import SchemaflowError
@@ -55,7 +56,6 @@ from .scratch import reason_of
 from .scratch import REASONS
 from .scratch import schema_in
 from .scratch import scratch_with
-from .scratch import ScratchEnvironment
 from .scratch import words_of
 
 _SEE = "`flask db history` shows the order."

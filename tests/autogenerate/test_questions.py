@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flask_schemaflow.autogenerate.questions import Answers
-from flask_schemaflow.autogenerate.questions import Question
 from flask_schemaflow.errors import InvalidAnswer
 from flask_schemaflow.errors import Undecided
+from flask_schemaflow.questions import Answers
+from flask_schemaflow.questions import Question
 
 from ..conftest import FlaskDb
 from ..conftest import MakeProject

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects import postgresql
 
-from flask_schemaflow.autogenerate.questions import Answers
+from flask_schemaflow.questions import Answers
 
 from ..support.servers import Kind
 from ..support.servers import KINDS

@@ -16,6 +16,7 @@ from flask import current_app
 from ...runtime.own_tables import without_history
 from ...targets import current_tenant
 from ..comparators.details import UNWRITTEN
+from ..decisions import drop_question
 from ..missing_models import everything_dropped
 from ..missing_models import models_not_imported
 from ..missing_models import unimported_models
@@ -24,7 +25,6 @@ from ..operations import label
 from ..operations import notes
 from ..operations import remark
 from ..pipeline import PassContext
-from ..questions import drop_question
 from ..reflection import row_counts
 from .enums.catalog import column_of
 

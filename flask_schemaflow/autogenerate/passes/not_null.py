@@ -21,6 +21,8 @@ import sqlalchemy as sa
 from alembic.operations import ops
 
 from ...errors.autogenerate import InvalidAnswer
+from ...questions import argument
+from ...questions import Question
 from ...runtime.guard import MYSQL
 from ..operations import Key
 from ..operations import label
@@ -34,8 +36,6 @@ from ..operations.fills import server_default
 from ..operations.fills import SQL
 from ..operations.fills import Value
 from ..pipeline import PassContext
-from ..questions import argument
-from ..questions import Question
 from ..reflection import row_counts
 from .not_null_steps import in_table
 from .not_null_steps import NotNullPlan

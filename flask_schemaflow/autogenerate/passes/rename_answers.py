@@ -12,12 +12,12 @@ import typing as t
 import sqlalchemy as sa
 
 from ...errors.setup import UnusableDatabase
+from ...questions import Answers
 from ...runtime.guard import Scope
+from ..decisions import Decisions
+from ..decisions import Option
 from ..operations import Key
 from ..operations import label
-from ..questions import Answers
-from ..questions import Decisions
-from ..questions import Option
 from ..reflection.foreign_tables import metadatas_of
 from ..renames import Settled
 from ..renames import TableShape

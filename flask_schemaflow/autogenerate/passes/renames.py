@@ -13,14 +13,14 @@ import typing as t
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
+from ..decisions import column_questions
+from ..decisions import table_questions
 from ..names import name_changes
 from ..operations import Key
 from ..operations import label
 from ..operations.renames import mark_recreated
 from ..operations.renames import rename_operations
 from ..pipeline import PassContext
-from ..questions import column_questions
-from ..questions import table_questions
 from ..reflection.renamed_inspector import Renames
 from ..renames import detect
 from ..renames import Detection

@@ -14,6 +14,8 @@ from alembic.operations import ops
 from sqlalchemy.dialects import postgresql
 
 from ...errors.autogenerate import InvalidAnswer
+from ...questions import argument
+from ...questions import Question
 from ..operations import label
 from ..operations import notes
 from ..operations import remark
@@ -21,8 +23,6 @@ from ..operations import Statement
 from ..operations.fills import SQL
 from ..operations.tables import ConvertColumn
 from ..pipeline import PassContext
-from ..questions import argument
-from ..questions import Question
 from ..reflection import row_counts
 from ..sql_text import clause
 from .conversions import column_type

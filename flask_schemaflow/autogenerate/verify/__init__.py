@@ -35,8 +35,8 @@ from ...targets import instead_of_databases
 from ...targets import Target
 from ...targets import TenantTarget
 from ..compare import differences as compared
+from ..decisions import Decisions
 from ..operations import Key
-from ..questions import Decisions
 from .copies import copy_of
 from .copies_mysql import ELSEWHERE
 from .narrow import Excerpt

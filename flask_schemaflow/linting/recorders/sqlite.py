@@ -12,13 +12,13 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ...runtime.guards.sqlite.rebuild import ASIDE
 from ...runtime.guards.sqlite.tokens import quoted
 from ..observation import Hold
 from ..observation import Observation
 from ..observation import Orphans
 from ..observation import StatementRecorder
 from ..raw import query
-from ..shapes import ASIDE
 from ..shapes import label
 from ..shapes import TEMPORARY
 from ..sql_text import bare

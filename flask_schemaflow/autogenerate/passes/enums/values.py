@@ -18,6 +18,10 @@ from alembic.operations import ops
 
 from ....backfills.sql import single_percents
 from ....errors.autogenerate import InvalidAnswer
+from ....questions import Answers
+from ....questions import argument
+from ....questions import Question
+from ....questions import rename_option
 from ....records import Record
 from ...operations import Key
 from ...operations import label
@@ -25,10 +29,6 @@ from ...operations import remark
 from ...operations.fills import SQL
 from ...operations.fills import Value
 from ...pipeline import PassContext
-from ...questions import Answers
-from ...questions import argument
-from ...questions import Question
-from ...questions import rename_option
 from ...sql_text import escaped
 
 _ALIKE = 0.5

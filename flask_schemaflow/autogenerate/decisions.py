@@ -1,4 +1,4 @@
-"""Questions of autogenerate, the answers to them, and the :class:`Decisions` that all passes of one run share.
+"""The :class:`Decisions` that all passes of one run share: the answers, and the questions that they leave.
 
 The command line shows the questions on a terminal, and a caller passes answers to ``migrate()``. Without either the
 questions are raised as the error ``Undecided``, each with the option that answers it.
@@ -21,8 +21,6 @@ from ..questions import Question
 from ..questions import rename_option
 from .renames import Candidate
 from .renames import similarity
-
-__all__ = ["Answers", "Decisions", "Question", "argument", "rename_option"]
 
 Option = t.Literal["--rename", "--rename-table", "--drop", "--fill", "--keep"]
 

@@ -19,6 +19,8 @@ from ._lazy import resolve
 from .lazy_group import LazyGroup
 
 if t.TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from .records import Revision
     from .revisions.config import Config
     from .settings import Settings
@@ -84,6 +86,13 @@ class State:
         from .settings import Settings
 
         return Settings.from_config(current_app.config)
+
+    def replaced_engines(self) -> dict[Engine, Engine | None]:
+        """Return the application's engines that a run must not reach, because it works on a scratch database.
+
+        The values are the engine of the scratch database, ``None`` where there is none in the place of a database.
+        """
+        return {}
 
     def targets(self) -> list[Target]:
         """Return the databases of the application, the default one first; within a tenant's block the tenant's alone.

@@ -22,6 +22,7 @@ from ...runtime.environment import Environment
 from ...runtime.run import Options
 from ...settings import Settings
 from ...targets import Target
+from ...targets import TenantTarget
 from ..operations import Key
 from ..reflection.foreign_tables import Filter
 
@@ -224,6 +225,7 @@ class ScratchState(State):
     """The application's registration with one scratch database in place of its own databases."""
 
     target: Target
+    originals: list[Target]
 
     @classmethod
     def of(cls, state: State, target: Target) -> ScratchState:
@@ -232,17 +234,26 @@ class ScratchState(State):
         :param target: the scratch database.
         """
         scratch_state = cls(**vars(state))
-        scratch_state.target = target
+        scratch_state.target, scratch_state.originals = target, state.targets()
         scratch_state.accept = None  # it is no database of the application's
         return scratch_state
 
     @property
     def settings(self) -> Settings:
-        # No other process uses the scratch database: nothing to wait for, to resume or to back up.
-        return super().settings.changed(lock="off", journal=False, backup="never")
+        # No other process uses the scratch database: nothing to wait for, to resume or to back up. Sessions always join
+        # the run, so that none reaches the application's rows.
+        return super().settings.changed(lock="off", journal=False, backup="never", share_session=True)
 
     def targets(self) -> list[Target]:
         return [self.target]
+
+    def replaced_engines(self) -> dict[sa.Engine, sa.Engine | None]:
+        scratch, found = self.target.sync_engine, dict[sa.Engine, sa.Engine | None]()
+        for target in self.originals:
+            found[target.sync_engine] = scratch if target.bind == self.target.bind else None
+            if isinstance(target, TenantTarget):  # whose revisions use the engine of the default database
+                found[getattr(target.replaced, "sync_engine", target.replaced)] = scratch
+        return found
 
 
 class ScratchEnvironment(Environment):

@@ -63,9 +63,9 @@ class SharedSession(Guard):
     def before_configure(self, scope: Scope) -> None:
         """Register the connection for the sessions of revisions."""
         self._migrated[scope.engine] = scope.connection
-        replaced = replaced_engine(scope)
-        if replaced is not None:
-            self._migrated[replaced] = scope.connection
+        replaced = [engine for engine, scratch in scope.state.replaced_engines().items() if scratch is not None]
+        for engine in filter(None, (replaced_engine(scope), *replaced)):
+            self._migrated[engine] = scope.connection
 
     def close(self, scope: Scope) -> None:
         """Give sessions connections of their own again."""
@@ -82,7 +82,8 @@ class SharedSession(Guard):
             if sessions is not None and not _has_joined(sessions, scope.connection):
                 self._joined = JoinedSessions(sessions, scope.connection, self._migrated)
         joined = self._joined
-        with engines_joined(self._migrated), joined.used() if joined is not None else contextlib.nullcontext():
+        apart = scope.state.replaced_engines()
+        with engines_joined(self._migrated, apart), joined.used() if joined is not None else contextlib.nullcontext():
             yield
             if joined is not None and joined.has_pending:
                 scope.tell("notice", _dropped(step))
@@ -231,6 +232,7 @@ class Savepoints:
 
 
 Migrated = t.Mapping[sa.Engine, sa.Connection]
+Replaced = t.Mapping[sa.Engine, "sa.Engine | None"]
 _READING = re.compile(r"\s*(?:SELECT|PRAGMA|SHOW|EXPLAIN|VALUES)\b(?!.*\bINTO\b)", re.I | re.S)
 
 _numbers = itertools.count(1)
@@ -240,23 +242,29 @@ _SETTERS = ("set_isolation_level", "set_session")
 
 
 @contextlib.contextmanager
-def engines_joined(migrated: Migrated) -> t.Iterator[None]:
-    """Let engines of the migrated databases give joined connections to this thread in the block."""
+def engines_joined(migrated: Migrated, replaced: Replaced | None = None) -> t.Iterator[None]:
+    """Let engines of the migrated databases give joined connections to this thread in the block.
+
+    :param replaced: engines that must not be reached, with those in their place.
+    """
     thread, connect = threading.get_ident(), sa.Engine.raw_connection
     listening = contextlib.ExitStack()  # once an engine has joined, which few revisions do
 
     def raw_connection(engine: sa.Engine) -> PoolProxiedConnection:
-        connection = _joinable(engine, migrated) if threading.get_ident() == thread else None
-        if connection is None:
+        if threading.get_ident() != thread:
             return connect(engine)
+        own = stand_in_for(engine, replaced or {})
+        connection = _joinable(engine, migrated)
+        if connection is None:
+            return connect(own)
         if not event.contains(sa.Engine, "before_cursor_execute", note_statement):
             event.listen(sa.Engine, "before_cursor_execute", note_statement)
             listening.callback(event.remove, sa.Engine, "before_cursor_execute", note_statement)
-        driver = t.cast(t.Any, JoinedDriver(connection, lambda: connect(engine)))
+        driver = t.cast(t.Any, JoinedDriver(connection, lambda: connect(own)))
         try:
             return NullPool(lambda: driver, dialect=engine.dialect).connect()
         except TypeError:  # a listener of all engines handed it to psycopg (register_vector), which takes its own only
-            other = connect(engine)
+            other = connect(own)
             pool = NullPool(lambda: t.cast(t.Any, other.dbapi_connection), dialect=engine.dialect)
             share_after_listeners(pool, lambda: driver, other.close)
             return pool.connect()
@@ -267,6 +275,25 @@ def engines_joined(migrated: Migrated) -> t.Iterator[None]:
     finally:
         listening.close()
         setattr(sa.Engine, "raw_connection", connect)  # noqa: B010
+
+
+def stand_in_for(engine: sa.Engine, replaced: Replaced) -> sa.Engine:
+    """Return the scratch database's engine in place of the application's; other engines are returned unchanged.
+
+    :raises RuntimeError: if the scratch database can't stand for this one.
+    """
+    if IS_APART in engine.get_execution_options() or engine in replaced.values():
+        return engine
+    for original, scratch in replaced.items():
+        if engine is not original and not _is_same_database(original.url, engine.url):
+            continue
+        if scratch is None or scratch.dialect.driver != engine.dialect.driver:
+            raise RuntimeError(
+                "this run is on a scratch database, and the revision connects to the application's database by itself. "
+                "Use op.get_bind()."
+            )
+        return scratch
+    return engine
 
 
 def share_after_listeners(

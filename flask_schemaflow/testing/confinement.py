@@ -27,7 +27,7 @@ from ..runtime.connections import run_below
 from ..runtime.connections import run_coroutine
 from ..runtime.guard import MYSQL
 from ..runtime.guards.app_sessions import sessions_of
-from ..runtime.guards.joined_session import JoinedDriver
+from ..runtime.guards.joined_engine import JoinedDriver
 from ..targets import DEFAULT
 from ..targets import Target
 

@@ -16,9 +16,9 @@ from sqlalchemy import event
 
 from ..errors.testing import NoRollback
 from ..runtime.connections import run_below
-from ..runtime.guards.joined_session import JoinedDriver
-from ..runtime.guards.joined_session import note_statement
-from ..runtime.guards.joined_session import share_after_listeners
+from ..runtime.guards.joined_engine import JoinedDriver
+from ..runtime.guards.joined_engine import note_statement
+from ..runtime.guards.joined_engine import share_after_listeners
 from .confinement import engine_redirected
 from .confinement import redirected
 from .confinement import targets_of

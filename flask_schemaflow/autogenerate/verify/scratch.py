@@ -252,7 +252,8 @@ class ScratchState(State):
         for target in self.originals:
             found[target.sync_engine] = scratch if target.bind == self.target.bind else None
             if isinstance(target, TenantTarget):  # whose revisions use the engine of the default database
-                found[getattr(target.replaced, "sync_engine", target.replaced)] = scratch
+                replaced = t.cast(sa.Engine, getattr(target.replaced, "sync_engine", target.replaced))
+                found[replaced] = scratch
         return found
 
 

@@ -24,7 +24,7 @@ from ...connections import WayBack
 from ...guard import Guard
 from ...guard import pause_before
 from ...guard import Scope
-from ..joined_session import JoinedDriver
+from ..joined_engine import JoinedDriver
 from .messages import Blocker
 from .messages import explain
 from .messages import find_blockers

@@ -27,9 +27,6 @@ from .errors.database import Where
 from .errors.drivers import kind_of
 from .errors.drivers import words_of_database
 
-if t.TYPE_CHECKING:
-    pass
-
 # Where a PostgreSQL server lets one in to create others; MySQL and MariaDB need no database for it.
 _ENTRANCES: dict[str, tuple[str | None, ...]] = {
     "postgresql": ("postgres", "template1"),
@@ -88,27 +85,17 @@ def _make_folder(target: Target) -> str:
 
 def _create(target: Target) -> str:
     engine, where = target.sync_engine, Where(target.sync_engine, target.bind)
-    entrances = _ENTRANCES.get(engine.dialect.name)
-    if entrances is None:
+    if engine.dialect.name not in _ENTRANCES:
         raise DatabaseNotCreated(
             f"Flask-SchemaFlow can't create a database of the kind {engine.dialect.name} ({where.url}).",
             hint="Create it with the tools of the database, then run `flask db upgrade`.",
         )
     statement = _statement(engine, where.database)
-    failure: exc.DBAPIError | None = None
-    for entrance in entrances:
-        try:
-            with _entering(engine, entrance):
-                visit(engine, lambda connection: connection.exec_driver_sql(statement))
-        except exc.DBAPIError as error:
-            if kind_of(error) == "exists":  # another process was faster
-                return ""
-            failure = error
-            if kind_of(error) == "permission":
-                break
-        else:
-            return f"Created the database {where.database} ({safe_url(engine.url)})."
-    assert failure is not None
+    failure = _run_elsewhere(engine, statement)
+    if failure is None:
+        return f"Created the database {where.database} ({safe_url(engine.url)})."
+    if kind_of(failure) == "exists":  # another process was faster
+        return ""
     raise DatabaseNotCreated(
         f"The database {where.database!r} could not be created ({where.url}).",
         details=f"  The database says: {scrub(words_of_database(failure))}",
@@ -122,22 +109,29 @@ def run_beside(engine: sa.Engine, statement: str) -> None:
     :raises DatabaseNotCreated: in the server's words, if it refuses.
     """
     engine.dispose()  # a session in it would be in the way
-    failure: exc.DBAPIError | None = None
-    for entrance in _ENTRANCES.get(engine.dialect.name, (None,)):
-        try:
-            with _entering(engine, entrance):
-                visit(engine, lambda connection: connection.exec_driver_sql(statement))
-            return
-        except exc.DBAPIError as error:
-            failure = error
-            if kind_of(error) != "database":
-                break
-    assert failure is not None
+    failure = _run_elsewhere(engine, statement)
+    if failure is None:
+        return
     raise DatabaseNotCreated(
         f"The server refused this: {statement}",
         details=f"  The database says: {scrub(words_of_database(failure))}",
         hint="Let an account that may do it run the statement.",
     ) from failure
+
+
+def _run_elsewhere(engine: sa.Engine, statement: str) -> exc.DBAPIError | None:
+    """Run a statement from another database of the server; return the error of the last one that was tried."""
+    failure: exc.DBAPIError | None = None
+    for entrance in _ENTRANCES.get(engine.dialect.name, (None,)):
+        try:
+            with _entering(engine, entrance):
+                visit(engine, lambda connection: connection.exec_driver_sql(statement))
+            return None
+        except exc.DBAPIError as error:
+            failure = error
+            if kind_of(error) in ("exists", "permission"):
+                break
+    return failure
 
 
 def _statement(engine: sa.Engine, name: str) -> str:

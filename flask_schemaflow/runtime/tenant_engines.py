@@ -17,7 +17,6 @@ import weakref
 import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy import event
-from sqlalchemy import exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ..extension import current_state
@@ -43,6 +42,8 @@ _RESET = (
 """Does what ``DISCARD ALL`` does, which PostgreSQL takes in a message of its own only; psycopg forgets its prepared
 statements when it sees a ROLLBACK."""
 
+_AUTOCOMMIT = "schemaflow_autocommit"  # in the info of a pooled connection
+
 _RESETTABLE = ("psycopg", "psycopg2")
 """Drivers that send several statements in a message, and keep no plans that a reset takes away."""
 
@@ -59,32 +60,34 @@ class _Sessions:
         self.served = 0
         self._is_resettable: bool | None = None if engine.dialect.driver in _RESETTABLE else False
         event.listen(engine.pool, "connect", self._connected)
-        event.listen(engine.pool, "checkout", self._checked_out)
-
-    @property
-    def may_stay(self) -> bool:
-        """Whether another tenant can have them as if they were new."""
-        return bool(self._is_resettable) and self.served < _BATCH
 
     def _connected(self, connection: t.Any, record: ConnectionPoolEntry) -> None:
-        record.info["schemaflow"] = (self.served, connection.autocommit)
+        record.info[_AUTOCOMMIT] = connection.autocommit
         with _autocommitting(connection) as cursor:
             cursor.execute(self.path)
             if self._is_resettable is None:
                 self._is_resettable = _is_plain(cursor)
 
-    def _checked_out(self, connection: t.Any, record: ConnectionPoolEntry, proxy: t.Any) -> None:
-        number, autocommit = record.info["schemaflow"]
-        if number == self.served:
+    def may_stay(self, engine: sa.Engine) -> bool:
+        """Return whether the next tenant can have the engine's one idle connection as if it were new."""
+        idle = getattr(engine.pool, "checkedin", int)()
+        return idle == 1 and bool(self._is_resettable) and self.served < _BATCH
+
+    def begin(self, engine: sa.Engine, path: str) -> None:
+        """Have a tenant's session without any trace of the one before."""
+        self.path = path
+        self.served += 1
+        if self.served == 1:
             return
         try:
-            with _autocommitting(connection) as cursor:
-                cursor.execute(_RESET + self.path)
-            connection.autocommit = autocommit
-        except Exception as error:  # the server went away, or can't reset a session: the pool connects anew
-            self._is_resettable = False
-            raise exc.DisconnectionError(str(error)) from error
-        record.info["schemaflow"] = (self.served, autocommit)
+            with contextlib.closing(engine.raw_connection()) as connection:
+                driver: t.Any = connection.dbapi_connection
+                with _autocommitting(driver) as cursor:
+                    cursor.execute(_RESET + path)
+                driver.autocommit = connection.info[_AUTOCOMMIT]
+        except Exception:  # the server went away, or can't reset a session: the pool connects anew
+            engine.dispose()
+            self.served = 1
 
 
 def _is_plain(cursor: t.Any) -> bool:
@@ -128,7 +131,7 @@ def lent_engine(default: Target, tenant: Tenant, keeps_connection: bool = False)
     stays = False
     try:
         yield engine
-        stays = keeps_connection and engine in _sessions and _sessions[engine].may_stay
+        stays = keeps_connection and engine in _sessions and _sessions[engine].may_stay(engine)
     finally:
         if not stays:
             _close(engine)
@@ -207,12 +210,11 @@ def in_schema_of(target: Target, engine: sa.Engine) -> sa.Engine:
 
 
 def look_into(engine: sa.Engine, tenant: Tenant) -> None:
-    """Have every connection that the engine, or a second one made from it, gives out look into the tenant's schema."""
+    """Have every connection that the engine, or a second one made from it, opens look into the tenant's schema."""
     sessions = _sessions.get(engine)
     if sessions is None:
         sessions = _sessions[engine] = _Sessions(engine)
-    sessions.path = search_path_statement(engine.dialect, tenant)
-    sessions.served += 1
+    sessions.begin(engine, search_path_statement(engine.dialect, tenant))
 
 
 def search_path_statement(dialect: sa.Dialect, tenant: Tenant) -> str:

@@ -137,6 +137,33 @@ assert op.get_bind().scalar(sa.text("SELECT current_setting('statement_timeout')
     assert len(set(sessions(fleet))) == 3
 
 
+def test_what_the_application_sets_at_each_checkout_is_there_for_each_tenant(fleet: TenantProject) -> None:
+    """It is set after the reset, by a listener of the engine or of all engines."""
+    body = f"""{NOTE}
+assert op.get_bind().scalar(sa.text("SELECT current_setting('statement_timeout')")) == "77s"
+assert op.get_bind().scalar(sa.text("SELECT current_setting('idle_session_timeout')")) == "88s\""""
+    fleet.project.write_revision("a1", None, body, "pass")
+
+    def checked_out(connection: t.Any, record: t.Any, proxy: t.Any) -> None:
+        connection.execute("SET statement_timeout = '77s'")
+        connection.commit()
+
+    def checked_out_of_any(connection: t.Any, record: t.Any, proxy: t.Any) -> None:
+        connection.execute("SET work_mem = '8MB'")
+        connection.commit()
+
+    app = fleet.project.app()
+    sa.event.listen(sa.Engine, "checkout", checked_out_of_any)
+    try:
+        with app.app_context():
+            sa.event.listen(app.extensions["sqlalchemy"].engine, "checkout", checked_out)
+            found = migrate_tenants()
+    finally:
+        sa.event.remove(sa.Engine, "checkout", checked_out_of_any)
+    assert found.succeeded, found.results
+    assert len(set(sessions(fleet))) == 1
+
+
 def test_a_session_that_the_server_ended_between_two_tenants_is_replaced(fleet: TenantProject) -> None:
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
 

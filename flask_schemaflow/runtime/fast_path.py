@@ -42,11 +42,6 @@ if t.TYPE_CHECKING:
     from ..targets import Target
     from .guard import Scope
 
-__all__ = [
-    "LightFolder",
-]
-
-
 _TEMPLATE = pathlib.Path(__file__).parent.parent / "templates" / "flask"
 _PACKAGED = re.compile(
     r"""\s*(?:\"{3}[^"\\]*\"{3})?\s*from\s+flask_schemaflow\s+import\s+run_env\s+run_env\(\)\s*""", re.ASCII

@@ -17,8 +17,8 @@ from flask_schemaflow.errors import SchemaflowError
 from flask_schemaflow.records import Report
 from flask_schemaflow.records import Step
 from flask_schemaflow.runtime.errors.database import database_error
-from flask_schemaflow.runtime.errors.database import statement_that_allows
 from flask_schemaflow.runtime.errors.database import Where
+from flask_schemaflow.runtime.errors.drivers import statement_that_allows
 
 from ..conftest import MakeProject
 from .conftest import failing

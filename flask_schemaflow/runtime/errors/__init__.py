@@ -37,11 +37,6 @@ if t.TYPE_CHECKING:
 
     Work = t.Callable[[t.Any, t.Any], t.Iterable[t.Any]]
 
-__all__ = [
-    "Failure",
-    "translated",
-]
-
 Answer = t.TypeVar("Answer")
 
 

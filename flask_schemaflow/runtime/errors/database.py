@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from flask import current_app
 from flask import has_app_context
 from sqlalchemy import exc
-from sqlalchemy.dialects import postgresql
 
 from ...errors import database as errors
 from ...errors.database import DatabaseError
@@ -27,6 +26,7 @@ from . import known_masker
 from .drivers import Kind
 from .drivers import kind_of
 from .drivers import NAMES
+from .drivers import statement_that_allows
 from .drivers import too_old
 from .drivers import words_of_database
 from .lines import advice_on_line
@@ -372,35 +372,3 @@ def _from_rule(rule: _Rule, where: Where, words: str) -> DatabaseError:
     message = rule.message.format(**fields)
     details = "" if words in message else f"  The database says: {words}"
     return rule.error(message, hint=rule.hint.format(**fields), details=details)
-
-
-# What an account lacks, by the words of PostgreSQL, MySQL and MariaDB, in English unless the server was told otherwise.
-_OWNER = r"must be owner of ((?:materialized )?\w+) (.+)"
-_DENIED = r"permission denied for (schema|table|relation|sequence) (.+)"
-_GRANTS = {"schema": "USAGE, CREATE ON SCHEMA", "sequence": "ALL ON SEQUENCE"}
-_MYSQL = r"denied (?:to|for) user '(?P<user>[^']*)'@'(?P<host>[^']*)' (?:for table|to database '(?P<database>[^']*)')"
-
-
-def statement_that_allows(words: str, user: str, database: str) -> str:
-    """Return the SQL that the owner has to run, or an empty string if the words don't tell what is missing."""
-    owned, denied = re.search(_OWNER, words), re.search(_DENIED, words)
-    if user and owned is not None:
-        kind = "TABLE" if owned[1] == "relation" else owned[1].upper()
-        return f"ALTER {kind} {_if_needed(owned[2].strip())} OWNER TO {_quoted(user)}"
-    if user and denied is not None:
-        return f"GRANT {_GRANTS.get(denied[1], 'ALL ON')} {_if_needed(denied[2].strip())} TO {_quoted(user)}"
-    refused = re.search(_MYSQL, words)
-    if refused is None:
-        return ""
-    account = "@".join(_quoted(refused[group], "'") for group in ("user", "host"))
-    return f"GRANT ALL ON {_quoted(refused['database'] or database, '`')}.* TO {account}"
-
-
-def _if_needed(name: str) -> str:
-    """Quote a name as PostgreSQL needs it; a function comes with its arguments and stays."""
-    dialect: t.Any = postgresql.dialect
-    return name if name.endswith(")") else str(dialect().identifier_preparer.quote(name))
-
-
-def _quoted(name: str, sign: str = '"') -> str:
-    return f"{sign}{name.replace(sign, sign * 2)}{sign}"

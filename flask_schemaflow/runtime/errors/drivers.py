@@ -1,4 +1,4 @@
-"""Tell the kind of a driver's error, whichever driver raised it.
+"""Tell the kind of a driver's error, whichever driver raised it, and what the account or the server lacks.
 
 A driver gives a SQLSTATE (PostgreSQL), a number (MySQL, MariaDB), or only words (SQLite, and libpq while it connects).
 The words of libpq may be translated; then the kind stays unknown, which costs precision and nothing else. A syntax
@@ -12,6 +12,7 @@ import typing as t
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects import postgresql
 
 from ...errors.database import ServerTooOld
 
@@ -181,3 +182,35 @@ NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL", "mari
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version if isinstance(part, int))
+
+
+# What an account lacks, by the words of PostgreSQL, MySQL and MariaDB, in English unless the server was told otherwise.
+_OWNER = r"must be owner of ((?:materialized )?\w+) (.+)"
+_DENIED = r"permission denied for (schema|table|relation|sequence) (.+)"
+_GRANTS = {"schema": "USAGE, CREATE ON SCHEMA", "sequence": "ALL ON SEQUENCE"}
+_MYSQL = r"denied (?:to|for) user '(?P<user>[^']*)'@'(?P<host>[^']*)' (?:for table|to database '(?P<database>[^']*)')"
+
+
+def statement_that_allows(words: str, user: str, database: str) -> str:
+    """Return the SQL that the owner has to run, or an empty string if the words don't tell what is missing."""
+    owned, denied = re.search(_OWNER, words), re.search(_DENIED, words)
+    if user and owned is not None:
+        kind = "TABLE" if owned[1] == "relation" else owned[1].upper()
+        return f"ALTER {kind} {_if_needed(owned[2].strip())} OWNER TO {_quoted(user)}"
+    if user and denied is not None:
+        return f"GRANT {_GRANTS.get(denied[1], 'ALL ON')} {_if_needed(denied[2].strip())} TO {_quoted(user)}"
+    refused = re.search(_MYSQL, words)
+    if refused is None:
+        return ""
+    account = "@".join(_quoted(refused[group], "'") for group in ("user", "host"))
+    return f"GRANT ALL ON {_quoted(refused['database'] or database, '`')}.* TO {account}"
+
+
+def _if_needed(name: str) -> str:
+    """Quote a name as PostgreSQL needs it; a function comes with its arguments and stays."""
+    dialect: t.Any = postgresql.dialect
+    return name if name.endswith(")") else str(dialect().identifier_preparer.quote(name))
+
+
+def _quoted(name: str, sign: str = '"') -> str:
+    return f"{sign}{name.replace(sign, sign * 2)}{sign}"

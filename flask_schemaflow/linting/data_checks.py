@@ -12,6 +12,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..runtime.guard import MYSQL
 from .observation import Observation
 from .raw import query
 from .raw import reading
@@ -87,7 +88,7 @@ def _limited_time(connection: sa.Connection) -> t.Iterator[None]:
     dialect = connection.dialect
     if dialect.name == "postgresql":
         query(connection, f"SET LOCAL statement_timeout = '{SECONDS}s'")
-    if dialect.name not in ("mysql", "mariadb"):
+    if dialect.name not in MYSQL:
         yield
         return
     is_mariadb = getattr(dialect, "is_mariadb", False)
@@ -161,34 +162,32 @@ def _orphans(connection: sa.Connection, change: TableChange, table: str) -> tupl
 def _values_that_do_not_fit(
     connection: sa.Connection, change: TableChange, table: str, column: str
 ) -> t.Iterator[tuple[str, str]]:
-    new = change.new
-    length = getattr(new, "length", None)
-    name = change.columns[0]
-    if isinstance(new, sa.String) and not isinstance(new, sa.Enum) and length:
-        kind = "CHAR" if connection.dialect.name in ("mysql", "mariadb") else "TEXT"
-        text = f"CAST({column} AS {kind})"
-        if connection.dialect.name != "sqlite":  # which takes values of any length
-            yield (
-                f"{change.table}.{name} has values longer than {length} characters",
-                f"SELECT 1 FROM {table} WHERE char_length({text}) > {length} LIMIT 1",
-            )
-    if isinstance(new, sa.Enum) and connection.dialect.name in ("mysql", "mariadb"):
-        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in new.enums)
+    dialect, new = connection.dialect, change.new
+    tests = [*_unfit_texts(dialect, new, column), *_unfit_numbers(dialect, change.old, new, column)]
+    for words, condition in tests:
+        yield f"{change.table}.{change.columns[0]} has {words}", f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1"
+    if dialect.name == "postgresql" and not isinstance(new, sa.String):
+        type_ = new.compile(dialect=dialect)
         yield (
-            f"{change.table}.{name} has other values than {listed}",
-            f"SELECT 1 FROM {table} WHERE {column} NOT IN ({listed}) LIMIT 1",
+            f"{change.table}.{change.columns[0]} has values that can't be converted to {type_}",
+            f"SELECT 1 FROM {table} HAVING count(CAST({column} AS {type_})) < 0",  # which no count is
         )
+
+
+def _unfit_texts(dialect: sa.Dialect, new: t.Any, column: str) -> t.Iterator[tuple[str, str]]:
+    """Yield the values that a new type of texts can't hold, in words and as a condition."""
+    if isinstance(new, sa.Enum):
+        if dialect.name in MYSQL:
+            listed = ", ".join("'" + value.replace("'", "''") + "'" for value in new.enums)
+            yield f"other values than {listed}", f"{column} NOT IN ({listed})"
+    elif isinstance(new, sa.String) and new.length and dialect.name != "sqlite":  # which takes values of any length
+        text = f"CAST({column} AS {'CHAR' if dialect.name in MYSQL else 'TEXT'})"
+        yield f"values longer than {new.length} characters", f"char_length({text}) > {new.length}"
+
+
+def _unfit_numbers(dialect: sa.Dialect, old: t.Any, new: t.Any, column: str) -> t.Iterator[tuple[str, str]]:
+    """Yield the values that a new type of integers can't hold, in words and as a condition."""
     kind = type(new).__name__.upper()
-    if kind in _INTEGERS and connection.dialect.name != "sqlite":
+    if kind in _INTEGERS and dialect.name != "sqlite" and isinstance(old, (sa.Integer, sa.Numeric)):
         low, high = _INTEGERS[kind]
-        if isinstance(change.old, (sa.Integer, sa.Numeric)):
-            yield (
-                f"{change.table}.{name} has values that don't fit into {kind}",
-                f"SELECT 1 FROM {table} WHERE {column} < {low} OR {column} > {high} LIMIT 1",
-            )
-    if connection.dialect.name == "postgresql" and not isinstance(new, sa.String):
-        words = new.compile(dialect=connection.dialect)
-        yield (
-            f"{change.table}.{name} has values that can't be converted to {words}",
-            f"SELECT 1 FROM {table} HAVING count(CAST({column} AS {words})) < 0",  # which no count is
-        )
+        yield f"values that don't fit into {kind}", f"{column} < {low} OR {column} > {high}"

@@ -22,6 +22,7 @@ from ..autogenerate.verify.scratch import Unverifiable
 from ..errors.arguments import InvalidArgument
 from ..records import Record
 from ..revisions.git import added_since
+from ..revisions.scripts import oldest_first
 from ..runtime import planning
 from ..runtime.connections import keep_transactions
 from ..runtime.database_status import below
@@ -145,7 +146,7 @@ def _reason(error: Unverifiable | sa.exc.DBAPIError, on: sa.URL | None) -> str:
 def chosen_revisions(environment: Environment, request: Request, pending: t.Sequence[Script]) -> list[Script]:
     """Return the revisions that a request is about, in the order in which they are applied."""
     script = environment.script
-    whole = [found for found in reversed(list(script.walk_revisions()))]
+    whole = oldest_first(script)
     if request.since is not None:
         added = added_since(environment.folder, request.since)
         if added is None:
@@ -185,7 +186,7 @@ def _after_start(environment: Environment, chosen: list[Script]) -> list[Script]
 def _path_to(environment: Environment, chosen: t.Sequence[Script]) -> list[Script]:
     """Return the revisions that an empty database needs to get to the last chosen one."""
     needed = set().union(*(below(environment.script, item.revision) for item in chosen))
-    return [item for item in reversed(list(environment.script.walk_revisions())) if item.revision in needed]
+    return [item for item in oldest_first(environment.script) if item.revision in needed]
 
 
 def _url(text: str) -> sa.URL:

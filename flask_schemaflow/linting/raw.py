@@ -9,8 +9,7 @@ import typing as t
 import sqlalchemy as sa
 
 from ..runtime.errors.drivers import words_of_database
-
-MYSQL = ("mysql", "mariadb")
+from ..runtime.guard import MYSQL
 
 _FURTHER = re.compile(r" (?:DETAIL|HINT|CONTEXT): ")
 

@@ -10,6 +10,7 @@ import math
 import re
 import typing as t
 
+from ..runtime.guard import MYSQL
 from .observation import Hold
 from .observation import Observation
 from .observation import WrittenRows
@@ -180,7 +181,7 @@ def _failures(subject: RuleInput) -> t.Iterator[Finding]:
         yield subject.finding("fails-on-data", failure.observation, failure.table, message)
     yield from _dangling(subject)
     for item, change in subject.changes("add_column"):
-        if change.new.is_needed and subject.dialect not in ("mysql", "mariadb") and subject.has_rows(change.table):
+        if change.new.is_needed and subject.dialect not in MYSQL and subject.has_rows(change.table):
             message = (
                 f"The new column {change.table}.{change.columns[0]} is NOT NULL and has no default, so this statement "
                 "fails if the table has rows."
@@ -209,7 +210,7 @@ def _halves(subject: RuleInput) -> t.Iterator[Finding]:
     failed |= {failure.observation.number for failure in subject.failures if not failure.is_changed}
     for item in subject.observations:
         table = next(iter(item.tables), None)
-        alone = item.autocommit or subject.dialect in ("mysql", "mariadb")
+        alone = item.autocommit or subject.dialect in MYSQL
         if item.number in failed and item.number > 1 and alone:
             message = (
                 f"When this statement fails, the {item.number - 1} before it are committed already. "

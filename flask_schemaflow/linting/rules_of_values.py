@@ -6,6 +6,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..runtime.guard import MYSQL
 from .observation import Observation
 from .records import Finding
 from .rule_input import RuleInput
@@ -85,7 +86,7 @@ def _rows(subject: RuleInput, table: str) -> str:
 def fills(subject: RuleInput) -> t.Iterator[Finding]:
     """Find new columns that MariaDB and MySQL fill with a zero or an empty text."""
     for item, change in subject.changes("add_column"):
-        if subject.dialect in ("mysql", "mariadb") and change.new.is_needed and subject.has_rows(change.table):
+        if subject.dialect in MYSQL and change.new.is_needed and subject.has_rows(change.table):
             message = (
                 f"{change.table}.{change.columns[0]} is NOT NULL and has no default, so the server writes 0 or '' into "
                 "every row that is there."

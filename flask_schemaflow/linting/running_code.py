@@ -13,6 +13,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from ..runtime.guard import MYSQL
 from .raw import is_autocommit
 from .raw import query
 from .raw import words_of
@@ -91,7 +92,7 @@ def _statements(connection: sa.Connection, shape: Shape) -> t.Iterator[tuple[str
 
 
 def _insert(table: str, values: t.Mapping[str, str], dialect: sa.Dialect) -> str:
-    if not values and dialect.name not in ("mysql", "mariadb"):
+    if not values and dialect.name not in MYSQL:
         return f"INSERT INTO {table} DEFAULT VALUES"
     names = ", ".join(map(dialect.identifier_preparer.quote, values))
     return f"INSERT INTO {table} ({names}) VALUES ({', '.join(values.values())})"

@@ -13,6 +13,7 @@ import warnings
 import sqlalchemy as sa
 
 from ..autogenerate.comparators.checks import bare as bare_check
+from ..runtime.guard import MYSQL
 from ..runtime.guards.sqlite.rebuild import ASIDE
 from .raw import query
 
@@ -95,7 +96,7 @@ def shape_of(connection: sa.Connection, table: str) -> Shape | None:
     if not inspector.has_table(name, schema=schema):
         return None
     where: t.Any = {"schema": schema}
-    is_mysql = connection.dialect.name in ("mysql", "mariadb")
+    is_mysql = connection.dialect.name in MYSQL
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sa.exc.SAWarning)
         columns = inspector.get_columns(name, **where)

@@ -8,7 +8,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from .raw import MYSQL
+from ..runtime.guard import MYSQL
 from .raw import query
 from .shapes import label
 from .sql_text import bare

@@ -188,3 +188,8 @@ def ids(value: str | t.Iterable[str] | None) -> tuple[str, ...]:
 def parents(revision: Revision) -> tuple[str, ...]:
     """Return the ids that a revision follows, without those it only depends on."""
     return ids(revision.down_revision)
+
+
+def oldest_first(script: ScriptDirectory) -> list[Script]:
+    """Return all revisions of a folder, each after those that it follows."""
+    return list(reversed(list(script.walk_revisions())))

@@ -14,6 +14,7 @@ from ..records import Revision
 from ..records import Standing
 from ..redaction import safe_url
 from ..revisions.scripts import ids
+from ..revisions.scripts import oldest_first
 from ..targets import lacks_file
 from .applied_table import with_history
 from .own_tables import modelled_tables
@@ -116,7 +117,7 @@ def pending_revisions(script: ScriptDirectory, at: t.Collection[str], destinatio
     if not unknown:
         return revisions
     above = set(known)
-    for revision in reversed(list(script.walk_revisions())):
+    for revision in oldest_first(script):
         if above.intersection((*ids(revision.down_revision), *ids(revision.dependencies))):
             above.add(revision.revision)
     return [revision for revision in revisions if revision.revision in above]

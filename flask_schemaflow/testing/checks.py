@@ -28,6 +28,7 @@ from ..revisions import git
 from ..revisions.digests import digest_of
 from ..revisions.digests import is_edited
 from ..revisions.files import shown_path
+from ..revisions.scripts import oldest_first
 from ..runtime.environment import Environment
 from ..targets import DEFAULT
 from .databases import copied
@@ -123,7 +124,7 @@ class CheckedApp:
     def scripts(self) -> list[Script]:
         """Return the revisions, the first one first."""
         with self.app.app_context():
-            return list(reversed(list(Environment.open().script.walk_revisions())))
+            return oldest_first(Environment.open().script)
 
 
 def one_head(subject: CheckedApp) -> CheckResult:

@@ -46,6 +46,7 @@ from ..errors.arguments import InvalidArgument
 from ..errors.upkeep import DriftUnknown
 from ..errors.upkeep import StampRefused
 from ..records import Drift
+from ..revisions.scripts import oldest_first
 from ..runtime.applied_table import changed_since_upgrade
 from ..runtime.applied_table import renew_digests
 from ..runtime.database_status import unknown_revisions
@@ -163,7 +164,7 @@ class DriftFinder:
         found: dict[str, str] = {}
         for target in self.targets:
             with scratch_for(self.environment, target) as scratch, contextlib.suppress(SchemaflowError):
-                for item in reversed(list(scratch.script.walk_revisions())):
+                for item in oldest_first(scratch.script):
                     scratch.upgrade(item.revision)
                     if not _drift(target.name, self._schemas(scratch, target, modelled=False)):
                         found[target.name] = item.revision

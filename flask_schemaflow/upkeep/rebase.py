@@ -28,6 +28,7 @@ from ..revisions.edit import with_parents
 from ..revisions.git import base_branch
 from ..revisions.git import files_at
 from ..revisions.scripts import locations_of
+from ..revisions.scripts import oldest_first
 from ..revisions.scripts import parents
 from ..runtime.database_status import below
 from ..runtime.environment import Environment
@@ -97,7 +98,7 @@ def plan_rebase(environment: Environment, named: t.Sequence[str], onto: str | No
 def _named(script: ScriptDirectory, named: t.Sequence[str]) -> set[str]:
     """Return the named revisions with those that follow them."""
     mine = {found.revision for name in named for found in script.get_revisions(name) if found is not None}
-    for revision in reversed(list(script.walk_revisions())):
+    for revision in oldest_first(script):
         if mine.intersection(parents(revision)):
             mine.add(revision.revision)
     return mine
@@ -136,7 +137,7 @@ def _target(script: ScriptDirectory, mine: set[str], onto: str | None) -> str:
 
 def _chain(script: ScriptDirectory, mine: set[str]) -> list[Script]:
     """Return the revisions in order, if each follows the one before."""
-    chain = [found for found in reversed(list(script.walk_revisions())) if found.revision in mine]
+    chain = [found for found in oldest_first(script) if found.revision in mine]
     merges = [found.revision for found in chain if len(parents(found)) > 1]
     if merges:
         raise RebaseRefused(

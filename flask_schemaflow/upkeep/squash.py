@@ -39,6 +39,7 @@ from ..revisions.edit import with_parents
 from ..revisions.edit import with_value
 from ..revisions.replaced import archive_of
 from ..revisions.scripts import ids
+from ..revisions.scripts import oldest_first
 from ..revisions.scripts import parents
 from ..runtime.database_status import below
 from ..runtime.environment import Environment
@@ -106,7 +107,7 @@ def find_range(environment: Environment, named: str | None) -> Range:
         if first.revision not in members:
             raise SquashRefused(f"{first.revision} doesn't come before {last.revision}.", hint=_SEE)
         members = (members - below(script, first.revision)) | {first.revision}
-    found = tuple(item for item in reversed(list(script.walk_revisions())) if item.revision in members)
+    found = tuple(item for item in oldest_first(script) if item.revision in members)
     if len(found) < 2:
         raise SquashRefused("The range has fewer than two revisions, so there is nothing to squash.", hint=_SEE)
     outside = sorted({parent for item in found for parent in parents(item)} - members)

@@ -28,6 +28,7 @@ from ...errors.autogenerate import NamesMissing
 from ...errors.autogenerate import VerificationFailed
 from ...runtime.connections import keep_transactions
 from ...runtime.environment import Environment
+from ...runtime.guard import MYSQL
 from ...runtime.own_tables import OWN_TABLES
 from ...runtime.tenant_engines import in_schema_of
 from ...settings import Settings
@@ -149,7 +150,7 @@ def scratch_copy(
     if environment.config.attributes.get("connection") is not None:
         raise Unverifiable("a scratch copy can't see the transaction of the connection you passed")
     has_schemas = any(table.schema for item in target.metadatas for table in item.tables.values())
-    if dialect in ("mysql", "mariadb") and has_schemas:
+    if dialect in MYSQL and has_schemas:
         raise Unverifiable(ELSEWHERE)
     with source_of(target) as source, keep_transactions([source]):
         heads = _heads(source, options)

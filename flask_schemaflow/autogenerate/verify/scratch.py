@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from ...extension import State
 from ...runtime import planning
 from ...runtime.environment import Environment
+from ...runtime.guard import MYSQL
 from ...runtime.run import Options
 from ...settings import Settings
 from ...targets import Target
@@ -197,7 +198,7 @@ def user_schemas(connection: sa.Connection) -> list[str | None]:
     On MariaDB and MySQL the others are other databases, and no part of this one. Beside a scratch schema of PostgreSQL
     they are the application's.
     """
-    if connection.dialect.name in ("mysql", "mariadb") or is_own_schema(connection):
+    if connection.dialect.name in MYSQL or is_own_schema(connection):
         return [None]
     own = {connection.dialect.default_schema_name, "information_schema", "temp"}
     names = sa.inspect(connection).get_schema_names()

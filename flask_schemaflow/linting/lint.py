@@ -105,11 +105,7 @@ def _lint_database(
 ) -> LintReport:
     dialect = kind_of(target.sync_engine)
     with translated(environment):
-        pending = list(reversed(pending_revisions(environment.script, heads)))
-        if request.target is not None:
-            pending = chosen = _way_to(environment, request.target, heads, request.reverting)
-        else:
-            chosen = _after_start(environment, chosen_revisions(environment, request, pending))
+        pending, chosen = _pending_and_chosen(environment, heads, request)
     on = None if request.on is None else _url(request.on)
     report = LintReport(target.bind, on.get_backend_name() if on is not None else dialect, at=heads)
     if isinstance(target, TenantTarget):
@@ -131,6 +127,17 @@ def _lint_database(
             return with_safer_code(report, copy, path, sizes) if request.target is None else report
     except (Unverifiable, sa.exc.DBAPIError) as error:
         return report.changed(unmeasured=_reason(error, on))
+
+
+def _pending_and_chosen(
+    environment: Environment, heads: tuple[str, ...], request: Request
+) -> tuple[list[Script], list[Script]]:
+    """Return the revisions that can be run on a copy of a database, and those that a request is about."""
+    if request.target is not None:
+        way = _way_to(environment, request.target, heads, request.reverting)
+        return way, way
+    pending = list(reversed(pending_revisions(environment.script, heads)))
+    return pending, _after_start(environment, chosen_revisions(environment, request, pending))
 
 
 def _reason(error: Unverifiable | sa.exc.DBAPIError, on: sa.URL | None) -> str:

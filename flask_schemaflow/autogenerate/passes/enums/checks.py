@@ -226,7 +226,10 @@ def _is_of(context: PassContext, operation: t.Any, key: Key) -> bool:
 
 
 def _dropped(context: PassContext, item: _Difference) -> list[ops.MigrateOperation]:
-    """Return what drops the old CHECK; one without a name goes with its column's type, and comes back with one."""
+    """Return what drops the old CHECK; one without a name goes with its column's type.
+
+    It comes back without a name, or the next upgrade would leave it beside the new one.
+    """
     assert item.found is not None
     schema, table = item.place.table
     if item.found["name"]:
@@ -242,7 +245,7 @@ def _dropped(context: PassContext, item: _Difference) -> list[ops.MigrateOperati
         existing_nullable=column["nullable"],
         modify_type=sa.String(length),
     )
-    return [OnlyBack(AddCheck(item.name, table, item.found["sqltext"], schema)), change]
+    return [OnlyBack(AddCheck(None, table, item.found["sqltext"], schema)), change]
 
 
 class UncheckedEnumsPass:

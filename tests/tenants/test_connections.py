@@ -141,7 +141,7 @@ def test_what_the_application_sets_at_each_checkout_is_there_for_each_tenant(fle
     """It is set after the reset, by a listener of the engine or of all engines."""
     body = f"""{NOTE}
 assert op.get_bind().scalar(sa.text("SELECT current_setting('statement_timeout')")) == "77s"
-assert op.get_bind().scalar(sa.text("SELECT current_setting('idle_session_timeout')")) == "88s\""""
+assert op.get_bind().scalar(sa.text("SELECT current_setting('work_mem')")) == "8MB\""""
     fleet.project.write_revision("a1", None, body, "pass")
 
     def checked_out(connection: t.Any, record: t.Any, proxy: t.Any) -> None:

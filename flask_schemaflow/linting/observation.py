@@ -58,7 +58,7 @@ class Hold:
 
 
 @dataclasses.dataclass(frozen=True)
-class WrittenRows:
+class LockedRows:
     """Rows that a statement changes and so locks.
 
     :param share: the part of the table's rows, from 0 to 1.
@@ -123,7 +123,7 @@ class Observation:
     locks: dict[str, str] = dataclasses.field(default_factory=dict)
     holds: list[Hold] = dataclasses.field(default_factory=list)
     work: dict[str, str] = dataclasses.field(default_factory=dict)
-    written: list[WrittenRows] = dataclasses.field(default_factory=list)
+    written: list[LockedRows] = dataclasses.field(default_factory=list)
     empties: list[str] = dataclasses.field(default_factory=list)
     emptied: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     deleted: list[str] = dataclasses.field(default_factory=list)

@@ -12,8 +12,8 @@ import typing as t
 
 from ..runtime.guard import MYSQL
 from .observation import Hold
+from .observation import LockedRows
 from .observation import Observation
-from .observation import WrittenRows
 from .records import Finding
 from .rule_input import RuleInput
 from .rulebook import RULES
@@ -86,12 +86,12 @@ def _rows_of(subject: RuleInput, table: str) -> float:
 def _many(subject: RuleInput, item: Observation, table: str) -> bool:
     """Return whether a statement changes many rows of a table."""
     rows = subject.sizes.of(table).rows
-    written = [row for row in item.written if row.table == table] or [WrittenRows(table, 1.0, "update")]
+    written = [row for row in item.written if row.table == table] or [LockedRows(table, 1.0, "update")]
     counts = (_count(rows, row) for row in written)
     return any(count is None or count > MANY_ROWS for count in counts)
 
 
-def _count(rows: int | None, row: WrittenRows) -> int | None:
+def _count(rows: int | None, row: LockedRows) -> int | None:
     """Return how many rows a statement changes; ``None`` if nobody knows."""
     count = 0 if row.share == 0 else None if rows is None else round(rows * row.share)
     return count if row.most is None else row.most if count is None else min(count, row.most)

@@ -13,10 +13,10 @@ import typing as t
 import sqlalchemy as sa
 
 from ..observation import Hold
+from ..observation import LockedRows
 from ..observation import Observation
 from ..observation import Orphans
 from ..observation import StatementRecorder
-from ..observation import WrittenRows
 from ..raw import query
 from ..raw import reading
 from ..sql_text import limit_of
@@ -166,7 +166,7 @@ class MySQLRecorder(StatementRecorder):
         kind = "delete" if item.word == "DELETE" else "update"
         whole = not re.search(r"\b(?:WHERE|LIMIT|JOIN)\b", without_comments(item.sql, backslashes=True), re.I)
         share = 1.0 if whole else self._share(item, connection, parameters, table, called)
-        item.written.append(WrittenRows(table, share, kind, limit_of(item.sent, parameters)))
+        item.written.append(LockedRows(table, share, kind, limit_of(item.sent, parameters)))
         if share >= 0.5:
             item.work[table] = "write_all"
         if whole and kind == "delete":
@@ -203,14 +203,14 @@ class MySQLRecorder(StatementRecorder):
         for (body,) in query(connection, _ROUTINE, (name.split(".")[-1].strip("` "),)):
             text = without_comments(body or "", backslashes=True)
             for table in filter(None, map(self._table, _CHANGES_ROWS.findall(text))):
-                item.written.append(WrittenRows(table, 1.0, "update"))
+                item.written.append(LockedRows(table, 1.0, "update"))
                 item.work[table] = "write_all"
 
     def _note_source(self, item: Observation, sql: str) -> None:
         """Note the tables that a copy reads, whose rows InnoDB locks meanwhile."""
         selected = re.split(r"\bSELECT\b", sql, maxsplit=1, flags=re.I)[1]
         for table in self.shapes.named(selected):
-            item.written.append(WrittenRows(table, 1.0, "read"))
+            item.written.append(LockedRows(table, 1.0, "read"))
             item.work[table] = "scan"
 
 

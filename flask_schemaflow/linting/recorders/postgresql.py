@@ -17,11 +17,11 @@ import typing as t
 import sqlalchemy as sa
 
 from ..observation import Hold
+from ..observation import LockedRows
 from ..observation import Observation
 from ..observation import Orphans
 from ..observation import StatementRecorder
 from ..observation import WRITES
-from ..observation import WrittenRows
 from ..raw import query
 from ..raw import reading
 from ..shapes import label
@@ -252,10 +252,10 @@ class PostgreSQLRecorder(StatementRecorder):
     def _note_unplanned(self, item: Observation, table: str) -> None:
         """Note that a block of code or a function changes rows, of which the planner can tell nothing."""
         if item.word not in WRITES and not any(row.table == table for row in item.written):
-            item.written.append(WrittenRows(table, 1.0, "update"))
+            item.written.append(LockedRows(table, 1.0, "update"))
             item.work[table] = "write_all"
 
-    def _planned(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> t.Iterator[WrittenRows]:
+    def _planned(self, item: Observation, connection: sa.Connection, parameters: t.Any) -> t.Iterator[LockedRows]:
         """Yield what the planner expects a statement to change, by the application's own statistics if it has any."""
         plan = self._plan(connection, item.sent, parameters)
         for node in _writers(plan):
@@ -266,7 +266,7 @@ class PostgreSQLRecorder(StatementRecorder):
                 if kind == "delete" and _is_whole(node):
                     item.empties.append(table)
                 share = self._share(connection, item.sent, parameters, node)
-                yield WrittenRows(table, share, kind, limit_of(item.sent, parameters))
+                yield LockedRows(table, share, kind, limit_of(item.sent, parameters))
 
     def _label_of(self, connection: sa.Connection, schema: str | None, name: str) -> str | None:
         for candidate in (name, label(schema, name)):

@@ -95,6 +95,7 @@ class Measurement:
         check_rows: bool = False,
     ) -> None:
         self.scratch = scratch
+        scratch.memo = {}  # an upgrade applies all of them in one run
         self.source = source
         self.sizes = sizes
         self.limit = limit

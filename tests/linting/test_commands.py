@@ -323,6 +323,24 @@ def test_another_value_of_an_enum_breaks_nothing(project: MakeProject, postgres_
     assert "SET NOT NULL" in broken["statement"]
 
 
+def test_revisions_that_share_a_new_type(project: MakeProject, postgres_url: str) -> None:
+    """SQLAlchemy creates it once in a run, so an upgrade of both works, and one of the second alone fails."""
+    made = project(url=postgres_url)
+    made.run("db", "init")
+    mood = 'sa.Column("mood", sa.Enum("calm", "wild", name="mood"))'
+    made.write_revision("aa1", None, f'op.create_table("cat", {mood})', "pass")
+    made.write_revision("bb2", "aa1", f'op.create_table("dog", {mood})', "pass")
+    verdicts = json.loads(made.run("db", "lint", "--format", "json").stdout)["revisions"]
+    assert [item["verdict"] for item in verdicts] == ["safe", "safe"]
+    assert "fails" not in made.run("db", "plan").stdout
+    made.run("db", "upgrade", "aa1")
+    assert made.run("db", "lint", check=False).returncode == 1
+    assert made.run("db", "upgrade", check=False).returncode == 1
+    made.run("db", "downgrade", "base")
+    made.execute("DROP TABLE cat; DROP TYPE mood")
+    assert "Applied bb2" in made.run("db", "upgrade").stdout
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
 def test_a_column_that_needs_a_value_is_named_as_missing(
     project: MakeProject, make_database: MakeDatabase, kind: t.Any

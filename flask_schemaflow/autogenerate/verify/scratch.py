@@ -264,7 +264,11 @@ class ScratchEnvironment(Environment):
     :param environment: the application's own.
     :param target: the scratch database.
     :param options: what env.py passes to ``context.configure()`` for the database that it is a copy of.
+    :ivar memo: what SQLAlchemy keeps in a run, if further runs are to be a part of it: the types of PostgreSQL that it
+        has created with a table, which it then takes for granted.
     """
+
+    memo: dict[str, t.Any] | None = None
 
     def __init__(self, environment: Environment, target: Target, options: dict[str, t.Any]) -> None:
         config = copy.copy(environment.config)
@@ -277,6 +281,8 @@ class ScratchEnvironment(Environment):
         """Do for one database what env.py does."""
         with self._target.sync_engine.connect() as connection:
             env.configure(connection=connection, **self.options)
+            if self.memo is not None:
+                env.get_context().impl.memo = self.memo
             with env.begin_transaction():
                 env.run_migrations()
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from ..connections import autocommits
 from ..connections import IS_APART
 from ..connections import run_below
+from ..guard import MYSQL
 
 if t.TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
@@ -79,7 +80,7 @@ def stand_in_for(engine: sa.Engine, replaced: Replaced) -> sa.Engine:
     if IS_APART in engine.get_execution_options() or engine in replaced.values():
         return engine
     for original, scratch in replaced.items():
-        if engine is not original and not _is_same_database(original.url, engine.url):
+        if engine is not original and _place(original.url) != _place(engine.url):
             continue
         if scratch is None or scratch.dialect.driver != engine.dialect.driver:
             raise RuntimeError(
@@ -127,6 +128,19 @@ def _is_same_database(url: sa.URL, other: sa.URL) -> bool:
         return url == other
     paths = [address.database or ":memory:" for address in (url, other)]
     return ":memory:" not in paths and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
+
+
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+_HERE = ("", "localhost", "127.0.0.1", "::1")
+
+
+def _place(url: sa.URL) -> tuple[t.Any, ...]:
+    """Return where a database is, whatever account and driver the URL names, and however it calls this machine."""
+    kind = "mysql" if url.get_backend_name() in MYSQL else url.get_backend_name()
+    if kind == "sqlite":
+        return kind, os.path.realpath(url.database) if url.database not in (None, "", ":memory:") else object()
+    host = url.host or ""
+    return kind, "" if host in _HERE else host, url.port or _PORTS.get(kind), url.database
 
 
 def is_in_autocommit_block(connection: sa.Connection) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
+from ...conftest import MakeDatabase
 from ...support.application import Project
+from ...support.servers import Kind
 from .test_app_sessions import library  # noqa: F401 - a fixture
 from .test_app_sessions import MakeLibrary
 from .test_app_sessions import USE
@@ -44,6 +47,20 @@ def test_nothing_reaches_the_application(library: MakeLibrary, database_url: str
         return  # sees no table that is created in the same transaction
     assert "No drift" in made.run("db", "drift").output
     assert titles(made) == ["Emma", "Silas"]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_another_url_of_the_same_database(library: MakeLibrary, make_database: MakeDatabase, kind: Kind) -> None:  # noqa: F811
+    """The account, the name of this machine and a port that is the usual one don't hide which database it is."""
+    made = library(make_database(kind))
+    own = sa.make_url(made.url)
+    assert own.host == "127.0.0.1"
+    other = own.set(host="localhost", port=None, query={}).render_as_string(hide_password=False)
+    body = f"with sa.create_engine({other!r}).begin() as own:\n    own.execute(sa.text(\"{INSERT.format(2)}\"))"
+    made.write_revision("bb2", "bb1", f"{body}\n{ADD}")
+    told = made.run("db", "lint", check=False).output
+    assert "bb2" in told and "fails" not in told, told
+    assert titles(made) == ["Emma"]
 
 
 def test_a_database_of_another_kind_is_refused(

@@ -48,6 +48,20 @@ def change_by_hand(made: Project) -> None:
     made.execute("CREATE TABLE side (id INTEGER PRIMARY KEY)")
 
 
+def test_a_revision_that_creates_an_extension(project: MakeProject, flask_db: FlaskDb, postgres_url: str) -> None:
+    """The empty database in which the history runs has the database's extensions, which others use without creating."""
+    made = project(MODELS, url=postgres_url)
+    made.execute("CREATE EXTENSION btree_gist")
+    flask_db(made, "init")
+    made.write_revision("aa1", None, 'op.execute("CREATE EXTENSION pg_trgm")', 'op.execute("DROP EXTENSION pg_trgm")')
+    words = 'sa.Column("words", sa.Text), sa.Index("ix_words", "words", postgresql_using="gist", '
+    words += 'postgresql_ops={"words": "gist_trgm_ops"})'
+    made.write_revision("bb2", "aa1", f'op.create_table("page", sa.Column("id", sa.Integer), {words})', "pass")
+    flask_db(made, "upgrade")
+    assert "No drift" in flask_db(made, "drift").stdout
+    assert "fails" not in flask_db(made, "lint", "--all").stdout
+
+
 def test_three_columns(blog: Project, flask_db: FlaskDb) -> None:
     """History, database and models beside each other; ``status`` names the tables by one query; exit status 1."""
     assert "No drift" in flask_db(blog, "drift").stdout

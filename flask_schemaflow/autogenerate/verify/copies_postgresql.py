@@ -110,6 +110,17 @@ def _fill_extensions(source: sa.Engine, scratch: sa.Engine) -> None:
         for name in original.exec_driver_sql("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'").scalars():
             with contextlib.suppress(sa.exc.DBAPIError), copy.begin():
                 copy.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {quoted(name)} CASCADE")
+    event.listen(scratch, "before_cursor_execute", _unless_it_is_there, retval=True)
+
+
+def _unless_it_is_there(
+    connection: sa.Connection, cursor: t.Any, statement: str, parameters: t.Any, *rest: t.Any
+) -> tuple[str, t.Any]:
+    """Have a revision that creates one of these extensions succeed, as it did in the database."""
+    return _NEW_EXTENSION.sub("CREATE EXTENSION IF NOT EXISTS ", statement), parameters
+
+
+_NEW_EXTENSION = re.compile(r"^\s*CREATE\s+EXTENSION\s+(?!IF\b)", re.I)
 
 
 def create_postgresql(connection: sa.Connection, name: str) -> str:

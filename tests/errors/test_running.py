@@ -27,6 +27,7 @@ from .conftest import Runs
 from .messages import readable
 from .messages import said
 
+OPTIONS = 'app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_events": [(fail, "reset")]}'
 FIRST = "op.create_table('first', sa.Column('id', sa.Integer, primary_key=True))"
 SECOND = """
 op.create_table('second', sa.Column('id', sa.Integer))
@@ -318,6 +319,27 @@ def test_ctrl_c(broken: Project) -> None:
             To continue, run `flask db upgrade`.
             """
         )
+
+
+def test_ctrl_c_of_a_connection_that_cannot_be_reset(broken: Project) -> None:
+    """The statement that is cancelled may be the ROLLBACK with which its pool takes the connection back."""
+    name = "shop/__init__.py"
+    fail = "def fail(*args):\n    if pathlib.Path('waits').exists():\n        raise RuntimeError('cancelled')\n\n\n"
+    source = broken.read(name).replace("    db.init_app(app)", f"    {OPTIONS}\n    db.init_app(app)", 1)
+    broken.write(name, f"import pathlib\n\n\n{fail}{source}")
+    path = broken.migrations / "versions" / "abcd0002_second.py"
+    path.unlink()
+    waiting = "import pathlib, time\npathlib.Path('waits').touch()\nprint('waiting', flush=True)\ntime.sleep(60)\n"
+    broken.write_revision("abcd0002", "abcd0001", waiting, message="second")
+    process = broken.popen("db", "upgrade")
+    assert process.stdout is not None
+    while "waiting" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    result = processes.finish(process)
+    assert result.returncode == 130
+    assert result.stderr.lstrip().startswith("Interrupted. Revision abcd0002 was being applied."), result.stderr
+    assert "Traceback" not in result.stderr and "cancelled" not in result.stderr, result.stderr
 
 
 def shop_path(shop: Project) -> str:

@@ -14,6 +14,7 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import logging
 import os
 import select
 import signal
@@ -123,6 +124,7 @@ class Watch:
         self._before: dict[int, t.Any] = {}
         self._previous = -1
         self._ended = threading.Event()
+        self._quiet = contextlib.ExitStack()
         self._thread = threading.Thread(target=self._run, name="schemaflow-signals", daemon=True)
 
     def start(self) -> None:
@@ -146,6 +148,7 @@ class Watch:
         self._writing.send(_END)
         self._thread.join(_LONGEST)
         self._writing.close()
+        self._quiet.close()
 
     def add(self, statement: RunningStatement) -> None:
         """End this statement, too, when a signal arrives."""
@@ -182,7 +185,23 @@ class Watch:
         if received[0] in self._numbers:
             self.heard = received[0]
             for statement in self._statements.values():
+                self._quiet.enter_context(_silent_pool(statement.pool))
                 statement.end(self._ended)
+
+
+@contextlib.contextmanager
+def _silent_pool(pool: sa.Pool) -> t.Iterator[None]:
+    """Have a pool not log, with a traceback, that a connection whose statement was cancelled can't be reset."""
+
+    def accepts(record: logging.LogRecord) -> bool:
+        return record.exc_info is None
+
+    logger = logging.getLogger(f"{type(pool).__module__}.{type(pool).__name__}")
+    logger.addFilter(accepts)
+    try:
+        yield
+    finally:
+        logger.removeFilter(accepts)
 
 
 class RunningStatement:
@@ -190,6 +209,7 @@ class RunningStatement:
 
     def __init__(self, scope: Scope, cancel: Cancel) -> None:
         self.running = False
+        self.pool = scope.engine.pool
         self._cancel = cancel
         scope.listen("before_cursor_execute", self._begun, retval=True)  # which costs less than without
         scope.listen("after_cursor_execute", self._done)

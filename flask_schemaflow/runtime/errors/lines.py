@@ -126,7 +126,8 @@ def _is_own_path(filename: str) -> bool:
 
 
 def place(path: str, line: int) -> Place:
-    """Return a line with the operation on it."""
+    """Return a line with the operation on it, of the file as it is now."""
+    linecache.checkcache(path)
     return Place(path, line, _operation(path, line))
 
 

@@ -124,10 +124,8 @@ def migrated_connection(engine: sa.Engine, migrated: Migrated) -> sa.Connection 
 
 
 def _is_same_database(url: sa.URL, other: sa.URL) -> bool:
-    if url.get_backend_name() != "sqlite":
-        return url == other
-    paths = [address.database or ":memory:" for address in (url, other)]
-    return ":memory:" not in paths and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
+    """Return whether two URLs are one, however they write the path of an SQLite file."""
+    return _place(url) == _place(other) if url.get_backend_name() == "sqlite" else url == other
 
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
@@ -135,7 +133,10 @@ _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def _place(url: sa.URL) -> tuple[t.Any, ...]:
-    """Return where a database is, whatever account and driver the URL names, and however it calls this machine."""
+    """Return where a database is, whatever account and driver the URL names, and however it calls this machine.
+
+    A database in memory is at the same place as no other.
+    """
     kind = "mysql" if url.get_backend_name() in MYSQL else url.get_backend_name()
     if kind == "sqlite":
         return kind, os.path.realpath(url.database) if url.database not in (None, "", ":memory:") else object()

@@ -281,20 +281,24 @@ def test_where_an_error_arose(shop: Project) -> None:
     assert "Traceback" not in invoke(shop, "upgrade", env={"FLASK_DEBUG": "0"}).output
 
 
-def test_ctrl_c(broken: Project) -> None:
-    """Exit status 130, what was rolled back, and no traceback."""
-    path = broken.migrations / "versions" / "abcd0002_second.py"
-    path.unlink()
-    waiting = "op.create_table('second', sa.Column('id', sa.Integer))\nprint('waiting', flush=True)\nimport time\n"
-    broken.write_revision("abcd0002", "abcd0001", waiting + "time.sleep(60)", message="second")
-    process = broken.popen("db", "upgrade")
+def interrupted(made: Project, body: str) -> str:
+    """Send Ctrl-C to an upgrade whose second revision waits at its end; return what it writes to stderr."""
+    (made.migrations / "versions" / "abcd0002_second.py").unlink()
+    waiting = "print('waiting', flush=True)\nimport time\ntime.sleep(60)"
+    made.write_revision("abcd0002", "abcd0001", f"{body}\n{waiting}", message="second")
+    process = made.popen("db", "upgrade")
     assert process.stdout is not None
     while "waiting" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     result = processes.finish(process)
     assert result.returncode == 130
-    told = readable(result.stderr, broken.root)
+    return result.stderr
+
+
+def test_ctrl_c(broken: Project) -> None:
+    """Exit status 130, what was rolled back, and no traceback."""
+    told = readable(interrupted(broken, "op.create_table('second', sa.Column('id', sa.Integer))"), broken.root)
     if kind_of(broken) == "mysql":
         assert told == said(
             """
@@ -327,19 +331,9 @@ def test_ctrl_c_of_a_connection_that_cannot_be_reset(broken: Project) -> None:
     fail = "def fail(*args):\n    if pathlib.Path('waits').exists():\n        raise RuntimeError('cancelled')\n\n\n"
     source = broken.read(name).replace("    db.init_app(app)", f"    {OPTIONS}\n    db.init_app(app)", 1)
     broken.write(name, f"import pathlib\n\n\n{fail}{source}")
-    path = broken.migrations / "versions" / "abcd0002_second.py"
-    path.unlink()
-    waiting = "import pathlib, time\npathlib.Path('waits').touch()\nprint('waiting', flush=True)\ntime.sleep(60)\n"
-    broken.write_revision("abcd0002", "abcd0001", waiting, message="second")
-    process = broken.popen("db", "upgrade")
-    assert process.stdout is not None
-    while "waiting" not in process.stdout.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    result = processes.finish(process)
-    assert result.returncode == 130
-    assert result.stderr.lstrip().startswith("Interrupted. Revision abcd0002 was being applied."), result.stderr
-    assert "Traceback" not in result.stderr and "cancelled" not in result.stderr, result.stderr
+    told = interrupted(broken, "import pathlib\npathlib.Path('waits').touch()")
+    assert told.lstrip().startswith("Interrupted. Revision abcd0002 was being applied."), told
+    assert "Traceback" not in told and "cancelled" not in told, told
 
 
 def shop_path(shop: Project) -> str:

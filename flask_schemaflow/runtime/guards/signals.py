@@ -150,6 +150,20 @@ class Watch:
         self._writing.close()
         self._quiet.close()
 
+    def silence(self, pool: sa.Pool) -> None:
+        """Have a pool not log, with a traceback, that it can't reset a connection after a signal."""
+        logger = logging.getLogger(f"{type(pool).__module__}.{type(pool).__name__}")
+        logger.addFilter(self._accepts)
+        self._quiet.callback(logger.removeFilter, self._accepts)
+
+    def _accepts(self, record: logging.LogRecord) -> bool:
+        """Return false for an error after a signal, of which this thread may hear before the other one."""
+        error = record.exc_info[1] if record.exc_info else None
+        after_signal = bool(self.heard)
+        while error is not None and not after_signal:
+            after_signal, error = isinstance(error, KeyboardInterrupt), error.__context__
+        return record.exc_info is None or not after_signal
+
     def add(self, statement: RunningStatement) -> None:
         """End this statement, too, when a signal arrives."""
         with self._lock:
@@ -185,23 +199,7 @@ class Watch:
         if received[0] in self._numbers:
             self.heard = received[0]
             for statement in self._statements.values():
-                self._quiet.enter_context(_silent_pool(statement.pool))
                 statement.end(self._ended)
-
-
-@contextlib.contextmanager
-def _silent_pool(pool: sa.Pool) -> t.Iterator[None]:
-    """Have a pool not log, with a traceback, that a connection whose statement was cancelled can't be reset."""
-
-    def accepts(record: logging.LogRecord) -> bool:
-        return record.exc_info is None
-
-    logger = logging.getLogger(f"{type(pool).__module__}.{type(pool).__name__}")
-    logger.addFilter(accepts)
-    try:
-        yield
-    finally:
-        logger.removeFilter(accepts)
 
 
 class RunningStatement:
@@ -209,7 +207,6 @@ class RunningStatement:
 
     def __init__(self, scope: Scope, cancel: Cancel) -> None:
         self.running = False
-        self.pool = scope.engine.pool
         self._cancel = cancel
         scope.listen("before_cursor_execute", self._begun, retval=True)  # which costs less than without
         scope.listen("after_cursor_execute", self._done)
@@ -249,6 +246,8 @@ class Interrupts(Guard):
 
     def before_configure(self, scope: Scope) -> None:
         """Be ready to end what this connection runs."""
+        if _watch is not None:
+            _watch.silence(scope.engine.pool)
         cancel = canceller(scope.connection) if _watch is not None else None
         if _watch is not None and cancel is not None:
             self._statement = RunningStatement(scope, cancel)
